@@ -1,0 +1,1 @@
+//! Criterion benches of the pieces that decide how fast Feeway is.

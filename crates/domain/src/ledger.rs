@@ -1,0 +1,128 @@
+//! The ledger's words: what is settled, and what can be asked about it.
+
+use crate::{CorrelationId, Fee, Money, Payment, ProcessorName, RequestedAt, Total};
+
+/// The fact that a processor holds a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// What was charged.
+    pub payment: Payment,
+    /// By whom.
+    pub processor: ProcessorName,
+    /// The instant in the processor's books.
+    pub requested_at: RequestedAt,
+    /// The processor's fee in force.
+    pub fee: Fee,
+}
+
+/// The reply to settling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settle {
+    /// It is in the ledger now.
+    Settled,
+    /// It was there already, held by the same processor: nothing happened.
+    Known,
+    /// Another processor holds it too. It must never happen; it is counted for both.
+    Conflict {
+        /// The one that was recorded first.
+        first: ProcessorName,
+    },
+}
+
+/// A stretch of time, both ends inclusive; a missing end is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    from: Option<RequestedAt>,
+    to: Option<RequestedAt>,
+}
+
+/// `from` lies after `to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("from lies after to")]
+pub struct WindowError;
+
+impl Window {
+    /// The window between two instants.
+    pub fn new(from: Option<RequestedAt>, to: Option<RequestedAt>) -> Result<Self, WindowError> {
+        match (from, to) {
+            (Some(from), Some(to)) if from > to => Err(WindowError),
+            _ => Ok(Self { from, to }),
+        }
+    }
+
+    /// Its first instant.
+    pub fn from(&self) -> Option<RequestedAt> {
+        self.from
+    }
+
+    /// Its last instant.
+    pub fn to(&self) -> Option<RequestedAt> {
+        self.to
+    }
+
+    /// Whether an instant lies in it.
+    pub fn contains(&self, instant: RequestedAt) -> bool {
+        self.from.is_none_or(|from| from <= instant) && self.to.is_none_or(|to| instant <= to)
+    }
+}
+
+/// What was settled in a window: one total for each processor that the ledger knows,
+/// in the order of their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary(pub Vec<(ProcessorName, Total)>);
+
+impl Summary {
+    /// The total of one processor; zero when the ledger does not know it.
+    pub fn of(&self, processor: &ProcessorName) -> Total {
+        self.0
+            .iter()
+            .find(|(name, _)| name == processor)
+            .map_or_else(Total::default, |(_, total)| *total)
+    }
+}
+
+/// Where a payment stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentState {
+    /// Which.
+    pub id: CorrelationId,
+    /// How much.
+    pub amount: Money,
+    /// And where.
+    pub status: Status,
+}
+
+/// The stations of a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Accepted, not settled.
+    Open {
+        /// The only processor that may have seen it, if any.
+        processor: Option<ProcessorName>,
+    },
+    /// A processor holds it.
+    Settled {
+        /// Which.
+        processor: ProcessorName,
+        /// The instant in its books.
+        requested_at: RequestedAt,
+    },
+    /// Every processor refused it.
+    Rejected,
+    /// More than one processor holds it.
+    Conflict {
+        /// The one that was recorded first.
+        processor: ProcessorName,
+        /// The instant in its books.
+        requested_at: RequestedAt,
+    },
+}
+
+/// The reply to a purge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purge {
+    /// The ledger is empty now.
+    Purged,
+    /// So many payments are open: nothing happened.
+    Open(u64),
+}

@@ -1,0 +1,42 @@
+//! What a payment is: the words, values and contracts that every other crate shares.
+//!
+//! Does: checked values (money, ids, instants, fees), the outcome of an attempt, the
+//! replies of the journal and the ledger, and the two contracts that have more than one
+//! implementation: [`Store`] and [`ProcessorClient`].
+//!
+//! Does not: any I/O, any wire format (each edge owns its own), any clock.
+//!
+//! ```text
+//! front, worker, store, processor, health, simulator ──► domain ──► nothing of ours
+//! ```
+#![warn(
+    clippy::float_arithmetic,
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects
+)]
+
+mod correlation_id;
+mod health_report;
+mod journal;
+mod ledger;
+mod money;
+mod outcome;
+mod payment;
+mod processor;
+mod processor_client;
+mod requested_at;
+mod store;
+
+pub use correlation_id::{CorrelationId, CorrelationIdError};
+pub use health_report::HealthReport;
+pub use journal::{
+    Accept, Adopt, Beat, Entry, HEARTBEAT, Hold, Incarnation, JournalTime, LAPSE, Reject, Rename,
+};
+pub use ledger::{PaymentState, Purge, Settle, Settlement, Status, Summary, Window, WindowError};
+pub use money::{Money, MoneyError, Total};
+pub use outcome::{Doubt, No, Outcome};
+pub use payment::Payment;
+pub use processor::{Fee, FeeError, MAX_PROCESSORS, Processor, ProcessorName, ProcessorNameError};
+pub use processor_client::{GetAnswer, PostAnswer, ProcessorClient};
+pub use requested_at::{RequestedAt, RequestedAtError};
+pub use store::{Store, StoreFault};

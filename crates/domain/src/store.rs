@@ -1,0 +1,105 @@
+use std::future::Future;
+
+use crate::{
+    Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, Payment, PaymentState,
+    ProcessorName, Purge, Reject, Rename, Settle, Settlement, Summary, Window,
+};
+
+/// The journal of open payments and the ledger of settled ones: in Redis in the product,
+/// in memory in tests. Every method is one atomic step. A clone is the same store.
+///
+/// Dropping a returned future leaves the step's fate unknown, as [`StoreFault::Unknown`].
+pub trait Store: Clone + Send + Sync + 'static {
+    /// Registers a new incarnation as its own holder, its first heartbeat included.
+    fn enlist(
+        &self,
+        incarnation: &Incarnation,
+    ) -> impl Future<Output = Result<Hold, StoreFault>> + Send;
+
+    /// Writes a payment into the journal, naming the processor it is about to be sent to,
+    /// or none when it is going to wait. Idempotent by id.
+    fn accept(
+        &self,
+        hold: &Hold,
+        payment: &Payment,
+        processor: Option<&ProcessorName>,
+    ) -> impl Future<Output = Result<Accept, StoreFault>> + Send;
+
+    /// Makes the entry name `to` if it names `from`. Idempotent: naming the same processor
+    /// again is [`Rename::Named`].
+    fn rename(
+        &self,
+        hold: &Hold,
+        id: CorrelationId,
+        from: Option<&ProcessorName>,
+        to: &ProcessorName,
+    ) -> impl Future<Output = Result<Rename, StoreFault>> + Send;
+
+    /// Records that a processor holds a payment and ends its journal entry. A fact, not a
+    /// claim: it needs no hold and no open entry. Idempotent by id and processor.
+    fn settle(
+        &self,
+        settlement: &Settlement,
+    ) -> impl Future<Output = Result<Settle, StoreFault>> + Send;
+
+    /// Ends an entry that every processor refused, and keeps why for a time.
+    fn reject(
+        &self,
+        hold: &Hold,
+        payment: &Payment,
+        why: &str,
+    ) -> impl Future<Output = Result<Reject, StoreFault>> + Send;
+
+    /// Says that `holder` lives, for all its holds at once.
+    fn beat(&self, holds: &[Hold]) -> impl Future<Output = Result<Beat, StoreFault>> + Send;
+
+    /// Says that a hold's holder is going: its owner may be adopted at once.
+    fn resign(&self, hold: &Hold) -> impl Future<Output = Result<(), StoreFault>> + Send;
+
+    /// Takes over all entries of an owner whose holder has been silent for
+    /// [`LAPSE`](crate::LAPSE).
+    fn adopt(
+        &self,
+        owner: &Incarnation,
+        holder: &Incarnation,
+    ) -> impl Future<Output = Result<Adopt, StoreFault>> + Send;
+
+    /// Forgets an owner that has no open payments left; true when it is forgotten, false
+    /// when it still has some or the hold is no longer good.
+    fn discharge(&self, hold: &Hold) -> impl Future<Output = Result<bool, StoreFault>> + Send;
+
+    /// Up to `limit` open entries of an owner in order of acceptance, after `after` (an
+    /// entry read before, which need not be open any longer), else from the oldest.
+    fn queued(
+        &self,
+        owner: &Incarnation,
+        after: Option<&Entry>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Entry>, StoreFault>> + Send;
+
+    /// What was settled in a window.
+    fn summary(&self, window: Window) -> impl Future<Output = Result<Summary, StoreFault>> + Send;
+
+    /// Where a payment stands, if it is known.
+    fn find(
+        &self,
+        id: CorrelationId,
+    ) -> impl Future<Output = Result<Option<PaymentState>, StoreFault>> + Send;
+
+    /// Empties the ledger, unless payments are open.
+    fn purge(&self) -> impl Future<Output = Result<Purge, StoreFault>> + Send;
+}
+
+/// A step that was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreFault {
+    /// It was not carried out and will not be.
+    #[error("the store is away")]
+    Away,
+    /// The store refused it for want of memory; it was not carried out.
+    #[error("the store is full")]
+    Full,
+    /// It was sent, and nobody knows whether it was or will be carried out.
+    #[error("the store did not answer")]
+    Unknown,
+}

@@ -1,0 +1,1 @@
+//! The HTTP front: parses, answers and sheds requests on port or socket.

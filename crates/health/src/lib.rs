@@ -1,0 +1,1 @@
+//! What one process believes about every processor, and the health messages that inform it.

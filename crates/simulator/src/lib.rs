@@ -1,0 +1,1 @@
+//! A faithful stand-in for a payment processor, with delay, failure and chaos switches.
