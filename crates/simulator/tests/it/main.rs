@@ -1,0 +1,13 @@
+//! The simulator over real sockets.
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod admin;
+mod chaos;
+mod client;
+mod health;
+mod payments;
+mod permits;
+mod process;
+mod running;
+mod shutdown;
+mod summary;
