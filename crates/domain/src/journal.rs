@@ -84,6 +84,10 @@ pub struct Entry {
     pub owner: Incarnation,
     /// The only processor that may ever have seen it, if any may have.
     pub processor: Option<ProcessorName>,
+    /// How often it was renamed since it was accepted. Every renaming names the number it
+    /// builds on: without it, one that is carried out late could undo a later one, since an
+    /// entry may come back to a processor it named before.
+    pub moves: u32,
     /// When it was accepted; the order of the queue.
     pub accepted_at: JournalTime,
 }
@@ -109,9 +113,9 @@ pub enum Accept {
 /// The reply to naming (another) processor in an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rename {
-    /// The entry names it now, or did already.
+    /// The entry names it now with one move more, or did so already.
     Named,
-    /// The entry names another processor than expected: nothing happened.
+    /// The entry has moved otherwise and names this processor: nothing happened.
     Differs(Option<ProcessorName>),
     /// The payment is no longer open.
     Gone,

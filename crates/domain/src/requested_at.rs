@@ -16,8 +16,9 @@ pub struct RequestedAtError;
 impl RequestedAt {
     /// 1970-01-01T00:00:00Z, the earliest instant we know.
     pub const MIN: Self = Self(0);
-    /// 9999-12-31T23:59:59.999999Z less a day, the latest that every part can print.
-    pub const MAX: Self = Self(253_402_214_399_999_999);
+    /// 9999-12-30T21:59:59.999999Z, the last whole second that every part can print: time
+    /// zones could move a later one out of the year 9999.
+    pub const MAX: Self = Self(253_402_207_199_999_999);
 
     /// The instant so many microseconds after 1970, or nothing outside `MIN..=MAX`.
     pub const fn from_micros(micros: i64) -> Option<Self> {
@@ -157,6 +158,12 @@ mod tests {
         assert_eq!(read("2020-07-10T12:34:56.12345678"), None);
         assert_eq!(read("2020-07-10T12:34:56."), None);
         assert_eq!(read("2020-07-10T12:34:56.12+01"), None);
+    }
+
+    #[test]
+    fn the_first_and_the_last_instant_are_printed() {
+        assert_eq!(RequestedAt::MIN.to_string(), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(RequestedAt::MAX.to_string(), "9999-12-30T21:59:59.999999Z");
     }
 
     proptest! {

@@ -25,13 +25,14 @@ pub trait Store: Clone + Send + Sync + 'static {
         processor: Option<&ProcessorName>,
     ) -> impl Future<Output = Result<Accept, StoreFault>> + Send;
 
-    /// Makes the entry name `to` if it names `from`. Idempotent: naming the same processor
-    /// again is [`Rename::Named`].
+    /// Makes the entry name `to`, if it has been renamed `moves` times so far; then it has
+    /// been once more. Idempotent: if it names `to` with `moves + 1` it is
+    /// [`Rename::Named`] as well.
     fn rename(
         &self,
         hold: &Hold,
         id: CorrelationId,
-        from: Option<&ProcessorName>,
+        moves: u32,
         to: &ProcessorName,
     ) -> impl Future<Output = Result<Rename, StoreFault>> + Send;
 

@@ -1,1 +1,24 @@
 //! What one process believes about every processor, and the health messages that inform it.
+//!
+//! Does: the board (breaker, expected latency, permits and probes of each processor), and
+//! the messages by which the leader's reports reach every board.
+//!
+//! Does not: ask a processor anything; that is the leader's work. Choose a processor for a
+//! payment; that is the worker's router.
+//!
+//! ```text
+//! leader ── NATS ──► report channel ──► Board ◄── permits, results ── worker
+//! ```
+
+mod board;
+mod changes;
+mod latency;
+mod nats_url;
+mod report_channel;
+mod standing;
+
+pub use board::{Board, BoardConfig, Condition, Permit, Rank};
+pub use changes::Changes;
+pub use nats_url::{NatsUrl, NatsUrlError};
+pub use report_channel::{ConnectFault, PublishFault, ReportPublisher, ReportSubscriber};
+pub use standing::Ended;

@@ -1,1 +1,57 @@
-fn main() {}
+//! The leader's process.
+
+use std::io::{IsTerminal, stdout};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use feeway_leader::{Leader, Options, UsageError};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+use tracing_subscriber::EnvFilter;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The exit code of a wrong command line (EX_USAGE).
+const USAGE: u8 = 64;
+
+/// The NATS client tells every attempt to connect; the report channel tells the changes.
+const LOG_FILTER: &str = "info,async_nats=off";
+
+fn main() -> ExitCode {
+    let options = match Options::read(std::env::args_os()) {
+        Ok(options) => options,
+        Err(UsageError::Asked(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(UsageError::Wrong(line)) => {
+            eprintln!("{line}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| LOG_FILTER.into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter);
+    if stdout().is_terminal() {
+        log.init();
+    } else {
+        log.json().flatten_event(true).init();
+    }
+    if let Err(error) = run(options) {
+        eprintln!("error: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn run(options: Options) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
+    let leader = Leader::bind(options).await?;
+    info!(admin = %format_args!("http://{}", leader.admin_address()?), "listening");
+    let shutdown = async {
+        tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
+    };
+    Ok(leader.run(shutdown).await?)
+}

@@ -1,1 +1,30 @@
 //! Speaks a payment processor's HTTP API and turns every answer or fault into an outcome.
+//!
+//! Does: a small set of kept connections per processor, one POST, one look-up, one question
+//! for its health; the [`Outcome`](feeway_domain::Outcome) of an attempt; the reading of a
+//! processor from an option's text.
+//!
+//! Does not: any policy. It never repeats a POST that may have been sent, never chooses a
+//! processor, and never calls the processors' `/admin`.
+//!
+//! ```text
+//! attempt ──► ProcessorClient ◄── HttpProcessor ──► Connections ──► hyper, one task each
+//!    │                                  │
+//!    ▼                                  ▼
+//! Outcome                       wire format (JSON)
+//! ```
+
+mod connections;
+mod endpoint;
+mod exchange;
+mod http_processor;
+mod outcome;
+mod processor_option;
+mod wire_format;
+
+pub use endpoint::EndpointError;
+pub use http_processor::{HealthAnswer, HttpProcessor, HttpProcessorConfig};
+pub use outcome::attempt;
+pub use processor_option::{
+    ProcessorOptionError, order_processors, parse_processor, parse_processors,
+};

@@ -1,0 +1,200 @@
+use proptest::prelude::*;
+use tokio::time::advance;
+
+use super::*;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+fn board(max_in_flight: usize) -> (Arc<Board>, Rank) {
+    let config = BoardConfig {
+        max_latency: 1200 * MILLISECOND,
+        probe_interval: 200 * MILLISECOND,
+        max_in_flight,
+    };
+    let name = "default".parse().unwrap();
+    (Board::new(config, vec![name]), Rank::new(0))
+}
+
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn fail(board: &Arc<Board>, rank: Rank) {
+    board.try_start(rank, now()).unwrap().ended(Ended::Failed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_opens_the_breaker_and_an_answered_probe_closes_it() {
+    let (board, rank) = board(4);
+    fail(&board, rank);
+    assert_eq!(board.condition(rank, now()), Condition::Failing);
+    assert!(
+        board.try_probe(rank, now()).is_none(),
+        "not before the interval"
+    );
+    advance(200 * MILLISECOND).await;
+    let probe = board.try_probe(rank, now()).unwrap();
+    assert!(board.try_probe(rank, now()).is_none(), "one an interval");
+    probe.ended(Ended::Answered);
+    assert_eq!(board.condition(rank, now()), Condition::Fine);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_most_eight_probes_are_outstanding() {
+    let (board, rank) = board(100);
+    fail(&board, rank);
+    let mut probes = Vec::new();
+    for _ in 0..200 {
+        advance(200 * MILLISECOND).await;
+        probes.extend(board.try_probe(rank, now()));
+    }
+    assert_eq!(probes.len(), 8);
+    probes.pop();
+    assert!(board.try_probe(rank, now()).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_delay_spreads_the_probes() {
+    let (board, rank) = board(100);
+    let permit = board.try_start(rank, now()).unwrap();
+    advance(4000 * MILLISECOND).await;
+    permit.ended(Ended::Failed);
+    let mut probes = Vec::new();
+    let mut gaps = Vec::new();
+    for step in 0..40 {
+        advance(100 * MILLISECOND).await;
+        if let Some(probe) = board.try_probe(rank, now()) {
+            gaps.push(step);
+            probes.push(probe);
+        }
+    }
+    assert!(
+        gaps.windows(2).all(|pair| pair[1] - pair[0] >= 5),
+        "{gaps:?}"
+    );
+    assert!(probes.len() >= 7, "{gaps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn overload_halves_the_permits_for_a_second() {
+    let (board, rank) = board(4);
+    let permits: Vec<Permit> = (0..4)
+        .map(|_| board.try_start(rank, now()).unwrap())
+        .collect();
+    assert!(board.try_start(rank, now()).is_none());
+    for permit in permits.into_iter().take(1) {
+        permit.ended(Ended::Overloaded);
+    }
+    let held: Vec<Permit> = (0..4)
+        .filter_map(|_| board.try_start(rank, now()))
+        .collect();
+    assert_eq!(held.len(), 2);
+    assert_eq!(
+        board.next_chance(rank, now()),
+        Some(now() + 1000 * MILLISECOND)
+    );
+    advance(1000 * MILLISECOND).await;
+    assert!(board.try_start(rank, now()).is_some());
+    assert_eq!(
+        board.condition(rank, now()),
+        Condition::Fine,
+        "429 is not failure"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_counts_unless_an_own_answer_is_newer() {
+    let (board, rank) = board(4);
+    let asked = now();
+    advance(MILLISECOND).await;
+    board.try_start(rank, now()).unwrap().ended(Ended::Answered);
+    board.report(rank, true, Duration::ZERO, asked);
+    assert_eq!(board.condition(rank, now()), Condition::Fine);
+    advance(MILLISECOND).await;
+    board.report(rank, true, Duration::ZERO, now());
+    assert_eq!(board.condition(rank, now()), Condition::Failing);
+    board.report(rank, false, Duration::ZERO, now());
+    assert!(
+        board.try_probe(rank, now()).is_some(),
+        "worth a probe at once"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_of_slowness_makes_it_slow_until_it_is_stale() {
+    let (board, rank) = board(4);
+    board.report(rank, false, 2000 * MILLISECOND, now());
+    assert_eq!(board.condition(rank, now()), Condition::Slow);
+    advance(15_000 * MILLISECOND).await;
+    assert_eq!(board.condition(rank, now()), Condition::Fine);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_out_of_long_ago_does_not_open_the_breaker() {
+    let (board, rank) = board(4);
+    let hung = board.try_start(rank, now()).unwrap();
+    advance(10_000 * MILLISECOND).await;
+    board.try_start(rank, now()).unwrap().ended(Ended::Answered);
+    hung.ended(Ended::TimedOut);
+    assert_eq!(board.condition(rank, now()), Condition::Fine);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asked_in_vain_is_woken_when_a_permit_comes_back() {
+    let (board, rank) = board(1);
+    let permit = board.try_start(rank, now()).unwrap();
+    assert!(board.try_start(rank, now()).is_none());
+    let seen = board.changes().count();
+    permit.ended(Ended::Answered);
+    assert_ne!(board.changes().count(), seen);
+    board.changes().others_than(seen).await;
+    let seen = board.changes().count();
+    board.try_start(rank, now()).unwrap().ended(Ended::Answered);
+    assert_eq!(
+        board.changes().count(),
+        seen,
+        "nobody waits, so nobody is woken"
+    );
+}
+
+proptest! {
+    #[test]
+    fn permits_never_exceed_the_limit_and_always_come_back(
+        steps in prop::collection::vec((0..6_u8, 0..400_u64), 1..200)
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (board, rank) = board(5);
+            let mut held: Vec<Permit> = Vec::new();
+            for (step, ms) in steps {
+                advance(MILLISECOND * u32::try_from(ms).unwrap()).await;
+                match step {
+                    0 => held.extend(board.try_start(rank, now())),
+                    1 => held.extend(board.try_probe(rank, now())),
+                    2 => board.report(rank, ms % 2 == 0, MILLISECOND, now()),
+                    _ => {
+                        if let Some(permit) = held.pop() {
+                            match step {
+                                3 => permit.ended(Ended::Answered),
+                                4 => permit.ended(Ended::Failed),
+                                _ => permit.ended(Ended::Overloaded),
+                            }
+                        }
+                    }
+                }
+                assert!(held.len() <= 5);
+                assert_eq!(board.in_flight(rank), held.len());
+            }
+            held.clear();
+            // However it went, one answer makes it fine again.
+            advance(20_000 * MILLISECOND).await;
+            let permit = board.try_start(rank, now()).expect("all permits came back");
+            permit.ended(Ended::Answered);
+            assert_eq!(board.condition(rank, now()), Condition::Fine);
+        });
+    }
+}

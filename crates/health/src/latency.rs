@@ -1,0 +1,174 @@
+//! How long a processor is expected to take, from what came back and what has not.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A fact about a processor counts for three of the leader's rounds, then it is stale.
+pub(crate) const STALE_AFTER: Duration = Duration::from_secs(15);
+
+/// How many of the latest-started answers count. The fastest of them speaks, so that one
+/// slow answer alone does not make a processor slow, and one fast answer makes it fast.
+const SAMPLES: usize = 3;
+
+/// The latencies of one processor's attempts.
+#[derive(Debug, Default)]
+pub(crate) struct Latency {
+    /// Attempts without an answer, by their order of starting.
+    flights: BTreeMap<u64, Instant>,
+    /// The latest-started answers: order of starting, latency, and when it came.
+    samples: Vec<Sample>,
+    reported: Option<Reported>,
+    started: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    flight: u64,
+    latency: Duration,
+    at: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Reported {
+    latency: Duration,
+    at: Instant,
+}
+
+impl Latency {
+    /// Notes that an attempt starts; the number tells it from the others.
+    pub(crate) fn start(&mut self, now: Instant) -> u64 {
+        self.started += 1;
+        self.flights.insert(self.started, now);
+        self.started
+    }
+
+    /// Notes an answer, and returns how long it took.
+    pub(crate) fn answer(&mut self, flight: u64, now: Instant) -> Duration {
+        let Some(started) = self.flights.remove(&flight) else {
+            return Duration::ZERO;
+        };
+        let latency = now.duration_since(started);
+        let place = self
+            .samples
+            .partition_point(|sample| sample.flight < flight);
+        self.samples.insert(
+            place,
+            Sample {
+                flight,
+                latency,
+                at: now,
+            },
+        );
+        if self.samples.len() > SAMPLES {
+            self.samples.remove(0);
+        }
+        latency
+    }
+
+    /// Notes that an attempt ended without saying anything about the latency.
+    pub(crate) fn forget(&mut self, flight: u64) {
+        self.flights.remove(&flight);
+    }
+
+    /// Whether an attempt that started later than this one has been answered.
+    pub(crate) fn overtaken(&self, flight: u64) -> bool {
+        self.samples.iter().any(|sample| sample.flight > flight)
+    }
+
+    /// Notes what the leader was told.
+    pub(crate) fn report(&mut self, latency: Duration, at: Instant) {
+        self.reported = Some(Reported { latency, at });
+    }
+
+    /// What an attempt started now is expected to take; zero when nothing is known.
+    pub(crate) fn expected(&self, now: Instant) -> Duration {
+        let fresh = |at: Instant| now.duration_since(at) < STALE_AFTER;
+        let samples = || self.samples.iter().filter(|sample| fresh(sample.at));
+        let measured = samples().map(|sample| sample.latency).min();
+        let measured_at = samples().map(|sample| sample.at).max();
+        let reported = self
+            .reported
+            .filter(|reported| fresh(reported.at))
+            .filter(|reported| measured_at.is_none_or(|at| at < reported.at))
+            .map(|reported| reported.latency);
+        reported
+            .or(measured)
+            .unwrap_or(Duration::ZERO)
+            .max(self.waiting(now))
+    }
+
+    /// How long the oldest attempt has waited that nothing started later has overtaken: a
+    /// lower bound that shows slowness before anything returns. An attempt that was
+    /// overtaken is a straggler and says nothing about the others.
+    fn waiting(&self, now: Instant) -> Duration {
+        self.waiting_since()
+            .map_or(Duration::ZERO, |started| now.duration_since(started))
+    }
+
+    /// Since when the oldest attempt has waited that nothing started later has overtaken.
+    pub(crate) fn waiting_since(&self) -> Option<Instant> {
+        let newest_answered = self.samples.last().map_or(0, |sample| sample.flight);
+        self.flights
+            .range(newest_answered + 1..)
+            .next()
+            .map(|(_, started)| *started)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn an_unanswered_attempt_shows_slowness_before_it_returns() {
+        let start = Instant::now();
+        let mut latency = Latency::default();
+        latency.start(start);
+        assert_eq!(latency.expected(start + 2 * SECOND), 2 * SECOND);
+    }
+
+    #[test]
+    fn a_straggler_does_not() {
+        let start = Instant::now();
+        let mut latency = Latency::default();
+        latency.start(start);
+        let second = latency.start(start);
+        latency.answer(second, start + SECOND / 100);
+        assert_eq!(latency.expected(start + 2 * SECOND), SECOND / 100);
+    }
+
+    #[test]
+    fn one_fast_answer_is_enough_and_a_late_slow_one_changes_nothing() {
+        let start = Instant::now();
+        let mut latency = Latency::default();
+        let slow: Vec<u64> = (0..4).map(|_| latency.start(start)).collect();
+        let later = start + 4 * SECOND;
+        for flight in &slow[..3] {
+            latency.answer(*flight, later);
+        }
+        assert_eq!(latency.expected(later), 4 * SECOND);
+        let fast = latency.start(later);
+        latency.answer(fast, later + SECOND / 50);
+        assert_eq!(latency.expected(later + SECOND / 50), SECOND / 50);
+        latency.answer(slow[3], later + SECOND);
+        assert_eq!(latency.expected(later + SECOND), SECOND / 50);
+    }
+
+    #[test]
+    fn the_newer_of_report_and_measure_counts_until_it_is_stale() {
+        let start = Instant::now();
+        let mut latency = Latency::default();
+        let flight = latency.start(start);
+        latency.answer(flight, start + SECOND / 10);
+        latency.report(3 * SECOND, start + SECOND);
+        assert_eq!(latency.expected(start + SECOND), 3 * SECOND);
+        let flight = latency.start(start + SECOND);
+        latency.answer(flight, start + SECOND + SECOND / 5);
+        assert_eq!(latency.expected(start + 2 * SECOND), SECOND / 10);
+        assert_eq!(latency.expected(start + 60 * SECOND), Duration::ZERO);
+    }
+}

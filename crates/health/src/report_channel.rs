@@ -1,0 +1,309 @@
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::{Client, ConnectOptions, Event, Subscriber};
+use feeway_domain::{HealthReport, ProcessorName};
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use crate::NatsUrl;
+
+/// Reports travel on this subject, followed by the processor's name.
+const SUBJECT: &str = "feeway.health";
+
+/// The pauses between attempts to reach NATS grow by the first up to the second.
+const RECONNECT_PAUSE_STEP: Duration = Duration::from_millis(100);
+const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// How often a quiet connection is tried: a dead one is noticed after two of them.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long a report may wait for a connection; it is old news after that.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often a waiting report looks for the connection.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
+
+/// How many reports may wait for a slow subscriber; 8 processors send as many in 80 s.
+const SUBSCRIPTION_LEN_MAX: usize = 128;
+
+/// The wire format of a report. Readers ignore fields that they do not know.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Message<'a> {
+    processor: &'a str,
+    failing: bool,
+    min_response_time_ms: u64,
+}
+
+/// Why a report was not published. It is not kept for later: the next one follows in
+/// seconds, and an old one would only mislead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishFault {
+    /// NATS is away; connecting goes on.
+    #[error("NATS is away")]
+    Away,
+}
+
+/// The client refused to start: its options contradict each other.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start a NATS client")]
+pub struct ConnectFault(#[from] async_nats::ConnectError);
+
+/// The leader's end of the channel: says every report to every board.
+pub struct ReportPublisher {
+    client: Client,
+}
+
+impl ReportPublisher {
+    /// Starts to connect and returns at once. The connection is never given up.
+    pub async fn connect(url: &NatsUrl) -> Result<Self, ConnectFault> {
+        let client = connect(url, "feeway report publisher").await?;
+        Ok(Self { client })
+    }
+
+    /// Sends a report; waits up to a second for a connection.
+    ///
+    /// Dropping the future leaves open whether it is sent.
+    pub async fn publish(&self, report: &HealthReport) -> Result<(), PublishFault> {
+        let sent = timeout(PUBLISH_TIMEOUT, async {
+            // A client without a connection would keep the report and send it long after.
+            while self.client.connection_state() != State::Connected {
+                sleep(LOOK_PAUSE).await;
+            }
+            let subject = format!("{SUBJECT}.{}", report.processor);
+            self.client.publish(subject, write(report).into()).await
+        });
+        match sent.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(PublishFault::Away),
+        }
+    }
+}
+
+/// A board's end of the channel.
+pub struct ReportSubscriber {
+    url: NatsUrl,
+    client: Client,
+    subscriber: Option<Subscriber>,
+    malformed: u64,
+}
+
+impl ReportSubscriber {
+    /// Starts to connect and returns at once. The connection is never given up.
+    pub async fn connect(url: &NatsUrl) -> Result<Self, ConnectFault> {
+        let client = connect(url, "feeway report subscriber").await?;
+        Ok(Self {
+            url: url.clone(),
+            client,
+            subscriber: None,
+            malformed: 0,
+        })
+    }
+
+    /// The next report, of any processor, known or not. Messages that are no reports are
+    /// counted, logged and passed over. While NATS is away it waits.
+    ///
+    /// Cancel safe: no report is lost by dropping the future.
+    pub async fn next(&mut self) -> HealthReport {
+        loop {
+            let message = match &mut self.subscriber {
+                Some(subscriber) => subscriber.next().await,
+                None => {
+                    self.subscriber = self.client.subscribe(format!("{SUBJECT}.*")).await.ok();
+                    if self.subscriber.is_none() {
+                        self.start_over().await;
+                    }
+                    continue;
+                }
+            };
+            let Some(message) = message else {
+                // The client ended, which it does only on a fault of its own.
+                self.start_over().await;
+                continue;
+            };
+            match read(message.subject.as_str(), &message.payload) {
+                Some(report) => return report,
+                None => {
+                    self.malformed = self.malformed.saturating_add(1);
+                    warn!(
+                        subject = message.subject.as_str(),
+                        len = message.payload.len(),
+                        count = self.malformed,
+                        "a message that is no health report"
+                    );
+                }
+            }
+        }
+    }
+
+    /// How many messages were no reports.
+    pub fn malformed(&self) -> u64 {
+        self.malformed
+    }
+
+    async fn start_over(&mut self) {
+        self.subscriber = None;
+        sleep(RECONNECT_PAUSE_MAX).await;
+        if let Ok(client) = connect(&self.url, "feeway report subscriber").await {
+            self.client = client;
+        }
+    }
+}
+
+async fn connect(url: &NatsUrl, name: &str) -> Result<Client, ConnectFault> {
+    let log = ChangeLog::default();
+    let client = ConnectOptions::new()
+        .name(name)
+        .retry_on_initial_connect()
+        .max_reconnects(None)
+        .reconnect_delay_callback(reconnect_pause)
+        .ping_interval(PING_INTERVAL)
+        .subscription_capacity(SUBSCRIPTION_LEN_MAX)
+        .event_callback(move |event| {
+            log.take_note(&event);
+            std::future::ready(())
+        })
+        .connect(url.address())
+        .await?;
+    Ok(client)
+}
+
+fn reconnect_pause(attempts: usize) -> Duration {
+    let steps = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
+    RECONNECT_PAUSE_STEP
+        .saturating_mul(steps)
+        .min(RECONNECT_PAUSE_MAX)
+}
+
+/// One line for each change, not one for each attempt.
+#[derive(Default)]
+struct ChangeLog {
+    /// Nothing before the first attempt has succeeded or failed.
+    is_connected: Mutex<Option<bool>>,
+}
+
+impl ChangeLog {
+    fn take_note(&self, event: &Event) {
+        let connected = match event {
+            Event::Connected => true,
+            Event::Disconnected | Event::Closed | Event::ClientError(_) => false,
+            Event::SlowConsumer(_) => {
+                warn!("health reports come faster than they are read");
+                return;
+            }
+            Event::ServerError(error) => {
+                warn!(%error, "NATS complains");
+                return;
+            }
+            Event::LameDuckMode | Event::Draining => return,
+        };
+        let mut last = self
+            .is_connected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // A client reports errors of a living connection too.
+        let is_mere_error = matches!(event, Event::ClientError(_)) && last.is_some();
+        if *last == Some(connected) || is_mere_error {
+            return;
+        }
+        *last = Some(connected);
+        if connected {
+            info!("NATS is connected");
+        } else {
+            warn!("NATS is away");
+        }
+    }
+}
+
+fn write(report: &HealthReport) -> Vec<u8> {
+    let message = Message {
+        processor: report.processor.as_str(),
+        failing: report.failing,
+        min_response_time_ms: u64::try_from(report.min_response_time.as_millis())
+            .unwrap_or(u64::MAX),
+    };
+    serde_json::to_vec(&message).expect("a text, a bool and a number are always JSON")
+}
+
+/// A report that came on the subject of its own processor.
+fn read(subject: &str, payload: &[u8]) -> Option<HealthReport> {
+    let message: Message<'_> = serde_json::from_slice(payload).ok()?;
+    let processor: ProcessorName = message.processor.parse().ok()?;
+    let named = subject.strip_prefix(SUBJECT)?.strip_prefix('.')?;
+    (named == processor.as_str()).then_some(HealthReport {
+        processor,
+        failing: message.failing,
+        min_response_time: Duration::from_millis(message.min_response_time_ms),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(name: &str, failing: bool, ms: u64) -> HealthReport {
+        HealthReport {
+            processor: name.parse().unwrap(),
+            failing,
+            min_response_time: Duration::from_millis(ms),
+        }
+    }
+
+    #[test]
+    fn a_report_has_this_wire_format() {
+        let text = br#"{"processor":"default","failing":true,"minResponseTimeMs":120}"#;
+        assert_eq!(write(&report("default", true, 120)), text);
+        assert_eq!(
+            read("feeway.health.default", text),
+            Some(report("default", true, 120))
+        );
+    }
+
+    #[test]
+    fn a_later_version_may_say_more() {
+        let text = br#"{"v":2,"minResponseTimeMs":0,"failing":false,"processor":"p-2"}"#;
+        assert_eq!(
+            read("feeway.health.p-2", text),
+            Some(report("p-2", false, 0))
+        );
+    }
+
+    #[test]
+    fn anything_else_is_no_report() {
+        let good = r#"{"processor":"default","failing":true,"minResponseTimeMs":120}"#;
+        for (subject, text) in [
+            ("feeway.health.fallback", good),
+            ("feeway.health", good),
+            ("feeway.health.default", ""),
+            ("feeway.health.default", "{}"),
+            ("feeway.health.default", "\u{0}"),
+            (
+                "feeway.health.default",
+                r#"{"processor":"default","failing":1,"minResponseTimeMs":120}"#,
+            ),
+            (
+                "feeway.health.default",
+                r#"{"processor":"default","failing":true,"minResponseTimeMs":-1}"#,
+            ),
+            (
+                "feeway.health.Default",
+                r#"{"processor":"Default","failing":true,"minResponseTimeMs":1}"#,
+            ),
+        ] {
+            assert_eq!(read(subject, text.as_bytes()), None, "{subject} {text}");
+        }
+    }
+
+    #[test]
+    fn pauses_between_attempts_grow_and_end_growing() {
+        let pauses = [1, 2, 3, 11, 12, usize::MAX].map(reconnect_pause);
+        assert_eq!(
+            pauses.map(|pause| pause.as_millis()),
+            [0, 100, 200, 1000, 1000, 1000]
+        );
+    }
+}

@@ -1,0 +1,5 @@
+//! The health messages over a private NATS server.
+#![expect(clippy::unwrap_used, reason = "a test fails where its set-up fails")]
+
+mod nats_server;
+mod report_channel;

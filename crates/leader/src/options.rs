@@ -1,0 +1,191 @@
+use std::ffi::OsString;
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use clap::Parser;
+use feeway_domain::Processor;
+use feeway_health::NatsUrl;
+use feeway_processor::{order_processors, parse_processor};
+use feeway_store::RedisUrl;
+
+/// Asks the payment processors for their health, if it holds the lease.
+///
+/// Start two or more: one of them holds the lease and asks each processor every 5 s, the
+/// others stand by.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "feeway-leader", version)]
+pub struct Options {
+    /// The name of this process, in its logs and as holder of the lease.
+    #[arg(long, env = "FEEWAY_NAME", default_value = "leader")]
+    pub name: String,
+
+    /// A processor; repeat it for each, in the environment separate them by `;`.
+    #[arg(
+        long = "processor",
+        env = "FEEWAY_PROCESSORS",
+        value_name = "NAME=URL,fee=0.05",
+        value_delimiter = ';',
+        required = true,
+        value_parser = parse_processor
+    )]
+    pub processors: Vec<Processor>,
+
+    /// Where Redis is: unix:///path/redis.sock or redis://host:6379.
+    #[arg(long, env = "FEEWAY_REDIS", value_name = "URL")]
+    pub redis: RedisUrl,
+
+    /// Where NATS is: nats://host:4222.
+    #[arg(long, env = "FEEWAY_NATS", value_name = "URL")]
+    pub nats: NatsUrl,
+
+    /// Where /healthz, /readyz and /metrics are answered; port 0 takes a free one.
+    #[arg(
+        long,
+        env = "FEEWAY_ADMIN_LISTEN",
+        value_name = "tcp:ADDR",
+        default_value = "tcp:127.0.0.1:0"
+    )]
+    pub admin_listen: AdminAddress,
+}
+
+/// The command line or the environment is not understood.
+#[derive(Debug)]
+pub enum UsageError {
+    /// Not an error: `--help` or `--version` was asked for, and this is the text.
+    Asked(String),
+    /// What is wrong, in one line.
+    Wrong(String),
+}
+
+impl Options {
+    /// Reads and checks the command line and the environment.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UsageError> {
+        let mut options = Self::try_parse_from(arguments).map_err(|error| {
+            if error.use_stderr() {
+                UsageError::Wrong(one_line(&error.to_string()))
+            } else {
+                UsageError::Asked(error.to_string())
+            }
+        })?;
+        options.processors = order_processors(options.processors)
+            .map_err(|error| UsageError::Wrong(format!("error: --processor: {error}")))?;
+        Ok(options)
+    }
+}
+
+/// What clap says of an error, without the advice that follows it.
+fn one_line(text: &str) -> String {
+    let said: Vec<_> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    said.join(" ")
+}
+
+/// Where the admin listener is: `tcp:127.0.0.1:9100`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdminAddress(pub SocketAddr);
+
+/// The text is not such an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an address such as tcp:127.0.0.1:9100")]
+pub struct AdminAddressError;
+
+impl FromStr for AdminAddress {
+    type Err = AdminAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let address = text.strip_prefix("tcp:").ok_or(AdminAddressError)?;
+        address.parse().map(Self).or(Err(AdminAddressError))
+    }
+}
+
+impl fmt::Display for AdminAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tcp:{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(arguments: &str) -> Result<Options, UsageError> {
+        let words = std::iter::once("feeway-leader").chain(arguments.split_whitespace());
+        Options::read(words.map(OsString::from))
+    }
+
+    const FINE: &str = "--processor b=http://b:1,fee=0.15 --processor a=http://a:1,fee=0.05 \
+        --redis unix:///redis.sock --nats nats://n:4222";
+
+    #[test]
+    fn processors_come_in_the_order_of_their_fees() {
+        let options = read(FINE).unwrap();
+        let names: Vec<_> = options.processors.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(options.admin_listen.to_string(), "tcp:127.0.0.1:0");
+    }
+
+    #[test]
+    fn several_processors_fit_in_one_value() {
+        let options = read(
+            "--processor b=http://b:1,fee=0.15;a=http://a:1,fee=0.05 \
+            --redis unix:///redis.sock --nats nats://n:4222",
+        );
+        assert_eq!(options.unwrap().processors.len(), 2);
+    }
+
+    #[test]
+    fn a_bad_value_is_named_in_one_line() {
+        for (extra, named) in [
+            ("--processor c=ftp://c:1,fee=0.1", "ftp://c:1"),
+            (
+                "--processor a=http://c:1,fee=0.1",
+                "two processors are named a",
+            ),
+            ("--redis nowhere", "'nowhere' for '--redis <URL>'"),
+            ("--nats http://n", "'http://n' for '--nats <URL>'"),
+            ("--admin-listen 80", "'80' for '--admin-listen <tcp:ADDR>'"),
+            ("--nonsense", "'--nonsense'"),
+        ] {
+            let mut arguments = FINE.to_owned();
+            if let Some((option, _)) = extra.split_once(' ') {
+                // An option that takes one value may be given once.
+                if !extra.starts_with("--processor") {
+                    let words: Vec<_> = FINE.split_whitespace().collect();
+                    let kept = words
+                        .chunks(2)
+                        .filter(|pair| pair[0] != option)
+                        .flatten()
+                        .copied();
+                    arguments = kept.collect::<Vec<_>>().join(" ");
+                }
+            }
+            match read(&format!("{arguments} {extra}")) {
+                Err(UsageError::Wrong(line)) => {
+                    assert!(line.contains(named), "{extra}: {line}");
+                    assert_eq!(line.lines().count(), 1, "{line}");
+                }
+                other => panic!("{extra}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        match read("--redis unix:///redis.sock --nats nats://n:4222") {
+            Err(UsageError::Wrong(line)) => assert!(line.contains("--processor"), "{line}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn help_is_no_error() {
+        assert!(
+            matches!(read("--help"), Err(UsageError::Asked(text)) if text.contains("FEEWAY_REDIS"))
+        );
+    }
+}

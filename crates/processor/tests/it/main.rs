@@ -1,0 +1,8 @@
+//! The client against a scripted server: what arrives there, and what comes of it.
+#![expect(clippy::unwrap_used, reason = "a test fails where its set-up fails")]
+
+mod connection_use;
+mod health;
+mod look_up;
+mod post;
+mod scripted_server;

@@ -1,0 +1,114 @@
+//! One attempt at a processor, from naming it in the journal to the ledger.
+
+use feeway_domain::{Doubt, No, Outcome, ProcessorClient, Rename, Store};
+use feeway_health::{Ended, Permit, Rank};
+
+use crate::context::Context;
+use crate::job::Job;
+use crate::persist;
+
+/// What became of a step, and the payment if it is still ours to work on.
+#[derive(Debug)]
+pub(crate) enum Done {
+    /// Settled, rejected, or no longer ours: it has left our hands.
+    Over,
+    /// A processor's no: it may go elsewhere.
+    Refused(Job, Rank, No),
+    /// Nobody knows whether the processor has it: it ends there.
+    Doubtful(Job, Doubt),
+    /// The processor does not deal with us: it waits there.
+    Shunned(Job),
+    /// A look-up found nothing: it may be posted again.
+    Absent(Job),
+    /// A look-up had no usable answer.
+    Unclear(Job),
+    /// Its entry names another processor than we believed: it ends there.
+    Moved(Job),
+}
+
+/// Sends a payment to the processor of its permit, once its entry names it.
+pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    mut job: Job,
+    permit: Permit,
+) -> Done {
+    let rank = permit.rank();
+    if job.named != Some(rank) {
+        match name(context, &job, rank).await {
+            Named::Yes => {
+                job.named = Some(rank);
+                job.moves += 1;
+            }
+            Named::NotOurs => return Done::Over,
+            Named::Other(other) => {
+                job.named = Some(other);
+                return Done::Moved(job.pin());
+            }
+        }
+    }
+    // Whoever adopted it may only ask the same processor, so this is for economy alone.
+    if job.is_lost() {
+        return Done::Over;
+    }
+    let requested_at = context.config.clock.now();
+    let client = &context.clients[rank.index()];
+    let outcome = feeway_processor::attempt(client, &job.payment, requested_at).await;
+    tracing::debug!(id = %job.payment.id, processor = %context.board.name(rank), ?outcome, "attempt");
+    if !matches!(outcome, Outcome::Misconfigured { .. }) {
+        context.clear_misconfigured(rank);
+    }
+    match outcome {
+        Outcome::Held(requested_at) => {
+            permit.ended(Ended::Answered);
+            persist::settle(context, job.payment, rank, requested_at).await;
+            Done::Over
+        }
+        Outcome::NotHeld(no) => {
+            permit.ended(match no {
+                No::Malformed => Ended::Answered,
+                No::Overloaded => Ended::Overloaded,
+                No::Unreachable | No::Failing => Ended::Failed,
+            });
+            Done::Refused(job, rank, no)
+        }
+        Outcome::Misconfigured { status } => {
+            permit.ended(Ended::Failed);
+            context.report_misconfigured(rank, status);
+            Done::Shunned(job.pin())
+        }
+        Outcome::Unknown(doubt) => {
+            permit.ended(match doubt {
+                Doubt::TimedOut => Ended::TimedOut,
+                Doubt::Reset | Doubt::Unclear | Doubt::Unconfirmed => Ended::Failed,
+            });
+            Done::Doubtful(job.pin(), doubt)
+        }
+    }
+}
+
+enum Named {
+    Yes,
+    NotOurs,
+    Other(Rank),
+}
+
+async fn name<S: Store, C: ProcessorClient>(context: &Context<S, C>, job: &Job, to: Rank) -> Named {
+    let hold = &job.share.tenure().hold;
+    let to = context.board.name(to);
+    match persist::rename(&context.store, hold, &job.payment, job.moves, to).await {
+        Rename::Named => Named::Yes,
+        Rename::Gone => Named::NotOurs,
+        Rename::Fenced => {
+            job.share.tenure().lose();
+            context.hold_lost.notify_one();
+            Named::NotOurs
+        }
+        // Only a store that has forgotten can say this: somebody named it meanwhile.
+        Rename::Differs(other) => {
+            tracing::warn!(id = %job.payment.id, ?other, "an entry names another processor");
+            other
+                .and_then(|other| context.board.rank(&other))
+                .map_or(Named::NotOurs, Named::Other)
+        }
+    }
+}

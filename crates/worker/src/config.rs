@@ -1,0 +1,60 @@
+use std::time::Duration;
+
+use feeway_domain::Processor;
+
+use crate::Clock;
+
+/// How a worker behaves.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// The front's name, the first part of its incarnations.
+    pub name: String,
+    /// The processors, cheapest first, in the order of the board.
+    pub processors: Vec<Processor>,
+    /// How long a payment waits for a failing cheap processor before it takes a dearer one.
+    pub patience: Duration,
+    /// Whether 202 comes after or before the journal.
+    pub intake: IntakeMode,
+    /// How payments are dealt to lanes.
+    pub dispatch: Dispatch,
+    /// Where `requestedAt` comes from.
+    pub clock: Clock,
+}
+
+/// When a payment is answered with 202.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntakeMode {
+    /// Once it is in the journal.
+    Durable,
+    /// As soon as it is in memory and a lane has room for it; the journal follows.
+    Memory,
+}
+
+/// How payments are dealt to lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dispatch {
+    /// Each lane has a channel of its own, filled in turn.
+    RoundRobin,
+    /// All lanes take from one channel behind a mutex.
+    SharedPool,
+}
+
+/// Lanes of a worker. More would gain nothing on one thread: a lane never blocks.
+pub(crate) const LANES: usize = 4;
+
+/// Payments a lane has in hand, waiting or in flight, before its channel backs up.
+pub(crate) const LANE_IN_HAND: usize = 512;
+
+/// Payments in a lane's channel.
+pub(crate) const LANE_CHANNEL: usize = 64;
+
+/// Payments a front has in hand: 4 lanes × (512 + 64) = 2 304, and as many again whose
+/// `accept` or settle is under way. The rest waits in the journal.
+pub(crate) const IN_HAND: usize = 4_608;
+
+/// Look-ups of pinned payments that one lane has under way: 4 × 4 of the 800 permits
+/// that a processor has.
+pub(crate) const LANE_LOOKUPS: usize = 4;
+
+/// Entries read from the journal at once.
+pub(crate) const PAGE: usize = 256;

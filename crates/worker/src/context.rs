@@ -1,0 +1,108 @@
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use feeway_domain::{JournalTime, ProcessorClient, Store};
+use feeway_health::{Board, Rank};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::WorkerConfig;
+use crate::dispatcher::Dispatcher;
+use crate::registry::Registry;
+use crate::tasks::Tasks;
+use crate::tenure::Tenures;
+
+/// What all parts of one worker share.
+pub(crate) struct Context<S: Store, C: ProcessorClient> {
+    pub(crate) config: WorkerConfig,
+    pub(crate) store: S,
+    /// By rank.
+    pub(crate) clients: Vec<C>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) tenures: Tenures,
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) tasks: Tasks,
+    /// Payments in the lanes that wait for a processor: while there are any, a new one
+    /// takes its place behind them.
+    pub(crate) waiting: AtomicUsize,
+    pub(crate) draining: watch::Sender<bool>,
+    /// Wakes the heartbeat before its time: the own hold was lost.
+    pub(crate) hold_lost: Notify,
+    /// Wakes those who wait for a new own hold.
+    pub(crate) enlisted: Notify,
+    journal_clock: Mutex<Option<(JournalTime, Instant)>>,
+    /// By rank: it refuses to deal with us, and that has been said.
+    misconfigured: Vec<AtomicBool>,
+}
+
+impl<S: Store, C: ProcessorClient> Context<S, C> {
+    pub(crate) fn new(
+        config: WorkerConfig,
+        store: S,
+        clients: Vec<C>,
+        board: Arc<Board>,
+        registry: Arc<Registry>,
+        dispatcher: Dispatcher,
+    ) -> Self {
+        let misconfigured = clients.iter().map(|_| AtomicBool::new(false)).collect();
+        Self {
+            config,
+            store,
+            clients,
+            board,
+            registry,
+            tenures: Tenures::default(),
+            dispatcher,
+            tasks: Tasks::default(),
+            waiting: AtomicUsize::new(0),
+            draining: watch::Sender::new(false),
+            hold_lost: Notify::new(),
+            enlisted: Notify::new(),
+            journal_clock: Mutex::new(None),
+            misconfigured,
+        }
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    /// Notes what Redis's clock said just now.
+    pub(crate) fn set_journal_clock(&self, now: JournalTime) {
+        let mut clock = self
+            .journal_clock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *clock = Some((now, Instant::now()));
+    }
+
+    /// An instant of Redis's clock on our own monotonic clock, so that ages need neither
+    /// clock to be right.
+    pub(crate) fn local_instant(&self, time: JournalTime) -> Instant {
+        let clock = *self
+            .journal_clock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        clock
+            .and_then(|(read, at)| at.checked_sub(time.age(read)))
+            .unwrap_or(now)
+            .min(now)
+    }
+
+    /// Says once that a processor refuses to deal with us.
+    pub(crate) fn report_misconfigured(&self, rank: Rank, status: u16) {
+        if !self.misconfigured[rank.index()].swap(true, Ordering::Relaxed) {
+            let processor = self.board.name(rank);
+            tracing::error!(%processor, status, "processor refuses us: check its URL and credentials");
+        }
+    }
+
+    /// The processor deals with us.
+    pub(crate) fn clear_misconfigured(&self, rank: Rank) {
+        if self.misconfigured[rank.index()].swap(false, Ordering::Relaxed) {
+            tracing::info!(processor = %self.board.name(rank), "processor deals with us again");
+        }
+    }
+}

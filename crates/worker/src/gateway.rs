@@ -1,0 +1,247 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use feeway_domain::{Accept, Payment, ProcessorClient, Store, StoreFault};
+use feeway_health::Permit;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::IntakeMode;
+use crate::context::Context;
+use crate::dispatcher::{Dealt, Slot};
+use crate::job::{Job, RankSet};
+use crate::persist::Backoff;
+use crate::registry::{InHand, Refused};
+use crate::router::{Route, route};
+use crate::tenure::Tenure;
+
+/// Where payments come in. A clone is the same gateway.
+pub struct Gateway<S: Store, C: ProcessorClient>(pub(crate) Arc<Context<S, C>>);
+
+/// What became of a submitted payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Submit {
+    /// It is kept, now or from an earlier time.
+    Kept,
+    /// The same id is known with another amount.
+    AmountDiffers,
+    /// It was not kept; send it again later.
+    NotKept(NotKept),
+    /// Nobody knows whether it was kept; send the same id again.
+    Unknown,
+}
+
+/// Why a payment was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotKept {
+    /// The journal is away.
+    StoreAway,
+    /// The journal's memory is full, or as many payments are open as may be.
+    JournalFull,
+    /// This front is going down.
+    Busy,
+}
+
+/// How long an intake waits for a new hold after its own was lost.
+const ENLIST_WAIT: Duration = Duration::from_millis(250);
+
+/// Where an accepted payment will go.
+enum Place {
+    /// To a lane, with a permit when it may be sent at once.
+    Lane {
+        slot: Slot,
+        permit: Option<Permit>,
+        in_hand: InHand,
+    },
+    /// It stays in the journal until the feeder fetches it.
+    Journal,
+}
+
+impl<S: Store, C: ProcessorClient> Gateway<S, C> {
+    /// Accepts a payment.
+    ///
+    /// Dropping the returned future changes nothing: the journal write and the hand-over
+    /// to a lane run on in a task of their own, so a client that hangs up cannot cut
+    /// them apart.
+    pub async fn submit(&self, payment: Payment) -> Submit {
+        let context = &self.0;
+        if context.is_draining() {
+            return Submit::NotKept(NotKept::Busy);
+        }
+        let Some(tenure) = context.tenures.own() else {
+            return Submit::NotKept(NotKept::StoreAway);
+        };
+        let place = place(context, &tenure, &payment);
+        let memory = context.config.intake == IntakeMode::Memory;
+        if memory && matches!(place, Place::Lane { .. }) {
+            let task = accept_at_last(Arc::clone(context), payment, place);
+            context.tasks.spawn(task);
+            return Submit::Kept;
+        }
+        let (reply, replied) = oneshot::channel();
+        let task = {
+            let context = Arc::clone(context);
+            async move {
+                let submit = accept(&context, tenure, payment, place).await;
+                // The client may have hung up, which changes nothing.
+                reply.send(submit).unwrap_or_default();
+            }
+        };
+        context.tasks.spawn(task);
+        // The task ends without a reply only when the worker does.
+        replied.await.unwrap_or(Submit::Unknown)
+    }
+}
+
+impl<S: Store, C: ProcessorClient> Clone for Gateway<S, C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+fn place<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    tenure: &Arc<Tenure>,
+    payment: &Payment,
+) -> Place {
+    // What waits in the journal came first.
+    if tenure.is_behind() {
+        return Place::Journal;
+    }
+    let in_hand = match context.registry.enter(payment.id) {
+        Ok(in_hand) => in_hand,
+        // A twin is being accepted or worked on; the journal tells which of us is new.
+        Err(Refused::InHand | Refused::Full) => return Place::Journal,
+    };
+    let Some(slot) = context.dispatcher.reserve() else {
+        return Place::Journal;
+    };
+    let permit = (context.waiting.load(Ordering::Relaxed) == 0).then(|| {
+        let now = Instant::now();
+        route(
+            &context.board,
+            context.config.patience,
+            now,
+            RankSet::default(),
+            now,
+        )
+    });
+    let permit = match permit {
+        Some(Route::Go(permit)) => Some(permit),
+        Some(Route::Wait(_)) | None => None,
+    };
+    Place::Lane {
+        slot,
+        permit,
+        in_hand,
+    }
+}
+
+/// Writes the payment into the journal, and then sends it on its way.
+async fn accept<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    tenure: Arc<Tenure>,
+    payment: Payment,
+    place: Place,
+) -> Submit {
+    let mut tenure = tenure;
+    loop {
+        match accept_once(context, &tenure, &payment, &place).await {
+            Ok(Accept::Kept { .. }) => {
+                deal(&tenure, payment, place);
+                return Submit::Kept;
+            }
+            Ok(Accept::Known) => return Submit::Kept,
+            Ok(Accept::AmountDiffers) => return Submit::AmountDiffers,
+            Ok(Accept::Full) | Err(StoreFault::Full) => {
+                return Submit::NotKept(NotKept::JournalFull);
+            }
+            Ok(Accept::Fenced) => match next_tenure(context, &tenure).await {
+                Some(next) => tenure = next,
+                None => return Submit::NotKept(NotKept::StoreAway),
+            },
+            Err(StoreFault::Away) => return Submit::NotKept(NotKept::StoreAway),
+            // If it is kept after all, the next heartbeats show one more payment than is
+            // in hand, and the feeder fetches it.
+            Err(StoreFault::Unknown) => return Submit::Unknown,
+        }
+    }
+}
+
+/// As [`accept`], for a payment that was answered with 202 already: it goes on until the
+/// journal has it.
+async fn accept_at_last<S: Store, C: ProcessorClient>(
+    context: Arc<Context<S, C>>,
+    payment: Payment,
+    place: Place,
+) {
+    let mut backoff = Backoff::default();
+    loop {
+        let Some(tenure) = context.tenures.own() else {
+            backoff.pause().await;
+            continue;
+        };
+        match accept_once(&context, &tenure, &payment, &place).await {
+            Ok(Accept::Kept { .. }) => return deal(&tenure, payment, place),
+            Ok(Accept::Known) => return,
+            Ok(Accept::AmountDiffers) => {
+                tracing::error!(id = %payment.id, "answered 202, but its id is known with another amount");
+                return;
+            }
+            Ok(Accept::Fenced) => lose(&context, &tenure),
+            Ok(Accept::Full) | Err(StoreFault::Full | StoreFault::Away | StoreFault::Unknown) => {}
+        }
+        backoff.pause().await;
+    }
+}
+
+async fn accept_once<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    tenure: &Tenure,
+    payment: &Payment,
+    place: &Place,
+) -> Result<Accept, StoreFault> {
+    let processor = match place {
+        Place::Lane {
+            permit: Some(permit),
+            ..
+        } => Some(context.board.name(permit.rank())),
+        Place::Lane { permit: None, .. } | Place::Journal => None,
+    };
+    context.store.accept(&tenure.hold, payment, processor).await
+}
+
+fn deal(tenure: &Arc<Tenure>, payment: Payment, place: Place) {
+    match place {
+        Place::Lane {
+            slot,
+            permit,
+            in_hand,
+        } => {
+            let named = permit.as_ref().map(Permit::rank);
+            let job = Job::new(payment, named, 0, Instant::now(), tenure.share(), in_hand);
+            slot.send(Dealt { job, permit });
+        }
+        Place::Journal => tenure.fall_behind(),
+    }
+}
+
+fn lose<S: Store, C: ProcessorClient>(context: &Context<S, C>, tenure: &Tenure) {
+    tenure.lose();
+    context.hold_lost.notify_one();
+}
+
+/// After the own hold was lost: the next one, if it comes soon.
+async fn next_tenure<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    lost: &Tenure,
+) -> Option<Arc<Tenure>> {
+    let enlisted = context.enlisted.notified();
+    lose(context, lost);
+    if let Some(next) = context.tenures.own() {
+        return Some(next);
+    }
+    tokio::time::timeout(ENLIST_WAIT, enlisted).await.ok()?;
+    context.tenures.own()
+}

@@ -1,0 +1,132 @@
+//! Says that this front lives, notices which fronts no longer do, and adopts what they
+//! have open.
+
+use std::sync::Arc;
+
+use feeway_domain::{
+    Adopt, Beat, HEARTBEAT, Hold, Incarnation, LAPSE, ProcessorClient, Store, StoreFault,
+};
+use tokio::time::Instant;
+
+use crate::context::Context;
+use crate::feeder::feed;
+use crate::persist::Backoff;
+use crate::tenure::Tenure;
+
+/// Runs until the worker ends.
+pub(crate) async fn beat_for_ever<S: Store, C: ProcessorClient>(context: Arc<Context<S, C>>) {
+    let mut heartbeat = Heartbeat {
+        context,
+        lives: 0,
+        adopt_from: None,
+    };
+    let mut backoff = Backoff::default();
+    loop {
+        if heartbeat.beat().await.is_ok() {
+            backoff = Backoff::default();
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep(HEARTBEAT) => {}
+                () = heartbeat.context.hold_lost.notified() => {}
+            }
+        } else {
+            // Others may have been unable to beat as well: nobody adopts in the first
+            // period after the store came back.
+            heartbeat.adopt_from = None;
+            backoff.pause().await;
+        }
+    }
+}
+
+struct Heartbeat<S: Store, C: ProcessorClient> {
+    context: Arc<Context<S, C>>,
+    /// Incarnations that this process has had.
+    lives: u64,
+    /// When others may be adopted.
+    adopt_from: Option<Instant>,
+}
+
+impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
+    async fn beat(&mut self) -> Result<(), StoreFault> {
+        if self.context.tenures.own().is_none() {
+            self.enlist().await?;
+        }
+        let tenures = self.context.tenures.all();
+        let holds: Vec<Hold> = tenures.iter().map(|tenure| tenure.hold.clone()).collect();
+        let beat = self.context.store.beat(&holds).await?;
+        self.context.set_journal_clock(beat.now);
+        for (tenure, queued) in tenures.iter().zip(&beat.queued) {
+            self.look_after(tenure, *queued).await?;
+        }
+        if self.context.tenures.own().is_none() {
+            self.enlist().await?;
+        }
+        self.adopt_lapsed(beat).await
+    }
+
+    /// Begins a new incarnation. Should the reply be lost, the incarnation nobody uses
+    /// lapses and is adopted with nothing in it.
+    async fn enlist(&mut self) -> Result<(), StoreFault> {
+        self.lives += 1;
+        let incarnation = Incarnation::new(&format!("{}.{}", self.context.config.name, self.lives));
+        let hold = self.context.store.enlist(&incarnation).await?;
+        tracing::info!(%incarnation, "enlisted");
+        self.take_on(hold);
+        self.context.enlisted.notify_waiters();
+        Ok(())
+    }
+
+    fn take_on(&self, hold: Hold) -> Arc<Tenure> {
+        let tenure = Tenure::new(hold);
+        self.context.tenures.add(Arc::clone(&tenure));
+        self.context
+            .tasks
+            .spawn(feed(Arc::clone(&self.context), Arc::clone(&tenure)));
+        tenure
+    }
+
+    async fn look_after(&self, tenure: &Tenure, queued: Option<u64>) -> Result<(), StoreFault> {
+        match queued {
+            None => {
+                tracing::warn!(owner = %tenure.hold.owner, "hold lost: another front took over");
+                self.let_go(tenure);
+            }
+            Some(0) if !tenure.is_own() => {
+                if self.context.store.discharge(&tenure.hold).await? {
+                    tracing::info!(owner = %tenure.hold.owner, "adopted payments are all done");
+                    self.let_go(tenure);
+                }
+            }
+            // Accepted without our knowing: the reply was lost, or came too late.
+            Some(queued) if queued > tenure.accounted_for() as u64 => tenure.fall_behind(),
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    fn let_go(&self, tenure: &Tenure) {
+        tenure.lose();
+        self.context.tenures.remove(&tenure.hold);
+    }
+
+    async fn adopt_lapsed(&mut self, beat: Beat) -> Result<(), StoreFault> {
+        let now = Instant::now();
+        let adopt_from = *self.adopt_from.get_or_insert(now + LAPSE);
+        if now < adopt_from {
+            return Ok(());
+        }
+        let Some(own) = self.context.tenures.own() else {
+            return Ok(());
+        };
+        for owner in beat.lapsed {
+            match self.context.store.adopt(&owner, &own.hold.holder).await? {
+                Adopt::Adopted(hold) => {
+                    tracing::info!(%owner, epoch = hold.epoch, "adopted");
+                    self.take_on(hold).fall_behind();
+                }
+                Adopt::Refused => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! Store steps that are repeated until the store has answered.
+
+use std::time::Duration;
+
+use feeway_domain::{
+    Hold, Payment, ProcessorClient, ProcessorName, Reject, Rename, RequestedAt, Settle, Settlement,
+    Store, StoreFault,
+};
+use feeway_health::Rank;
+
+use crate::context::Context;
+
+/// Pauses between repetitions: 20 ms, doubled each time, at most 1 s.
+#[derive(Debug, Default)]
+pub(crate) struct Backoff {
+    pauses: u32,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(20);
+    const LONGEST: Duration = Duration::from_secs(1);
+
+    /// Waits for the next pause to pass. Cancel safe.
+    pub(crate) async fn pause(&mut self) {
+        let pause = Self::FIRST
+            .saturating_mul(1 << self.pauses.min(6))
+            .min(Self::LONGEST);
+        self.pauses += 1;
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Records that a processor holds a payment, for as long as it takes.
+pub(crate) async fn settle<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    payment: Payment,
+    rank: Rank,
+    requested_at: RequestedAt,
+) {
+    let processor = &context.config.processors[rank.index()];
+    let settlement = Settlement {
+        payment,
+        processor: processor.name.clone(),
+        requested_at,
+        fee: processor.fee,
+    };
+    let mut backoff = Backoff::default();
+    loop {
+        match context.store.settle(&settlement).await {
+            Ok(Settle::Settled | Settle::Known) => return,
+            Ok(Settle::Conflict { first }) => {
+                let second = &settlement.processor;
+                tracing::error!(id = %payment.id, %first, %second, "two processors hold one payment");
+                return;
+            }
+            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => backoff.pause().await,
+        }
+    }
+}
+
+/// Makes an entry name another processor. A step without an answer is repeated to the same
+/// target until it is answered, because it may have been carried out.
+pub(crate) async fn rename<S: Store>(
+    store: &S,
+    hold: &Hold,
+    payment: &Payment,
+    moves: u32,
+    to: &ProcessorName,
+) -> Rename {
+    let mut backoff = Backoff::default();
+    loop {
+        match store.rename(hold, payment.id, moves, to).await {
+            Ok(reply) => return reply,
+            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => backoff.pause().await,
+        }
+    }
+}
+
+/// Ends a payment that every processor refused.
+pub(crate) async fn reject<S: Store>(store: &S, hold: &Hold, payment: &Payment) -> Reject {
+    let mut backoff = Backoff::default();
+    loop {
+        match store
+            .reject(hold, payment, "every processor answered 400")
+            .await
+        {
+            Ok(reply) => return reply,
+            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => backoff.pause().await,
+        }
+    }
+}

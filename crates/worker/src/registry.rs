@@ -1,0 +1,90 @@
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use feeway_domain::CorrelationId;
+use tokio::sync::Notify;
+
+/// The ids this front has in its hands. Intake, sweep, adoption and refill all go through
+/// it, so no payment is ever worked on twice at the same time here.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    capacity: usize,
+    ids: Mutex<HashSet<CorrelationId>>,
+    left: Notify,
+}
+
+/// Why an id did not enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It is in hand already.
+    InHand,
+    /// The registry is full.
+    Full,
+}
+
+impl Registry {
+    pub(crate) fn new(capacity: usize) -> Arc<Self> {
+        Arc::new(Self {
+            capacity,
+            ids: Mutex::default(),
+            left: Notify::new(),
+        })
+    }
+
+    /// Enters an id; it leaves when the returned token is dropped.
+    pub(crate) fn enter(self: &Arc<Self>, id: CorrelationId) -> Result<InHand, Refused> {
+        let mut ids = self.ids();
+        if ids.contains(&id) {
+            return Err(Refused::InHand);
+        }
+        if ids.len() >= self.capacity {
+            return Err(Refused::Full);
+        }
+        ids.insert(id);
+        drop(ids);
+        Ok(InHand {
+            registry: Arc::clone(self),
+            id,
+        })
+    }
+
+    /// Waits until an id has left since the last call. Cancel safe.
+    pub(crate) async fn left(&self) {
+        self.left.notified().await;
+    }
+
+    fn ids(&self) -> MutexGuard<'_, HashSet<CorrelationId>> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The presence of one id in the registry.
+#[derive(Debug)]
+pub(crate) struct InHand {
+    registry: Arc<Registry>,
+    id: CorrelationId,
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.registry.ids().remove(&self.id);
+        self.registry.left.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_enters_once_and_only_while_there_is_room() {
+        let registry = Registry::new(2);
+        let id = |byte| CorrelationId::from_bytes([byte; 16]);
+        let one = registry.enter(id(1)).unwrap();
+        assert_eq!(registry.enter(id(1)).unwrap_err(), Refused::InHand);
+        let _two = registry.enter(id(2)).unwrap();
+        assert_eq!(registry.enter(id(3)).unwrap_err(), Refused::Full);
+        drop(one);
+        registry.enter(id(3)).unwrap();
+    }
+}

@@ -1,0 +1,220 @@
+//! Chooses the processor a payment goes to now, or says until when it had better wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use feeway_health::{Board, Condition, Permit};
+use tokio::time::Instant;
+
+use crate::job::RankSet;
+
+/// What the router says.
+#[derive(Debug)]
+pub(crate) enum Route {
+    /// Go, with this permit.
+    Go(Permit),
+    /// Ask again when the board changes, or at the given instant if there is one.
+    Wait(Option<Instant>),
+}
+
+/// Chooses among the processors that have not refused the payment, cheapest first:
+///
+/// - one that is fine gets it, as soon as a permit is free;
+/// - one that is failing or slow gets it as a probe, when one is due;
+/// - a failing one is waited for while the payment is younger than `patience`; a slow one
+///   is not waited for at all;
+/// - a payment older than `patience` that finds none fine goes to the cheapest that is
+///   merely slow: late is better than never when slow is all there is.
+pub(crate) fn route(
+    board: &Arc<Board>,
+    patience: Duration,
+    accepted: Instant,
+    refused: RankSet,
+    now: Instant,
+) -> Route {
+    let impatient_at = accepted + patience;
+    let patient = now < impatient_at;
+    let mut wake: Option<Instant> = None;
+    let mut slow = None;
+    for rank in board.ranks().filter(|rank| !refused.has(*rank)) {
+        let condition = board.condition(rank, now);
+        let permit = match condition {
+            Condition::Fine => board.try_start(rank, now),
+            Condition::Slow | Condition::Failing => board.try_probe(rank, now),
+        };
+        if let Some(permit) = permit {
+            return Route::Go(permit);
+        }
+        wake = earlier(wake, board.next_chance(rank, now));
+        match condition {
+            // All its permits are taken, and each comes back within `max_latency`.
+            Condition::Fine => return Route::Wait(wake),
+            Condition::Failing if patient => return Route::Wait(earlier(wake, Some(impatient_at))),
+            Condition::Failing => {}
+            Condition::Slow => slow = slow.or(Some(rank)),
+        }
+    }
+    match slow {
+        Some(rank) if !patient => board
+            .try_start(rank, now)
+            .map_or(Route::Wait(wake), Route::Go),
+        Some(_) => Route::Wait(earlier(wake, Some(impatient_at))),
+        None => Route::Wait(wake),
+    }
+}
+
+pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use feeway_health::{BoardConfig, Ended, Rank};
+    use tokio::time::advance;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    struct Roads {
+        board: Arc<Board>,
+        accepted: Instant,
+    }
+
+    impl Roads {
+        fn new(names: &[&str]) -> Self {
+            let config = BoardConfig {
+                max_latency: SECOND,
+                probe_interval: SECOND / 5,
+                max_in_flight: 2,
+            };
+            let names = names.iter().map(|name| name.parse().unwrap()).collect();
+            Self {
+                board: Board::new(config, names),
+                accepted: Instant::now(),
+            }
+        }
+
+        fn fail(&self, place: usize) {
+            let permit = self
+                .board
+                .try_start(Rank::new(place), Instant::now())
+                .unwrap();
+            permit.ended(Ended::Failed);
+        }
+
+        fn report(&self, place: usize, failing: bool, latency: Duration) {
+            self.board
+                .report(Rank::new(place), failing, latency, Instant::now());
+        }
+
+        fn route(&self) -> Route {
+            self.route_refused(RankSet::default())
+        }
+
+        fn route_refused(&self, refused: RankSet) -> Route {
+            route(
+                &self.board,
+                PATIENCE,
+                self.accepted,
+                refused,
+                Instant::now(),
+            )
+        }
+
+        /// Uses up the probe that is due.
+        fn without_probe(&self, place: usize) -> Option<Permit> {
+            self.board.try_probe(Rank::new(place), Instant::now())
+        }
+    }
+
+    fn check(route: Route, expected: Option<usize>) {
+        let went = match &route {
+            Route::Go(permit) => Some(permit.rank().index()),
+            Route::Wait(_) => None,
+        };
+        assert_eq!(went, expected, "{route:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_cheapest_that_is_fine_gets_it() {
+        let roads = Roads::new(&["a", "b"]);
+        check(roads.route(), Some(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failing_one_is_waited_for_until_patience_ends() {
+        let roads = Roads::new(&["a", "b"]);
+        roads.fail(0);
+        check(roads.route(), None);
+        advance(PATIENCE).await;
+        let _probe = roads.without_probe(0);
+        check(roads.route(), Some(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failing_one_gets_a_probe_when_one_is_due() {
+        let roads = Roads::new(&["a", "b"]);
+        roads.fail(0);
+        advance(SECOND / 5).await;
+        check(roads.route(), Some(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_one_is_not_waited_for() {
+        let roads = Roads::new(&["a", "b"]);
+        roads.report(0, false, 2 * SECOND);
+        let _probe = roads.without_probe(0);
+        check(roads.route(), Some(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failing_and_slow_counts_as_failing() {
+        let roads = Roads::new(&["a", "b"]);
+        roads.report(0, false, 2 * SECOND);
+        roads.fail(0);
+        check(roads.route(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_one_that_is_fine_is_waited_for_until_it_turns_out_slow() {
+        let roads = Roads::new(&["a", "b"]);
+        let now = Instant::now();
+        let _held = [roads.route(), roads.route()];
+        match roads.route() {
+            Route::Wait(until) => assert_eq!(until, Some(now + SECOND)),
+            Route::Go(permit) => panic!("{permit:?}"),
+        }
+        advance(SECOND + Duration::from_millis(1)).await;
+        check(roads.route(), Some(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_all_is_slow_the_cheapest_gets_it_after_patience() {
+        let roads = Roads::new(&["a", "b"]);
+        let slow = || {
+            for place in [0, 1] {
+                roads.report(place, false, 2 * SECOND);
+            }
+            [roads.without_probe(0), roads.without_probe(1)]
+        };
+        let probes = slow();
+        check(roads.route(), None);
+        drop(probes);
+        advance(PATIENCE).await;
+        let _probes = slow();
+        check(roads.route(), Some(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_refused_the_payment_is_passed_over() {
+        let roads = Roads::new(&["a", "b"]);
+        let mut refused = RankSet::default();
+        refused.add(Rank::new(0));
+        check(roads.route_refused(refused), Some(1));
+    }
+}

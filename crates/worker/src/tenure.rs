@@ -1,0 +1,137 @@
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use feeway_domain::Hold;
+use tokio::sync::Notify;
+
+/// One owner's entries in this front's care: its own, or adopted ones.
+#[derive(Debug)]
+pub(crate) struct Tenure {
+    pub(crate) hold: Hold,
+    lost: AtomicBool,
+    /// Payments of this owner that the registry holds.
+    in_hand: AtomicUsize,
+    /// Entries that wait in the journal because nothing here can work on them.
+    pub(crate) unplaceable: AtomicUsize,
+    /// Entries wait in the journal, or may do so: the feeder has work.
+    behind: AtomicBool,
+    times_behind: AtomicUsize,
+    work: Notify,
+}
+
+impl Tenure {
+    pub(crate) fn new(hold: Hold) -> Arc<Self> {
+        Arc::new(Self {
+            hold,
+            lost: AtomicBool::new(false),
+            in_hand: AtomicUsize::new(0),
+            unplaceable: AtomicUsize::new(0),
+            behind: AtomicBool::new(false),
+            times_behind: AtomicUsize::new(0),
+            work: Notify::new(),
+        })
+    }
+
+    /// Whether the owner is this front's own present incarnation.
+    pub(crate) fn is_own(&self) -> bool {
+        self.hold.owner == self.hold.holder
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Somebody else holds the owner now: nothing new may be done under this hold.
+    pub(crate) fn lose(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+        self.work.notify_one();
+    }
+
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind.load(Ordering::Relaxed)
+    }
+
+    /// Entries were left in the journal: wakes the feeder.
+    pub(crate) fn fall_behind(&self) {
+        self.times_behind.fetch_add(1, Ordering::Relaxed);
+        self.behind.store(true, Ordering::Relaxed);
+        self.work.notify_one();
+    }
+
+    /// How often entries were left behind. To be read before the queue is.
+    pub(crate) fn times_behind(&self) -> usize {
+        self.times_behind.load(Ordering::Relaxed)
+    }
+
+    /// The feeder has come to the end of the queue. False when entries were left behind
+    /// since `seen`, which the end it saw may not have had yet.
+    pub(crate) fn catch_up(&self, seen: usize) -> bool {
+        let caught_up = self.times_behind() == seen;
+        if caught_up {
+            self.behind.store(false, Ordering::Relaxed);
+        }
+        caught_up
+    }
+
+    /// Waits until entries were left behind, or the tenure is lost. Cancel safe.
+    pub(crate) async fn work(&self) {
+        self.work.notified().await;
+    }
+
+    /// Payments of this owner that are in hand or cannot be worked on here.
+    pub(crate) fn accounted_for(&self) -> usize {
+        self.in_hand.load(Ordering::Relaxed) + self.unplaceable.load(Ordering::Relaxed)
+    }
+
+    /// Counts a payment as in hand until the returned share is dropped.
+    pub(crate) fn share(self: &Arc<Self>) -> Share {
+        self.in_hand.fetch_add(1, Ordering::Relaxed);
+        Share(Arc::clone(self))
+    }
+}
+
+/// A payment's hold on its tenure.
+#[derive(Debug)]
+pub(crate) struct Share(Arc<Tenure>);
+
+impl Share {
+    pub(crate) fn tenure(&self) -> &Arc<Tenure> {
+        &self.0
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.in_hand.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// All tenures of this front.
+#[derive(Debug, Default)]
+pub(crate) struct Tenures(Mutex<Vec<Arc<Tenure>>>);
+
+impl Tenures {
+    /// The present incarnation's, once it is enlisted.
+    pub(crate) fn own(&self) -> Option<Arc<Tenure>> {
+        self.list()
+            .iter()
+            .find(|tenure| tenure.is_own() && !tenure.is_lost())
+            .cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Tenure>> {
+        self.list().clone()
+    }
+
+    pub(crate) fn add(&self, tenure: Arc<Tenure>) {
+        self.list().push(tenure);
+    }
+
+    pub(crate) fn remove(&self, hold: &Hold) {
+        self.list().retain(|tenure| tenure.hold != *hold);
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Arc<Tenure>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

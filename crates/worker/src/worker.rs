@@ -1,0 +1,79 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use feeway_domain::{ProcessorClient, Store};
+use feeway_health::Board;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::config::IN_HAND;
+use crate::context::Context;
+use crate::dispatcher::Dispatcher;
+use crate::heartbeat::beat_for_ever;
+use crate::lane::Lane;
+use crate::registry::Registry;
+use crate::{Gateway, WorkerConfig};
+
+/// A running worker. Dropping it ends all its tasks where they stand, as a crash would:
+/// the journal has what they had in hand.
+pub struct Worker<S: Store, C: ProcessorClient> {
+    context: Arc<Context<S, C>>,
+    lanes: mpsc::Receiver<()>,
+}
+
+/// Starts a worker. The clients stand in the order of the board's ranks. It needs no
+/// store to start: until there is one, nothing is kept.
+pub fn start<S: Store, C: ProcessorClient>(
+    config: WorkerConfig,
+    store: S,
+    clients: Vec<C>,
+    board: Arc<Board>,
+) -> Worker<S, C> {
+    let (dispatcher, inboxes) = Dispatcher::new(config.dispatch);
+    let registry = Registry::new(IN_HAND);
+    let context = Context::new(config, store, clients, board, registry, dispatcher);
+    let context = Arc::new(context);
+    let (alive, lanes) = mpsc::channel(1);
+    for inbox in inboxes {
+        context
+            .tasks
+            .spawn(Lane::new(&context, inbox, alive.clone()).run());
+    }
+    context.tasks.spawn(beat_for_ever(Arc::clone(&context)));
+    Worker { context, lanes }
+}
+
+impl<S: Store, C: ProcessorClient> Worker<S, C> {
+    /// Where payments come in.
+    pub fn gateway(&self) -> Gateway<S, C> {
+        Gateway(Arc::clone(&self.context))
+    }
+
+    /// Takes nothing new, lets the attempts in flight end for at most `limit`, and leaves
+    /// the rest in the journal for others to adopt at once.
+    pub async fn drain(mut self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        self.context.draining.send_replace(true);
+        // Nothing is ever sent: it ends when the last lane has.
+        if tokio::time::timeout_at(deadline, self.lanes.recv())
+            .await
+            .is_err()
+        {
+            tracing::warn!("attempts were still in flight; their payments stay in the journal");
+        }
+        // The heartbeat must not speak up again after the resignation.
+        self.context.tasks.abort();
+        for tenure in self.context.tenures.all() {
+            if let Err(error) = self.context.store.resign(&tenure.hold).await {
+                tracing::warn!(%error, "could not resign; others adopt after the lapse");
+                return;
+            }
+        }
+    }
+}
+
+impl<S: Store, C: ProcessorClient> Drop for Worker<S, C> {
+    fn drop(&mut self) {
+        self.context.tasks.abort();
+    }
+}
