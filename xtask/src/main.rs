@@ -1,1 +1,148 @@
-fn main() {}
+//! `cargo xtask …`: builds, starts, watches, stops and tests a Feeway stack.
+//!
+//! Does: everything between a clone of this repository and a stack that takes payments, as
+//! one would run it: servers with their configuration, a supervisor, logs, tests.
+//!
+//! Does not: know any product crate. It talks to processes by their command lines and
+//! their ports only.
+//!
+//! ```text
+//! up ──► plan.json ──► supervise ──► redis, nats, simulators, leaders, fronts, haproxy
+//!                          │
+//! down, status, restart ◄──┴─ state.json
+//! ```
+
+mod binaries;
+mod clock;
+mod down;
+mod logs;
+mod plan;
+mod ports;
+mod process_id;
+mod programs;
+mod readiness;
+mod record;
+mod restart;
+mod stack_dir;
+mod status;
+mod supervisor;
+mod test;
+mod up;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use crate::logs::LogsOptions;
+use crate::stack_dir::StackDir;
+use crate::test::TestOptions;
+use crate::up::UpOptions;
+
+/// The exit code for a command line that cannot be understood.
+const EXIT_USAGE: u8 = 64;
+
+/// Builds, starts, watches, stops and tests a Feeway stack.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the stack: Redis, NATS, processors, leaders, fronts, HAProxy
+    Up {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        options: Box<UpOptions>,
+    },
+    /// Stop the stack; accepted payments stay and are finished after the next `up`
+    Down {
+        #[command(flatten)]
+        place: Place,
+        /// Also delete all payments and all logs
+        #[arg(long)]
+        wipe: bool,
+    },
+    /// Show each process of the stack; fails unless all are ready
+    Status {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Print the stack's logs
+    Logs {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        options: LogsOptions,
+    },
+    /// Stop one process and wait until it is ready again
+    Restart {
+        #[command(flatten)]
+        place: Place,
+        /// Which, as `status` names it
+        name: String,
+    },
+    /// Run every check and every test
+    Test(TestOptions),
+    /// Own the processes of a planned stack; `up` starts this
+    #[command(hide = true)]
+    Supervise {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Args)]
+struct Place {
+    /// The folder of the stack: run state, logs and data [default: target/stack]
+    #[arg(long)]
+    dir: Option<PathBuf>,
+}
+
+impl Place {
+    fn stack_dir(&self) -> Result<StackDir> {
+        StackDir::new(self.dir.as_deref())
+    }
+}
+
+impl Command {
+    fn run(&self) -> Result<ExitCode> {
+        let done = match self {
+            Self::Up { place, options } => up::run(&place.stack_dir()?, options),
+            Self::Down { place, wipe } => down::run(&place.stack_dir()?, *wipe),
+            Self::Status { place } => status::run(&place.stack_dir()?),
+            Self::Logs { place, options } => logs::run(&place.stack_dir()?, options),
+            Self::Restart { place, name } => restart::run(&place.stack_dir()?, name),
+            Self::Test(options) if test::run(options)? => Ok(()),
+            Self::Test(_) => return Ok(ExitCode::FAILURE),
+            Self::Supervise { place } => supervisor::run(&place.stack_dir()?),
+        };
+        done.map(|()| ExitCode::SUCCESS)
+    }
+}
+
+fn main() -> ExitCode {
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            let shown = error.print().is_ok();
+            return if shown && !error.use_stderr() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(EXIT_USAGE)
+            };
+        }
+    };
+    match line.command.run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,48 @@
 //! The HTTP front: parses, answers and sheds requests on port or socket.
+//!
+//! Does: HTTP/1.1 on TCP and Unix sockets with every limit towards clients; the routes,
+//! statuses and bodies of the public contract; the process's configuration.
+//!
+//! Does not: decide anything about a payment; the worker keeps and routes it. Keep state.
+//!
+//! ```text
+//! client ──► Server ──► App ──► Intake (the worker's gateway) ──► journal, lanes
+//!                        └────► Store: summary, look-up, purge
+//! ```
+
+mod admin;
+mod answer;
+mod app;
+mod config;
+mod duration_text;
+pub mod health_feed;
+mod intake;
+mod limits;
+mod listen_address;
+mod listener;
+pub mod logging;
+pub mod open_files;
+mod payment_body;
+mod payment_state;
+mod problem;
+mod readiness;
+mod request_body;
+mod route;
+mod server;
+mod stop_signal;
+mod stream;
+mod summary;
+mod window_query;
+
+pub use app::{App, AppSettings};
+pub use config::{Config, DispatchOption, IntakeOption, one_line};
+pub use duration_text::DurationTextError;
+pub use intake::Intake;
+pub use limits::Limits;
+pub use listen_address::{ListenAddress, ListenAddressError};
+pub use listener::BindError;
+pub use payment_body::{PaymentBodyError, PaymentParser};
+pub use readiness::Readiness;
+pub use request_body::MAX_BODY_BYTES;
+pub use server::Server;
+pub use stop_signal::StopSignal;

@@ -1,1 +1,56 @@
-fn main() {}
+//! The front's process.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use feeway_front::{App, Config, Server, StopSignal, one_line};
+use feeway_front::{health_feed, logging, open_files};
+use feeway_health::{Board, ReportSubscriber};
+use feeway_store::RedisStore;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The exit code of a wrong command line (EX_USAGE).
+const USAGE: u8 = 64;
+
+/// How long attempts in flight may take at the end. With the second of notice and the three
+/// of farewell before it, a front is gone within 10 s.
+const DRAIN: Duration = Duration::from_secs(4);
+
+fn main() -> ExitCode {
+    let config = match Config::read(std::env::args_os()) {
+        Ok(config) => config,
+        Err(error) if error.use_stderr() => {
+            eprintln!("{}", one_line(&error));
+            return ExitCode::from(USAGE);
+        }
+        Err(asked_for) => asked_for.exit(),
+    };
+    logging::start(&config.log);
+    if let Err(error) = run(&config) {
+        eprintln!("error: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn run(config: &Config) -> anyhow::Result<()> {
+    let stop = StopSignal::catch()?;
+    open_files::allow_many();
+    let server = Server::bind(&config.listen, &config.admin_listen).await?;
+    let store = RedisStore::new(config.redis());
+    let board = Board::new(config.board(), config.processor_names());
+    let reports = ReportSubscriber::connect(&config.nats).await?;
+    tokio::spawn(health_feed::follow(reports, Arc::clone(&board)));
+    let clients = config.clients()?;
+    let worker = feeway_worker::start(config.worker(), store.clone(), clients, board);
+    let app = App::new(store.clone(), worker.gateway(), config.app());
+    let readiness = Arc::clone(app.readiness());
+    let stopped = stop.wait_beside(readiness.follow(store.ready()));
+    let stopped = server.run(Arc::new(app), stopped).await;
+    worker.drain(DRAIN).await;
+    Ok(stopped?)
+}

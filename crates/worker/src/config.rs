@@ -7,8 +7,9 @@ use crate::Clock;
 /// How a worker behaves.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
-    /// The front's name, the first part of its incarnations.
-    pub name: String,
+    /// The front's name and something that no other life of it ever had: incarnations are
+    /// this and a number. Two lives with one would take each other's entries for their own.
+    pub life: String,
     /// The processors, cheapest first, in the order of the board.
     pub processors: Vec<Processor>,
     /// How long a payment waits for a failing cheap processor before it takes a dearer one.

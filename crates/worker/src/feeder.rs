@@ -13,6 +13,7 @@ use crate::dispatcher::Dealt;
 use crate::job::Job;
 use crate::persist::Backoff;
 use crate::registry::{InHand, Refused};
+use crate::sabotage::Sabotage;
 use crate::tenure::Tenure;
 
 /// Feeds one tenure's entries until it is lost.
@@ -99,7 +100,8 @@ async fn feed_entry<S: Store, C: ProcessorClient>(
         in_hand,
     );
     // Nobody alive knows what was started at a processor that an entry names.
-    let job = if named.is_some() { job.pin() } else { job };
+    let pinned = named.is_some() && !Sabotage::AdopterCrossesOver.is_on();
+    let job = if pinned { job.pin() } else { job };
     match context.dispatcher.room().await {
         Some(slot) => {
             slot.send(Dealt { job, permit: None });

@@ -68,7 +68,7 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
     /// lapses and is adopted with nothing in it.
     async fn enlist(&mut self) -> Result<(), StoreFault> {
         self.lives += 1;
-        let incarnation = Incarnation::new(&format!("{}.{}", self.context.config.name, self.lives));
+        let incarnation = Incarnation::new(&format!("{}.{}", self.context.config.life, self.lives));
         let hold = self.context.store.enlist(&incarnation).await?;
         tracing::info!(%incarnation, "enlisted");
         self.take_on(hold);

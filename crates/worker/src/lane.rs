@@ -19,6 +19,7 @@ use crate::job::Job;
 use crate::persist;
 use crate::resolve::{look_up, note_doubt};
 use crate::router::{Route, earlier, route};
+use crate::sabotage::Sabotage;
 
 /// How long a payment rests at a processor that does not deal with us.
 const SHUNNED_REST: Duration = Duration::from_secs(1);
@@ -137,6 +138,10 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         let now = Instant::now();
         match done {
             Done::Over => {}
+            Done::Refused(mut job, _, _) if Sabotage::CrossOverDespiteDoubt.is_on() => {
+                job.pinned = false;
+                self.wait_in_line(job, true);
+            }
             Done::Refused(mut job, rank, no) if job.pinned => {
                 tracing::debug!(id = %job.payment.id, ?no, rank = rank.index(), "pinned, refused");
                 let rest = job.next_rest();
@@ -151,6 +156,10 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
                 }
             }
             Done::Refused(job, _, No::Overloaded | No::Unreachable | No::Failing) => {
+                self.wait_in_line(job, true);
+            }
+            Done::Doubtful(mut job, _) if Sabotage::CrossOverAfterDoubt.is_on() => {
+                job.pinned = false;
                 self.wait_in_line(job, true);
             }
             Done::Doubtful(mut job, doubt) => {

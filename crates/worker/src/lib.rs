@@ -27,6 +27,7 @@ mod persist;
 mod registry;
 mod resolve;
 mod router;
+mod sabotage;
 mod tasks;
 mod tenure;
 mod worker;
@@ -34,4 +35,6 @@ mod worker;
 pub use clock::Clock;
 pub use config::{Dispatch, IntakeMode, WorkerConfig};
 pub use gateway::{Gateway, NotKept, Submit};
+#[cfg(feature = "sabotage")]
+pub use sabotage::Sabotage;
 pub use worker::{Worker, start};

@@ -1,0 +1,148 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use feeway_domain::{CorrelationId, Payment, ProcessorName, Purge, Store, StoreFault};
+use hyper::Request;
+use hyper::body::Incoming;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::answer::{self, Answer};
+use crate::intake::{self, Intake};
+use crate::limits::Limits;
+use crate::payment_body::PaymentParser;
+use crate::problem::{self, Problem, Refusal};
+use crate::readiness::Readiness;
+use crate::route::Route;
+use crate::{payment_state, request_body, summary, window_query};
+
+/// What a front answers with: the store for questions, the intake for payments.
+pub struct App<S, I> {
+    store: S,
+    intake: I,
+    settings: AppSettings,
+    readiness: Arc<Readiness>,
+    parser: Mutex<PaymentParser>,
+    payments_in_hand: Semaphore,
+    questions_in_hand: Semaphore,
+}
+
+/// What an [`App`] is told once.
+#[derive(Clone, Debug)]
+pub struct AppSettings {
+    /// The configured processors in fee order.
+    pub processors: Vec<ProcessorName>,
+    /// Whether `POST /purge-payments` may empty the ledger.
+    pub allow_purge: bool,
+    /// The bounds towards clients.
+    pub limits: Limits,
+}
+
+type Handled = Result<Answer, Refusal>;
+
+impl<S: Store, I: Intake> App<S, I> {
+    /// An app that is not ready yet.
+    pub fn new(store: S, intake: I, settings: AppSettings) -> Self {
+        let limits = &settings.limits;
+        Self {
+            store,
+            intake,
+            readiness: Arc::default(),
+            parser: Mutex::default(),
+            payments_in_hand: Semaphore::new(limits.payments_in_hand),
+            questions_in_hand: Semaphore::new(limits.questions_in_hand),
+            settings,
+        }
+    }
+
+    /// Whether payments should be sent here; the caller says when.
+    pub fn readiness(&self) -> &Arc<Readiness> {
+        &self.readiness
+    }
+
+    /// The bounds towards clients.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.settings.limits
+    }
+
+    /// Answers one request.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let handled = self.handle(request).await;
+        handled.unwrap_or_else(|refusal| refusal.answer())
+    }
+
+    async fn handle(&self, request: Request<Incoming>) -> Handled {
+        match Route::of(request.method(), request.uri().path())? {
+            Route::Payments => self.accept(request.into_body()).await,
+            Route::Summary => self.summary(request.uri().query()).await,
+            Route::Payment(id) => self.find(id).await,
+            Route::Purge => self.purge().await,
+            Route::Ready => readyz(&self.readiness).map_err(Refusal::from),
+        }
+    }
+
+    async fn accept(&self, body: Incoming) -> Handled {
+        let body = request_body::read(body, self.limits().body_timeout).await?;
+        let payment = self.parse(&body)?;
+        // A slow client holds no permit: it is counted from here on only.
+        let _permit = permit(&self.payments_in_hand, &problem::FRONT_BUSY)?;
+        Ok(intake::answer_to(self.intake.submit(payment).await)?)
+    }
+
+    fn parse(&self, body: &[u8]) -> Result<Payment, Problem> {
+        let mut parser = self.parser.lock().unwrap_or_else(PoisonError::into_inner);
+        let parsed = parser.parse(body);
+        parsed.map_err(|error| Problem::bad_request(&error.to_string()))
+    }
+
+    async fn summary(&self, query: Option<&str>) -> Handled {
+        let window =
+            window_query::parse(query).map_err(|error| Problem::bad_request(&error.to_string()))?;
+        let _permit = permit(&self.questions_in_hand, &problem::TOO_MANY_QUESTIONS)?;
+        let summary = self.store.summary(window).await.map_err(ledger_away)?;
+        Ok(answer::json(summary::body(
+            &self.settings.processors,
+            &summary,
+        )))
+    }
+
+    async fn find(&self, id: CorrelationId) -> Handled {
+        let _permit = permit(&self.questions_in_hand, &problem::TOO_MANY_QUESTIONS)?;
+        let found = self.store.find(id).await.map_err(ledger_away)?;
+        let state = found.ok_or(&problem::NO_SUCH_PAYMENT)?;
+        Ok(answer::json(payment_state::body(&state)))
+    }
+
+    async fn purge(&self) -> Handled {
+        if !self.settings.allow_purge {
+            return Err(Refusal::from(&problem::PURGE_FORBIDDEN));
+        }
+        let _permit = permit(&self.questions_in_hand, &problem::TOO_MANY_QUESTIONS)?;
+        let refusal = match self.store.purge().await {
+            Ok(Purge::Purged) => return Ok(answer::done()),
+            Ok(Purge::Open(payments)) => Problem::still_open(payments).into(),
+            Err(StoreFault::Unknown) => Refusal::from(&problem::PURGE_UNKNOWN),
+            Err(StoreFault::Away | StoreFault::Full) => Refusal::from(&problem::LEDGER_AWAY),
+        };
+        Err(refusal)
+    }
+}
+
+/// 200 when payments should be sent here, else 503.
+pub(crate) fn readyz(readiness: &Readiness) -> Result<Answer, &'static Problem> {
+    if readiness.is_ready() {
+        Ok(answer::done())
+    } else {
+        Err(&problem::NOT_READY)
+    }
+}
+
+fn permit<'a>(
+    lane: &'a Semaphore,
+    full: &'static Problem,
+) -> Result<SemaphorePermit<'a>, &'static Problem> {
+    lane.try_acquire().or(Err(full))
+}
+
+/// A question changes nothing, so it does not matter what kept the store from answering.
+fn ledger_away(_fault: StoreFault) -> &'static Problem {
+    &problem::LEDGER_AWAY
+}

@@ -1,0 +1,351 @@
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::builder::RangedU64ValueParser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, ValueEnum};
+use feeway_domain::Processor;
+use feeway_health::NatsUrl;
+use feeway_processor::{order_processors, parse_processor};
+use feeway_store::{RedisConfig, RedisUrl};
+use feeway_worker::{Dispatch, IntakeMode};
+use tracing_subscriber::EnvFilter;
+
+use crate::duration_text::between;
+use crate::listen_address::ListenAddress;
+
+mod parts;
+
+/// The NATS client tells every attempt to connect; the report channel tells the changes.
+const LOG_FILTER: &str = "info,async_nats=off";
+
+const MS: Duration = Duration::from_millis(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Takes payments over HTTP, keeps each in a journal before it says 202, and sends it to the
+/// cheapest payment processor that works.
+///
+/// Every option is also an environment variable; the command line wins. Durations are a whole
+/// number with a unit: ms, s, m, h or d.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "feeway-front", version, max_term_width = 100)]
+pub struct Config {
+    /// This front's name: 1 to 32 of a-z, 0-9 and -. Fronts that share a Redis have different
+    /// names.
+    #[arg(long, env = "FEEWAY_NAME", default_value = "front-1", value_parser = front_name)]
+    pub name: String,
+
+    /// Where to take payments: tcp:IP:PORT or unix:PATH. May be given several times; in the
+    /// variable separated by ";". A Unix socket is made with mode 0666, and one that nobody
+    /// listens on any longer is replaced.
+    #[arg(
+        long,
+        env = "FEEWAY_LISTEN",
+        value_name = "ADDRESS",
+        value_delimiter = ';',
+        default_value = "tcp:127.0.0.1:8080"
+    )]
+    pub listen: Vec<ListenAddress>,
+
+    /// Where to answer /healthz and /readyz, for operators only; as --listen. Port 0 takes a
+    /// free port, which the log names.
+    #[arg(
+        long,
+        env = "FEEWAY_ADMIN_LISTEN",
+        value_name = "ADDRESS",
+        value_delimiter = ';',
+        default_value = "tcp:127.0.0.1:0"
+    )]
+    pub admin_listen: Vec<ListenAddress>,
+
+    /// A payment processor: its name in the summary, its URL, and the share of an amount that
+    /// it keeps, such as default=http://localhost:8001,fee=0.05. 1 to 8 of them; in the
+    /// variable separated by ";". The cheapest is tried first.
+    #[arg(
+        long = "processor",
+        env = "FEEWAY_PROCESSORS",
+        value_name = "NAME=URL,fee=SHARE",
+        value_delimiter = ';',
+        value_parser = parse_processor,
+        required = true
+    )]
+    pub processors: Vec<Processor>,
+
+    /// The Redis that holds journal and ledger: unix:///path/redis.sock or redis://host:6379.
+    #[arg(long, env = "FEEWAY_REDIS", value_name = "URL", hide_env_values = true)]
+    pub redis: RedisUrl,
+
+    /// The NATS that brings the processors' health: nats://host:4222.
+    #[arg(long, env = "FEEWAY_NATS", value_name = "URL", hide_env_values = true)]
+    pub nats: NatsUrl,
+
+    /// When a payment is answered with 202.
+    #[arg(long, env = "FEEWAY_INTAKE", value_name = "MODE", value_enum, default_value_t = IntakeOption::Durable)]
+    pub intake: IntakeOption,
+
+    /// How payments are dealt to the lanes that send them.
+    #[arg(long, env = "FEEWAY_DISPATCH", value_name = "MODE", value_enum, default_value_t = DispatchOption::RoundRobin)]
+    pub dispatch: DispatchOption,
+
+    /// How long a payment waits for a failing processor before it goes to a dearer one;
+    /// 0s to 1d.
+    #[arg(
+        long,
+        env = "FEEWAY_PATIENCE",
+        value_name = "DURATION",
+        default_value = "60s",
+        value_parser = between(Duration::ZERO, DAY)
+    )]
+    pub patience: Duration,
+
+    /// A processor expected to take longer is slow, and payments go to the next one at once;
+    /// 1ms to 5m.
+    #[arg(
+        long,
+        env = "FEEWAY_MAX_LATENCY",
+        value_name = "DURATION",
+        default_value = "1200ms",
+        value_parser = between(MS, MINUTE * 5)
+    )]
+    pub max_latency: Duration,
+
+    /// How often a failing or slow processor gets one real payment, to see whether it has
+    /// recovered; 10ms to 1m.
+    #[arg(
+        long,
+        env = "FEEWAY_PROBE_INTERVAL",
+        value_name = "DURATION",
+        default_value = "200ms",
+        value_parser = between(MS * 10, MINUTE)
+    )]
+    pub probe_interval: Duration,
+
+    /// Attempts in flight per processor, 1 to 4096. Each holds one connection.
+    #[arg(
+        long,
+        env = "FEEWAY_MAX_IN_FLIGHT",
+        value_name = "ATTEMPTS",
+        default_value_t = 256,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096)
+    )]
+    pub max_in_flight: usize,
+
+    /// How long an attempt waits for its answer; after that its fate is unknown, and the
+    /// payment stays with that processor. 100ms to 5m.
+    #[arg(
+        long,
+        env = "FEEWAY_ATTEMPT_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "30s",
+        value_parser = between(MS * 100, MINUTE * 5)
+    )]
+    pub attempt_timeout: Duration,
+
+    /// Payments that may be open at once in the whole stack; one more is answered with 503.
+    /// A million take about 350 MB of Redis.
+    #[arg(
+        long,
+        env = "FEEWAY_MAX_OPEN",
+        value_name = "PAYMENTS",
+        default_value_t = RedisConfig::MAX_OPEN,
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000_000)
+    )]
+    pub max_open: u64,
+
+    /// How long the ledger keeps a settled payment, for the summary and against the same id
+    /// coming again; 1h to 3650d.
+    #[arg(
+        long,
+        env = "FEEWAY_RETENTION",
+        value_name = "DURATION",
+        default_value = "7d",
+        value_parser = between(HOUR, DAY * 3650)
+    )]
+    pub retention: Duration,
+
+    /// Lets POST /purge-payments empty the ledger. For tests only: it forgets what was charged.
+    #[arg(long, env = "FEEWAY_ALLOW_PURGE")]
+    pub allow_purge: bool,
+
+    /// What is logged: error, warn, info, debug or trace, also per crate, such as
+    /// info,feeway_worker=debug. Text on a terminal, else JSON lines.
+    #[arg(
+        long,
+        env = "RUST_LOG",
+        value_name = "FILTER",
+        default_value = LOG_FILTER,
+        value_parser = log_filter
+    )]
+    pub log: String,
+}
+
+/// When a payment is answered with 202.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IntakeOption {
+    /// Once it is in the journal: a front that dies loses nothing that it accepted.
+    Durable,
+    /// As soon as this process has it in memory, 0.1 ms earlier: a front that dies LOSES what
+    /// it accepted and had not yet journalled, and a repeated id with another amount may be
+    /// answered with 202 and dropped.
+    Memory,
+}
+
+/// How payments are dealt to lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DispatchOption {
+    /// Each lane has a channel of its own, filled in turn.
+    RoundRobin,
+    /// All lanes take from one channel behind a mutex, for comparison.
+    SharedPool,
+}
+
+impl From<IntakeOption> for IntakeMode {
+    fn from(intake: IntakeOption) -> Self {
+        match intake {
+            IntakeOption::Durable => Self::Durable,
+            IntakeOption::Memory => Self::Memory,
+        }
+    }
+}
+
+impl From<DispatchOption> for Dispatch {
+    fn from(dealing: DispatchOption) -> Self {
+        match dealing {
+            DispatchOption::RoundRobin => Self::RoundRobin,
+            DispatchOption::SharedPool => Self::SharedPool,
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks a command line, its program name first, and the environment.
+    ///
+    /// # Errors
+    /// Also for `--help` and `--version`, as clap has it.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut config = Self::try_parse_from(arguments)?;
+        let processors = std::mem::take(&mut config.processors);
+        config.processors = order_processors(processors).map_err(|error| {
+            Self::command().error(
+                ErrorKind::ValueValidation,
+                format!("invalid value for '--processor': {error}"),
+            )
+        })?;
+        Ok(config)
+    }
+}
+
+/// The first paragraph of a refusal in one line; it names the option and its value.
+pub fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim);
+    let paragraph: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+    paragraph.join(" ")
+}
+
+fn front_name(text: &str) -> Result<String, &'static str> {
+    let plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    if (1..=32).contains(&text.len()) && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be 1 to 32 of a-z, 0-9 and -")
+    }
+}
+
+fn log_filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> {
+    EnvFilter::try_new(text).map(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REDIS: &str = "--redis=unix:///run/redis.sock";
+    const NATS: &str = "--nats=nats://127.0.0.1:4222";
+    const PROCESSOR: &str = "--processor=default=http://localhost:8001,fee=0.05";
+
+    fn read(arguments: &[&str]) -> Result<Config, String> {
+        let always = ["feeway-front", REDIS, NATS];
+        let arguments = always.iter().chain(arguments).map(OsString::from);
+        Config::read(arguments).map_err(|error| one_line(&error))
+    }
+
+    fn check_refused(arguments: &[&str], expected: &str) {
+        let refusal = read(arguments).expect_err(&format!("{arguments:?} is refused"));
+        assert!(!refusal.contains('\n'));
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+
+    #[test]
+    fn the_command_is_well_formed() {
+        Config::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_manual() {
+        let config = read(&[PROCESSOR]).unwrap();
+        assert_eq!(config.patience, Duration::from_secs(60));
+        assert_eq!(config.max_latency, Duration::from_millis(1200));
+        assert_eq!(config.probe_interval, Duration::from_millis(200));
+        assert_eq!(config.max_in_flight, 256);
+        assert_eq!(config.attempt_timeout, Duration::from_secs(30));
+        assert_eq!(config.max_open, 2_000_000);
+        assert_eq!(config.retention, DAY * 7);
+        assert_eq!(config.intake, IntakeOption::Durable);
+        assert_eq!(config.dispatch, DispatchOption::RoundRobin);
+        assert!(!config.allow_purge);
+        assert_eq!(config.admin_listen, ["tcp:127.0.0.1:0".parse().unwrap()]);
+    }
+
+    #[test]
+    fn lists_are_repeated_or_separated() {
+        let config = read(&[
+            "--listen=tcp:127.0.0.1:1;unix:/run/a.sock",
+            "--listen=unix:/run/b.sock",
+            "--processor=b=http://b:1,fee=0.15;a=http://a:1,fee=0.05",
+        ])
+        .unwrap();
+        assert_eq!(config.listen.len(), 3);
+        let names: Vec<_> = config.processors.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(names, ["a", "b"], "the cheapest first");
+    }
+
+    #[test]
+    fn a_bad_value_is_named_in_one_line() {
+        check_refused(&[], "--processor");
+        check_refused(&["--processor=x"], "is not of the form NAME=URL,fee=0.05");
+        check_refused(&[PROCESSOR, PROCESSOR], "two processors are named default");
+        for (argument, reason) in [
+            (
+                "--patience=60",
+                "'60' for '--patience <DURATION>': must be a whole number with a unit",
+            ),
+            ("--patience=2d", "must be between 0s and 1d"),
+            (
+                "--listen=8080",
+                "'8080' for '--listen <ADDRESS>': must be tcp:IP:PORT or unix:PATH",
+            ),
+            ("--name=Front", "must be 1 to 32 of a-z, 0-9 and -"),
+            ("--max-in-flight=0", "0 is not in 1..=4096"),
+            (
+                "--admin-listen=unix:",
+                "the path of a socket has 1 to 107 bytes",
+            ),
+            ("--max-open=x", "invalid digit"),
+            ("--intake=fast", "'fast' for '--intake <MODE>'"),
+            ("--log=info,=", "'info,=' for '--log <FILTER>'"),
+            ("--no-such-option", "--no-such-option"),
+        ] {
+            check_refused(&[PROCESSOR, argument], reason);
+        }
+    }
+
+    #[test]
+    fn help_tells_what_memory_intake_risks() {
+        let help = Config::command().render_long_help().to_string();
+        assert!(help.contains("LOSES"), "{help}");
+        assert!(help.contains("FEEWAY_PROBE_INTERVAL"), "{help}");
+    }
+}

@@ -1,0 +1,81 @@
+//! What each part of the process is told of the configuration.
+
+use feeway_domain::ProcessorName;
+use feeway_health::BoardConfig;
+use feeway_processor::{EndpointError, HttpProcessor, HttpProcessorConfig};
+use feeway_store::RedisConfig;
+use feeway_worker::{Clock, WorkerConfig};
+use uuid::Uuid;
+
+use super::Config;
+use crate::app::AppSettings;
+use crate::limits::Limits;
+
+/// Connections for look-ups, beside those for attempts: an eighth more, and at least as many
+/// as the lanes may ask for at once.
+const LOOK_UP_CONNECTIONS_MIN: usize = 16;
+
+impl Config {
+    /// The names of the processors, cheapest first.
+    pub fn processor_names(&self) -> Vec<ProcessorName> {
+        let names = self.processors.iter();
+        names.map(|processor| processor.name.clone()).collect()
+    }
+
+    /// For the app.
+    pub fn app(&self) -> AppSettings {
+        AppSettings {
+            processors: self.processor_names(),
+            allow_purge: self.allow_purge,
+            limits: Limits::default(),
+        }
+    }
+
+    /// For the store.
+    pub fn redis(&self) -> RedisConfig {
+        RedisConfig {
+            max_open: self.max_open,
+            retention: self.retention,
+            ..RedisConfig::new(self.redis.clone())
+        }
+    }
+
+    /// For the board.
+    pub fn board(&self) -> BoardConfig {
+        BoardConfig {
+            max_latency: self.max_latency,
+            probe_interval: self.probe_interval,
+            max_in_flight: self.max_in_flight,
+        }
+    }
+
+    /// A client of each processor, cheapest first.
+    ///
+    /// # Errors
+    /// Not for a configuration that was read: its URLs have been checked.
+    pub fn clients(&self) -> Result<Vec<HttpProcessor>, EndpointError> {
+        let look_ups = (self.max_in_flight / 8).max(LOOK_UP_CONNECTIONS_MIN);
+        let config = HttpProcessorConfig {
+            max_connections: self.max_in_flight + look_ups,
+            attempt_timeout: self.attempt_timeout,
+            ..HttpProcessorConfig::default()
+        };
+        let processors = self.processors.iter();
+        processors
+            .map(|processor| HttpProcessor::new(&processor.url, config))
+            .collect()
+    }
+
+    /// For the worker, which begins a new life with it.
+    pub fn worker(&self) -> WorkerConfig {
+        let life = Uuid::new_v4().simple().to_string();
+        WorkerConfig {
+            life: format!("{}.{}", self.name, &life[..12]),
+            processors: self.processors.clone(),
+            patience: self.patience,
+            intake: self.intake.into(),
+            dispatch: self.dispatch.into(),
+            clock: Clock::System,
+        }
+    }
+}

@@ -1,0 +1,33 @@
+use std::future::Future;
+
+use feeway_domain::{Payment, ProcessorClient, Store};
+use feeway_worker::{Gateway, NotKept, Submit};
+
+use crate::answer::{self, Answer};
+use crate::problem::{self, Problem};
+
+/// Where payments go in: the worker's gateway in the product, scripted in tests.
+///
+/// Dropping the returned future must not undo or cut in two what it began.
+pub trait Intake: Send + Sync + 'static {
+    /// Has a payment kept.
+    fn submit(&self, payment: Payment) -> impl Future<Output = Submit> + Send;
+}
+
+impl<S: Store, C: ProcessorClient> Intake for Gateway<S, C> {
+    fn submit(&self, payment: Payment) -> impl Future<Output = Submit> + Send {
+        Gateway::submit(self, payment)
+    }
+}
+
+/// What the client is told about a payment.
+pub(crate) fn answer_to(submit: Submit) -> Result<Answer, &'static Problem> {
+    match submit {
+        Submit::Kept => Ok(answer::accepted()),
+        Submit::AmountDiffers => Err(&problem::AMOUNT_DIFFERS),
+        Submit::NotKept(NotKept::StoreAway) => Err(&problem::STORE_AWAY),
+        Submit::NotKept(NotKept::JournalFull) => Err(&problem::JOURNAL_FULL),
+        Submit::NotKept(NotKept::Busy) => Err(&problem::FRONT_BUSY),
+        Submit::Unknown => Err(&problem::FATE_UNKNOWN),
+    }
+}

@@ -1,0 +1,60 @@
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tracing::info;
+
+/// Whether a load balancer should send payments here: once the store's functions have been
+/// loaded, and until the front is told to stop. A store that goes away later does not count,
+/// for that would take every front out at once.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    loaded: AtomicBool,
+    draining: AtomicBool,
+}
+
+impl Readiness {
+    /// The store has been there, with its functions.
+    pub fn set_loaded(&self) {
+        self.loaded.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until the store has been there, says so, and goes on waiting; it ends only if
+    /// the store can never be used. Cancel safe if `loaded` is.
+    pub async fn follow<E>(
+        &self,
+        loaded: impl Future<Output = Result<(), E>>,
+    ) -> Result<Infallible, E> {
+        loaded.await?;
+        self.set_loaded();
+        info!("ready");
+        std::future::pending().await
+    }
+
+    /// This front is going down.
+    pub fn set_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether payments should be sent here.
+    pub fn is_ready(&self) -> bool {
+        self.loaded.load(Ordering::Relaxed) && !self.draining.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_means_loaded_and_not_draining() {
+        let readiness = Readiness::default();
+        assert!(!readiness.is_ready());
+        readiness.set_loaded();
+        assert!(readiness.is_ready());
+        readiness.set_draining();
+        assert!(!readiness.is_ready());
+        readiness.set_loaded();
+        assert!(!readiness.is_ready());
+    }
+}

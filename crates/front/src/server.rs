@@ -1,0 +1,220 @@
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use feeway_domain::Store;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, info, warn};
+
+use crate::admin;
+use crate::answer::Answer;
+use crate::app::App;
+use crate::intake::Intake;
+use crate::limits::Limits;
+use crate::listen_address::ListenAddress;
+use crate::listener::{BindError, Listener};
+use crate::problem;
+use crate::stream::{Socket, Stream};
+
+/// What hyper may buffer of a connection in each direction, so also the largest head.
+const CONNECTION_BUFFER_BYTES: usize = 16 * 1024;
+
+/// A scraper, a person and a spare. The admin listeners share them.
+const ADMIN_CONNECTIONS: usize = 32;
+
+/// After an accept fails for want of files or memory, the next try would fail as well.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Bound listeners that do not serve yet.
+#[derive(Debug)]
+pub struct Server {
+    payments: Vec<Listener>,
+    admin: Vec<Listener>,
+}
+
+impl Server {
+    /// Binds every address, or none.
+    pub async fn bind(
+        payments: &[ListenAddress],
+        admin: &[ListenAddress],
+    ) -> Result<Self, BindError> {
+        Ok(Self {
+            payments: bind_all(payments).await?,
+            admin: bind_all(admin).await?,
+        })
+    }
+
+    /// Where payments are taken, with the ports that were really given.
+    pub fn addresses(&self) -> Vec<ListenAddress> {
+        addresses(&self.payments)
+    }
+
+    /// Where the admin listeners are.
+    pub fn admin_addresses(&self) -> Vec<ListenAddress> {
+        addresses(&self.admin)
+    }
+
+    fn announce(&self) {
+        for address in self.addresses() {
+            info!(%address, "payments are taken");
+        }
+        for address in self.admin_addresses() {
+            info!(%address, "operators are answered");
+        }
+    }
+
+    /// Serves until `shutdown` ends, whose result it gives back, and then no longer than the notice and the farewell of
+    /// the limits together: it says "not ready" and goes on serving for the notice, then
+    /// stops listening and lets requests in hand finish.
+    pub async fn run<S: Store, I: Intake, T>(
+        self,
+        app: Arc<App<S, I>>,
+        shutdown: impl Future<Output = T>,
+    ) -> T {
+        self.announce();
+        let limits = app.limits().clone();
+        let readiness = Arc::clone(app.readiness());
+        let hall = Arc::new(Hall::new(&limits));
+        let mut doors = JoinSet::new();
+        let places = Arc::new(Semaphore::new(limits.connections));
+        for listener in self.payments {
+            let app = Arc::clone(&app);
+            let answer = move |request| {
+                let app = Arc::clone(&app);
+                async move { app.answer(request).await }
+            };
+            doors.spawn(Arc::clone(&hall).receive(listener, Arc::clone(&places), answer));
+        }
+        let places = Arc::new(Semaphore::new(ADMIN_CONNECTIONS));
+        for listener in self.admin {
+            let readiness = Arc::clone(&readiness);
+            let answer = move |request| std::future::ready(admin::answer(&readiness, &request));
+            doors.spawn(Arc::clone(&hall).receive(listener, Arc::clone(&places), answer));
+        }
+
+        let why = shutdown.await;
+        readiness.set_draining();
+        info!(notice = ?limits.notice, "going down: not ready");
+        sleep(limits.notice).await;
+        // Once the doors are gone, this is the only owner of the hall.
+        doors.shutdown().await;
+        if let Some(hall) = Arc::into_inner(hall)
+            && timeout(limits.farewell, hall.guests.shutdown())
+                .await
+                .is_err()
+        {
+            warn!("some requests did not finish in time");
+        }
+        why
+    }
+}
+
+async fn bind_all(addresses: &[ListenAddress]) -> Result<Vec<Listener>, BindError> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        listeners.push(Listener::bind(address).await?);
+    }
+    Ok(listeners)
+}
+
+fn addresses(listeners: &[Listener]) -> Vec<ListenAddress> {
+    listeners
+        .iter()
+        .filter_map(|listener| listener.address().ok())
+        .collect()
+}
+
+/// What all listeners of a server share.
+struct Hall {
+    http: http1::Builder,
+    guests: GracefulShutdown,
+    write_timeout: Duration,
+}
+
+impl Hall {
+    fn new(limits: &Limits) -> Self {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(limits.head_timeout)
+            .max_buf_size(CONNECTION_BUFFER_BYTES)
+            // A client that has said all it wants to say still gets its answer, and one
+            // that hangs up cuts nothing short that is on its way into the journal.
+            .half_close(true);
+        Self {
+            http,
+            guests: GracefulShutdown::new(),
+            write_timeout: limits.write_timeout,
+        }
+    }
+
+    /// Accepts clients for ever, each on a task of its own.
+    async fn receive<A, F>(self: Arc<Self>, listener: Listener, places: Arc<Semaphore>, answer: A)
+    where
+        A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        loop {
+            let socket = match listener.accept().await {
+                Ok(socket) => socket,
+                // That client has gone; the next one may be there.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(error) => {
+                    debug!(%error, "accept failed");
+                    sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                refuse(&socket);
+                continue;
+            };
+            tokio::spawn(serve(
+                self.http.clone(),
+                Stream::new(socket, self.write_timeout),
+                self.guests.watcher(),
+                answer.clone(),
+                place,
+            ));
+        }
+    }
+}
+
+/// Serves one connection to its end. The place is free when it is dropped.
+async fn serve<A, F>(
+    http: http1::Builder,
+    stream: Stream,
+    watcher: Watcher,
+    answer: A,
+    _place: OwnedSemaphorePermit,
+) where
+    A: Fn(Request<Incoming>) -> F + Send + 'static,
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let answered = answer(request);
+        async move { Ok::<_, Infallible>(answered.await) }
+    });
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        // Clients that go, stall or talk nonsense are everyday life.
+        debug!(%error, "connection ended early");
+    }
+}
+
+/// Says why before hanging up, as far as the kernel takes it at once: nobody waits for a
+/// client that has no place.
+fn refuse(socket: &Socket) {
+    if let Err(error) = socket.try_write(problem::TOO_MANY_CONNECTIONS) {
+        debug!(%error, "refusal not sent");
+    }
+}

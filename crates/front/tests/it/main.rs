@@ -1,0 +1,10 @@
+//! A front on real sockets, asked byte by byte.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod connections;
+mod contract;
+mod front;
+mod hostile;
+mod process;
+mod shutdown;
+mod wire;

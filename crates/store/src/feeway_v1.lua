@@ -1,0 +1,443 @@
+#!lua name=feeway_v1
+
+-- The journal of open payments, the ledger of settled ones, and the leader's lease.
+--
+-- Redis does not roll back: each function checks all it can before its first write.
+-- Lua's numbers are doubles: instants and amounts travel as text, HINCRBY adds, and only
+-- instants (microseconds since 1970, below 2^53) are ever compared as numbers.
+-- All keys share the tag {0}. The queue and the record of an entry's owner are known only
+-- once the entry has been read, so these alone are built here instead of being declared.
+
+local function queue_of(owner) return '{0}:queue:' .. owner end
+local function record_of(owner) return '{0}:owner:' .. owner end
+
+local function check(fine, what)
+  if not fine then error(what, 0) end
+end
+
+local function check_id(id) check(#id == 16, 'an id has 16 bytes') end
+
+local function check_digits(text, what)
+  check(string.find(text, '^%d+$'), what .. ' is not a whole number')
+end
+
+-- Microseconds since 1970 by this server's clock, as text.
+local function now()
+  local time = redis.call('TIME')
+  return string.format('%s%06d', time[1], tonumber(time[2]))
+end
+
+-- An entry is `owner|processor|moves|cents|acceptedAt`.
+local function read_entry(entry)
+  return string.match(entry, '^([^|]*)|([^|]*)|(%d+)|(%d+)|(%d+)$')
+end
+
+local function write_entry(owner, processor, moves, cents, accepted_at)
+  return owner .. '|' .. processor .. '|' .. moves .. '|' .. cents .. '|' .. accepted_at
+end
+
+local function held(record, holder, epoch)
+  local current = redis.call('HMGET', record, 'holder', 'epoch')
+  return current[1] == holder and current[2] == epoch
+end
+
+-- Silence is counted from now when the clock was set back behind the last beat.
+local function lapsed(record, at, lapse)
+  local beat = tonumber(redis.call('HGET', record, 'beat') or '0') or 0
+  local here = tonumber(at)
+  if beat > here then
+    redis.call('HSET', record, 'beat', at)
+    return false
+  end
+  return here - beat >= tonumber(lapse)
+end
+
+local function end_entry(open, id, entry)
+  local owner = string.match(entry, '^[^|]*')
+  redis.call('HDEL', open, id)
+  redis.call('ZREM', queue_of(owner), id)
+end
+
+-- keys: open, settled, rejected. The cents an id is known with, and its open entry if any.
+local function known(keys, id)
+  local entry = redis.call('HGET', keys[1], id)
+  if entry then
+    local _, _, _, cents = read_entry(entry)
+    return cents, entry
+  end
+  local settled = redis.call('HGET', keys[2], id)
+  if settled then return string.match(settled, ':(%d+):%d+$') end
+  local rejected = redis.call('GET', keys[3])
+  if rejected then return string.match(rejected, '^(%d+)|') end
+  return nil
+end
+
+-- keys: open, settled, rejected, owner's record, owner's queue
+-- args: id, cents, processor or empty, owner, holder, epoch, max open
+local function accept(keys, args)
+  local id, cents, processor, owner = args[1], args[2], args[3], args[4]
+  check_id(id)
+  check_digits(cents, 'cents')
+  local known_cents, entry = known(keys, id)
+  if known_cents == cents then return { 'known', entry or '' } end
+  if known_cents then return { 'differs' } end
+  if not held(keys[4], args[5], args[6]) then return { 'fenced' } end
+  if redis.call('HLEN', keys[1]) >= tonumber(args[7]) then return { 'full' } end
+  local at = now()
+  redis.call('ZADD', keys[5], at, id)
+  redis.call('HSET', keys[1], id, write_entry(owner, processor, 0, cents, at))
+  return { 'kept', at }
+end
+
+-- An entry that was promised to a client before this server forgot it: neither the limit
+-- nor the hold can take the promise back. Of two states of one entry the one with more
+-- moves is the later.
+-- keys: open, settled, rejected, owners; args: id, entry, holder, epoch
+local function restore_entry(keys, args)
+  local id, entry = args[1], args[2]
+  check_id(id)
+  local owner, _, moves, _, at = read_entry(entry)
+  check(owner, 'not an entry')
+  local cents, current = known(keys, id)
+  if current then
+    local _, _, current_moves = read_entry(current)
+    if tonumber(current_moves) >= tonumber(moves) then return { 'known' } end
+  elseif cents then
+    return { 'known' }
+  else
+    local record = record_of(owner)
+    if redis.call('EXISTS', record) == 0 then
+      redis.call('HSET', record, 'holder', args[3], 'epoch', args[4], 'beat', now())
+    end
+    redis.call('SADD', keys[4], owner)
+    redis.call('ZADD', queue_of(owner), at, id)
+  end
+  redis.call('HSET', keys[1], id, entry)
+  return { 'kept' }
+end
+
+-- keys: open, owner's record; args: id, moves, to, owner, holder, epoch
+local function rename(keys, args)
+  local id, to = args[1], args[3]
+  check_id(id)
+  check_digits(args[2], 'moves')
+  check(to ~= '' and args[4], 'a malformed renaming')
+  local entry = redis.call('HGET', keys[1], id)
+  if not entry then return { 'gone' } end
+  local owner, processor, moves, cents, at = read_entry(entry)
+  if owner ~= args[4] or not held(keys[2], args[5], args[6]) then return { 'fenced' } end
+  local more = string.format('%.0f', tonumber(args[2]) + 1)
+  if processor == to and moves == more then return { 'named' } end
+  if moves ~= args[2] then return { 'differs', processor } end
+  redis.call('HSET', keys[1], id, write_entry(owner, to, more, cents, at))
+  return { 'named' }
+end
+
+-- A renaming that was answered before this server forgot it. The attempt it allowed may
+-- be under way whoever holds the entry now, so no hold is asked for.
+-- keys: open; args: id, moves, to
+local function restore_rename(keys, args)
+  local id, to = args[1], args[3]
+  check_id(id)
+  check_digits(args[2], 'moves')
+  local entry = redis.call('HGET', keys[1], id)
+  if not entry then return { 'gone' } end
+  local owner, processor, moves, cents, at = read_entry(entry)
+  if tonumber(moves) > tonumber(args[2]) then return { 'differs', processor } end
+  local more = string.format('%.0f', tonumber(args[2]) + 1)
+  redis.call('HSET', keys[1], id, write_entry(owner, to, more, cents, at))
+  return { 'named' }
+end
+
+-- keys: open, owner's record, rejected; args: id, owner, holder, epoch, why, kept for ms
+local function reject(keys, args)
+  local id = args[1]
+  check_id(id)
+  check_digits(args[6], 'the time to live')
+  local entry = redis.call('HGET', keys[1], id)
+  if not entry then return { 'gone' } end
+  local owner, _, _, cents = read_entry(entry)
+  if owner ~= args[2] or not held(keys[2], args[3], args[4]) then return { 'fenced' } end
+  redis.call('SET', keys[3], cents .. '|' .. now() .. '|' .. args[5], 'PX', args[6])
+  end_entry(keys[1], id, entry)
+  return { 'rejected' }
+end
+
+-- A rejection that was answered before this server forgot it.
+-- keys: open, settled, rejected; args: id, cents, why, kept for ms
+local function restore_reject(keys, args)
+  local id = args[1]
+  check_id(id)
+  check_digits(args[2], 'cents')
+  check_digits(args[4], 'the time to live')
+  local entry = redis.call('HGET', keys[1], id)
+  if redis.call('HEXISTS', keys[2], id) == 1 then return { 'gone' } end
+  redis.call('SET', keys[3], args[2] .. '|' .. now() .. '|' .. args[3], 'PX', args[4])
+  if entry then end_entry(keys[1], id, entry) end
+  return { 'rejected' }
+end
+
+-- Counts a payment in the roll-ups and lists it in the ledger. A day's cents are the
+-- largest sum: when they fit, all do, and when they do not, nothing was written.
+local function book(keys, args)
+  local id, processor, micros, cents = args[1], args[2], args[3], args[4]
+  local second, minute, hour, day = args[6], args[7], args[8], args[9]
+  local sum = redis.pcall('HINCRBY', keys[7], day .. 'c', cents)
+  if type(sum) == 'table' then return sum end
+  local payments = redis.call('HINCRBY', keys[7], day .. 'n', 1)
+  redis.call('HINCRBY', keys[6], hour .. 'c', cents)
+  redis.call('HINCRBY', keys[6], hour .. 'n', 1)
+  redis.call('HINCRBY', keys[5], minute .. 'c', cents)
+  redis.call('HINCRBY', keys[5], minute .. 'n', 1)
+  redis.call('HINCRBY', keys[4], second .. 'c', cents)
+  redis.call('HINCRBY', keys[4], second .. 'n', 1)
+  redis.call('ZADD', keys[3], micros, id .. processor .. ':' .. cents)
+  if payments == 1 then
+    redis.call('HSETNX', keys[9], processor .. ':' .. args[10], day)
+  end
+  return nil
+end
+
+-- keys: open, settled, ledger of the hour, sums of the minute, hour, day and quarter,
+--       conflicts, processors
+-- args: id, processor, requestedAt, cents, fee in millionths,
+--       second of the minute, minute of the hour, hour of the day, day, quarter
+local function settle(keys, args)
+  local id, processor = args[1], args[2]
+  check(#id == 16 and #keys == 9 and #args == 10, 'a malformed settlement')
+  local record = processor .. ':' .. args[3] .. ':' .. args[4] .. ':' .. args[5]
+  check(string.find(record, '^[a-z0-9-]+:%d+:%d+:%d+$'), 'a malformed settlement')
+  local entry = redis.call('HGET', keys[1], id)
+  local reply = { 'settled' }
+  if redis.call('HSETNX', keys[2], id, record) == 1 then
+    local fault = book(keys, args)
+    if fault then
+      redis.call('HDEL', keys[2], id)
+      return fault
+    end
+  else
+    local first = string.match(redis.call('HGET', keys[2], id), '^([^:]+):')
+    if first == processor then
+      reply = { 'known' }
+    else
+      local others = redis.call('HGET', keys[8], id) or first
+      if not string.find(others, '|' .. processor .. ':', 1, true) then
+        local fault = book(keys, args)
+        if fault then return fault end
+        redis.call('HSET', keys[8], id, others .. '|' .. record)
+      end
+      reply = { 'conflict', first }
+    end
+  end
+  if entry then end_entry(keys[1], id, entry) end
+  return reply
+end
+
+-- keys: owners, owner's record, epoch; args: owner
+local function enlist(keys, args)
+  local owner = args[1]
+  check(not string.find(owner, '|', 1, true), 'an incarnation has no bar in its name')
+  local current = redis.call('HMGET', keys[2], 'holder', 'epoch')
+  local epoch = current[2]
+  if current[1] ~= owner then
+    epoch = string.format('%.0f', redis.call('INCR', keys[3]))
+  end
+  redis.call('HSET', keys[2], 'holder', owner, 'epoch', epoch, 'beat', now())
+  redis.call('SADD', keys[1], owner)
+  return { 'enlisted', epoch }
+end
+
+-- A hold that was given before this server forgot it; a later one stands.
+-- keys: owners, owner's record, epoch; args: owner, holder, epoch
+local function restore_hold(keys, args)
+  check_digits(args[3], 'epoch')
+  local epoch = tonumber(args[3])
+  local current = tonumber(redis.call('HGET', keys[2], 'epoch') or '0')
+  if current >= epoch then return { 'known' } end
+  if tonumber(redis.call('GET', keys[3]) or '0') < epoch then
+    redis.call('SET', keys[3], args[3])
+  end
+  redis.call('HSET', keys[2], 'holder', args[2], 'epoch', args[3], 'beat', now())
+  redis.call('SADD', keys[1], args[1])
+  return { 'restored' }
+end
+
+-- keys: owners, then record and queue of each hold; args: lapse in µs, then owner, holder
+-- and epoch of each hold
+local function beat(keys, args)
+  check_digits(args[1], 'lapse')
+  local at = now()
+  local ours, queued, silent = {}, {}, {}
+  for hold = 1, (#args - 1) / 3 do
+    local owner, holder, epoch = args[hold * 3 - 1], args[hold * 3], args[hold * 3 + 1]
+    if held(keys[hold * 2], holder, epoch) then
+      redis.call('HSET', keys[hold * 2], 'beat', at)
+      ours[owner] = true
+      queued[hold] = redis.call('ZCARD', keys[hold * 2 + 1])
+    else
+      queued[hold] = -1
+    end
+  end
+  for _, owner in ipairs(redis.call('SMEMBERS', keys[1])) do
+    if not ours[owner] and lapsed(record_of(owner), at, args[1]) then
+      silent[#silent + 1] = owner
+    end
+  end
+  return { at, queued, silent }
+end
+
+-- keys: owner's record; args: holder, epoch
+local function resign(keys, args)
+  if held(keys[1], args[1], args[2]) then redis.call('HSET', keys[1], 'beat', '0') end
+  return { 'resigned' }
+end
+
+-- keys: owners, owner's record, epoch; args: owner, holder, lapse in µs
+local function adopt(keys, args)
+  check_digits(args[3], 'lapse')
+  if redis.call('SISMEMBER', keys[1], args[1]) == 0 then return { 'refused' } end
+  local at = now()
+  if not lapsed(keys[2], at, args[3]) then return { 'refused' } end
+  local epoch = string.format('%.0f', redis.call('INCR', keys[3]))
+  redis.call('HSET', keys[2], 'holder', args[2], 'epoch', epoch, 'beat', at)
+  return { 'adopted', epoch }
+end
+
+-- keys: owners, owner's record, owner's queue; args: owner, holder, epoch
+local function discharge(keys, args)
+  if redis.call('ZCARD', keys[3]) > 0 then return { 'kept' } end
+  if redis.call('EXISTS', keys[2]) == 1 and not held(keys[2], args[2], args[3]) then
+    return { 'kept' }
+  end
+  redis.call('SREM', keys[1], args[1])
+  redis.call('DEL', keys[2])
+  return { 'discharged' }
+end
+
+-- keys: open, owner's queue; args: limit, then accepted-at and id of the entry to go on after
+local function queued(keys, args)
+  check_digits(args[1], 'limit')
+  local limit, after, after_id = tonumber(args[1]), args[2], args[3]
+  local found, offset = {}, 0
+  while #found < limit * 2 do
+    -- A chunk is small enough for unpack. Entries of the same microsecond are in the
+    -- order of their ids, those up to the given one are skipped.
+    local ids = redis.call('ZRANGEBYSCORE', keys[2], after or '-inf', '+inf', 'WITHSCORES',
+      'LIMIT', offset, 500)
+    if #ids == 0 then break end
+    offset = offset + #ids / 2
+    local wanted = {}
+    for at = 1, #ids, 2 do
+      local same = after and tonumber(ids[at + 1]) == tonumber(after)
+      if not (same and ids[at] <= after_id) then wanted[#wanted + 1] = ids[at] end
+    end
+    if #wanted > 0 then
+      local entries = redis.call('HMGET', keys[1], unpack(wanted))
+      for at, entry in ipairs(entries) do
+        if entry and #found < limit * 2 then
+          found[#found + 1] = wanted[at]
+          found[#found + 1] = entry
+        end
+      end
+    end
+  end
+  return found
+end
+
+-- keys: open
+local function purge(keys, _)
+  local open = redis.call('HLEN', keys[1])
+  if open > 0 then return { 'open', string.format('%.0f', open) } end
+  local kinds = { settled = true, ledger = true, sum = true, rejected = true }
+  local cursor = '0'
+  repeat
+    local page = redis.call('SCAN', cursor, 'MATCH', '{0}:*', 'COUNT', 1000)
+    cursor = page[1]
+    for _, key in ipairs(page[2]) do
+      if kinds[string.match(key, '^{0}:(%l+):')] then redis.call('UNLINK', key) end
+    end
+  until cursor == '0'
+  redis.call('UNLINK', '{0}:conflicts', '{0}:processors')
+  return { 'purged' }
+end
+
+-- keys: lease; args: token, time to live in ms
+local function lease(keys, args)
+  check_digits(args[2], 'the time to live')
+  local holder = redis.call('GET', keys[1])
+  if holder and holder ~= args[1] then
+    return { 'others', tostring(redis.call('PTTL', keys[1])) }
+  end
+  redis.call('SET', keys[1], args[1], 'PX', args[2])
+  return { 'ours' }
+end
+
+-- keys: lease; args: token
+local function vacate(keys, args)
+  if redis.call('GET', keys[1]) == args[1] then redis.call('DEL', keys[1]) end
+  return { 'vacated' }
+end
+
+-- A processor's health is `lastAsk|report`: µs, and `at:failing:minResponseTime` or nothing.
+local function read_health(key)
+  local ask, report = string.match(redis.call('GET', key) or '', '^(%d+)|(.*)$')
+  return ask or '0', report or ''
+end
+
+-- keys: lease, health; args: token, gap in µs
+local function ask(keys, args)
+  check_digits(args[2], 'gap')
+  if redis.call('GET', keys[1]) ~= args[1] then return { 'not-holder' } end
+  local at, gap = now(), tonumber(args[2])
+  local last, report = read_health(keys[2])
+  local passed = tonumber(at) - tonumber(last)
+  if passed < 0 then
+    -- The clock was set back: the gap is counted from now.
+    redis.call('SET', keys[2], at .. '|' .. report)
+    return { 'wait', args[2] }
+  end
+  if passed < gap then return { 'wait', string.format('%.0f', gap - passed) } end
+  redis.call('SET', keys[2], at .. '|' .. report)
+  return { 'go' }
+end
+
+-- keys: health
+local function asked(keys, _)
+  local _, report = read_health(keys[1])
+  redis.call('SET', keys[1], now() .. '|' .. report)
+  return { 'noted' }
+end
+
+-- keys: health; args: failing (0 or 1), least response time in µs
+local function publish(keys, args)
+  check_digits(args[2], 'the response time')
+  local last = read_health(keys[1])
+  redis.call('SET', keys[1], last .. '|' .. now() .. ':' .. args[1] .. ':' .. args[2])
+  return { 'published' }
+end
+
+-- At maxmemory intake is refused; what ends a payment, or keeps a promise, is not.
+local function register(name, callback, ...)
+  redis.register_function({ function_name = name, callback = callback, flags = { ... } })
+end
+
+register('accept', accept)
+register('rename', rename, 'allow-oom')
+register('settle', settle, 'allow-oom')
+register('reject', reject, 'allow-oom')
+register('enlist', enlist, 'allow-oom')
+register('beat', beat, 'allow-oom')
+register('resign', resign, 'allow-oom')
+register('adopt', adopt, 'allow-oom')
+register('discharge', discharge, 'allow-oom')
+register('purge', purge, 'allow-oom')
+register('queued', queued, 'no-writes')
+register('restore_entry', restore_entry, 'allow-oom')
+register('restore_rename', restore_rename, 'allow-oom')
+register('restore_reject', restore_reject, 'allow-oom')
+register('restore_hold', restore_hold, 'allow-oom')
+register('lease', lease, 'allow-oom')
+register('vacate', vacate, 'allow-oom')
+register('ask', ask, 'allow-oom')
+register('asked', asked, 'allow-oom')
+register('publish', publish, 'allow-oom')

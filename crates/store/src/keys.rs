@@ -1,0 +1,45 @@
+//! The names of all keys. Every key of payments carries the shard tag `{0}`.
+
+use feeway_domain::{CorrelationId, Incarnation, ProcessorName};
+
+use crate::roll_up::Unit;
+
+pub(crate) const SCHEMA: &str = "{0}:schema";
+pub(crate) const OPEN: &str = "{0}:open";
+pub(crate) const OWNERS: &str = "{0}:owners";
+pub(crate) const EPOCH: &str = "{0}:epoch";
+pub(crate) const CONFLICTS: &str = "{0}:conflicts";
+/// `<processor>:<quarter>` of every roll-up of days that exists.
+pub(crate) const PROCESSORS: &str = "{0}:processors";
+pub(crate) const LEASE: &str = "feeway:lease:health";
+
+pub(crate) fn owner(incarnation: &Incarnation) -> String {
+    format!("{{0}}:owner:{incarnation}")
+}
+
+pub(crate) fn queue(incarnation: &Incarnation) -> String {
+    format!("{{0}}:queue:{incarnation}")
+}
+
+/// Settled payments lie in 65 536 small hashes, by the first two bytes of their id, so
+/// that Redis packs each: 512 to a hash are 33 million payments.
+pub(crate) fn settled(id: CorrelationId) -> String {
+    let [high, low, ..] = id.as_bytes();
+    format!("{{0}}:settled:{high:02x}{low:02x}")
+}
+
+pub(crate) fn rejected(id: CorrelationId) -> String {
+    format!("{{0}}:rejected:{id}")
+}
+
+pub(crate) fn ledger(hour: i64) -> String {
+    format!("{{0}}:ledger:{hour}")
+}
+
+pub(crate) fn sum(processor: &ProcessorName, unit: Unit, period: i64) -> String {
+    format!("{{0}}:sum:{processor}:{}:{period}", unit.letter())
+}
+
+pub(crate) fn health(processor: &ProcessorName) -> String {
+    format!("feeway:health:{processor}")
+}

@@ -1,0 +1,211 @@
+//! The store in memory, for tests: the same steps on tokio's clock, which can be paused.
+
+mod books;
+mod journal;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use feeway_domain::{
+    Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, JournalTime, Payment,
+    PaymentState, ProcessorName, Purge, Reject, Rename, Settle, Settlement, Store, StoreFault,
+    Summary, Window,
+};
+use tokio::time::Instant;
+
+use books::Books;
+use journal::Journal;
+
+/// 2025-07-01T00:00:00Z, when every store in memory begins.
+const BEGINNING_MICROS: i64 = 1_751_328_000_000_000;
+
+/// The journal and the ledger in memory. A clone is the same store. It never fails and
+/// never waits; a test wraps it to make it do either.
+///
+/// It has an order for everything, so a test that is repeated sees the same.
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+    began: Instant,
+    max_open: u64,
+    retention: Duration,
+}
+
+/// All that a [`MemoryStore`] held at one moment.
+#[derive(Clone, Debug)]
+pub struct MemorySnapshot(State);
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    journal: Journal,
+    books: Books,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new(u64::MAX, Duration::from_secs(7 * 24 * 3_600))
+    }
+}
+
+impl MemoryStore {
+    /// An empty store that takes so many open payments and keeps rejected ones so long.
+    pub fn new(max_open: u64, retention: Duration) -> Self {
+        Self {
+            state: Arc::default(),
+            began: Instant::now(),
+            max_open,
+            retention,
+        }
+    }
+
+    /// The store's clock: it began in July 2025 and runs with tokio's.
+    pub fn now(&self) -> JournalTime {
+        let passed = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
+        JournalTime::from_micros(BEGINNING_MICROS.saturating_add(passed))
+    }
+
+    /// All it holds now, for [`MemoryStore::restore`].
+    pub fn snapshot(&self) -> MemorySnapshot {
+        MemorySnapshot(self.state().clone())
+    }
+
+    /// Forgets whatever was done since the snapshot was taken. The clock goes on.
+    pub fn restore(&self, snapshot: &MemorySnapshot) {
+        self.state().clone_from(&snapshot.0);
+    }
+
+    /// How many payments are open.
+    pub fn open(&self) -> usize {
+        self.state().journal.open()
+    }
+
+    /// Every settled payment in order of id, and once more for every conflict: the ledger,
+    /// line by line.
+    pub fn settlements(&self) -> Vec<Settlement> {
+        self.state().books.settlements().cloned().collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics under this lock")
+    }
+}
+
+impl State {
+    fn known(&self, id: CorrelationId, now: JournalTime) -> Option<PaymentState> {
+        let settled = self.books.find(id);
+        settled.or_else(|| self.journal.find(id, now))
+    }
+}
+
+impl Store for MemoryStore {
+    async fn enlist(&self, incarnation: &Incarnation) -> Result<Hold, StoreFault> {
+        Ok(self.state().journal.enlist(incarnation, self.now()))
+    }
+
+    async fn accept(
+        &self,
+        hold: &Hold,
+        payment: &Payment,
+        processor: Option<&ProcessorName>,
+    ) -> Result<Accept, StoreFault> {
+        let now = self.now();
+        let mut state = self.state();
+        if let Some(known) = state.known(payment.id, now) {
+            return Ok(if known.amount == payment.amount {
+                Accept::Known
+            } else {
+                Accept::AmountDiffers
+            });
+        }
+        if !state.journal.is_good(hold) {
+            return Ok(Accept::Fenced);
+        }
+        if u64::try_from(state.journal.open()).unwrap_or(u64::MAX) >= self.max_open {
+            return Ok(Accept::Full);
+        }
+        state.journal.insert(Entry {
+            payment: *payment,
+            owner: hold.owner.clone(),
+            processor: processor.cloned(),
+            moves: 0,
+            accepted_at: now,
+        });
+        Ok(Accept::Kept { accepted_at: now })
+    }
+
+    async fn rename(
+        &self,
+        hold: &Hold,
+        id: CorrelationId,
+        moves: u32,
+        to: &ProcessorName,
+    ) -> Result<Rename, StoreFault> {
+        Ok(self.state().journal.rename(hold, id, moves, to))
+    }
+
+    async fn settle(&self, settlement: &Settlement) -> Result<Settle, StoreFault> {
+        let mut state = self.state();
+        let settled = state.books.settle(settlement);
+        state.journal.remove(settlement.payment.id);
+        Ok(settled)
+    }
+
+    async fn reject(
+        &self,
+        hold: &Hold,
+        payment: &Payment,
+        _why: &str,
+    ) -> Result<Reject, StoreFault> {
+        let until = self
+            .now()
+            .micros()
+            .saturating_add(i64::try_from(self.retention.as_micros()).unwrap_or(i64::MAX));
+        let until = JournalTime::from_micros(until);
+        Ok(self.state().journal.reject(hold, payment.id, until))
+    }
+
+    async fn beat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {
+        Ok(self.state().journal.beat(holds, self.now()))
+    }
+
+    async fn resign(&self, hold: &Hold) -> Result<(), StoreFault> {
+        self.state().journal.resign(hold);
+        Ok(())
+    }
+
+    async fn adopt(&self, owner: &Incarnation, holder: &Incarnation) -> Result<Adopt, StoreFault> {
+        Ok(self.state().journal.adopt(owner, holder, self.now()))
+    }
+
+    async fn discharge(&self, hold: &Hold) -> Result<bool, StoreFault> {
+        Ok(self.state().journal.discharge(hold))
+    }
+
+    async fn queued(
+        &self,
+        owner: &Incarnation,
+        after: Option<&Entry>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreFault> {
+        Ok(self.state().journal.queued(owner, after, limit))
+    }
+
+    async fn summary(&self, window: Window) -> Result<Summary, StoreFault> {
+        Ok(self.state().books.summary(window))
+    }
+
+    async fn find(&self, id: CorrelationId) -> Result<Option<PaymentState>, StoreFault> {
+        Ok(self.state().known(id, self.now()))
+    }
+
+    async fn purge(&self) -> Result<Purge, StoreFault> {
+        let mut state = self.state();
+        let open = state.journal.open();
+        if open > 0 {
+            return Ok(Purge::Open(u64::try_from(open).unwrap_or(u64::MAX)));
+        }
+        state.books = Books::default();
+        state.journal.forget_rejected();
+        Ok(Purge::Purged)
+    }
+}

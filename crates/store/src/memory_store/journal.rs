@@ -1,0 +1,233 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use feeway_domain::{
+    Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, JournalTime, LAPSE, Money, PaymentState,
+    ProcessorName, Reject, Rename, Status,
+};
+
+/// Open and rejected payments, and who owns them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Journal {
+    open: BTreeMap<CorrelationId, Entry>,
+    queues: BTreeMap<Incarnation, BTreeSet<(JournalTime, CorrelationId)>>,
+    owners: BTreeMap<Incarnation, Record>,
+    epoch: u64,
+    rejected: BTreeMap<CorrelationId, (Money, JournalTime)>,
+}
+
+#[derive(Clone, Debug)]
+struct Record {
+    holder: Incarnation,
+    epoch: u64,
+    /// None once the holder has resigned.
+    beat: Option<JournalTime>,
+}
+
+impl Record {
+    fn is_lapsed(&self, now: JournalTime) -> bool {
+        self.beat.is_none_or(|beat| beat.age(now) >= LAPSE)
+    }
+}
+
+impl Journal {
+    pub(crate) fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(crate) fn is_good(&self, hold: &Hold) -> bool {
+        self.owners
+            .get(&hold.owner)
+            .is_some_and(|record| record.holder == hold.holder && record.epoch == hold.epoch)
+    }
+
+    pub(crate) fn find(&self, id: CorrelationId, now: JournalTime) -> Option<PaymentState> {
+        if let Some(entry) = self.open.get(&id) {
+            let status = Status::Open {
+                processor: entry.processor.clone(),
+            };
+            let amount = entry.payment.amount;
+            return Some(PaymentState { id, amount, status });
+        }
+        let (amount, until) = *self.rejected.get(&id)?;
+        (now < until).then_some(PaymentState {
+            id,
+            amount,
+            status: Status::Rejected,
+        })
+    }
+
+    pub(crate) fn insert(&mut self, entry: Entry) {
+        let place = (entry.accepted_at, entry.payment.id);
+        let queue = self.queues.entry(entry.owner.clone()).or_default();
+        queue.insert(place);
+        self.open.insert(entry.payment.id, entry);
+    }
+
+    pub(crate) fn remove(&mut self, id: CorrelationId) -> Option<Entry> {
+        let entry = self.open.remove(&id)?;
+        if let Some(queue) = self.queues.get_mut(&entry.owner) {
+            queue.remove(&(entry.accepted_at, id));
+        }
+        Some(entry)
+    }
+
+    pub(crate) fn rename(
+        &mut self,
+        hold: &Hold,
+        id: CorrelationId,
+        moves: u32,
+        to: &ProcessorName,
+    ) -> Rename {
+        let good = self.is_good(hold);
+        let Some(entry) = self.open.get_mut(&id) else {
+            return Rename::Gone;
+        };
+        if !good || entry.owner != hold.owner {
+            return Rename::Fenced;
+        }
+        let more = moves.saturating_add(1);
+        let named = entry.moves == more && entry.processor.as_ref() == Some(to);
+        if !named {
+            if entry.moves != moves {
+                return Rename::Differs(entry.processor.clone());
+            }
+            entry.processor = Some(to.clone());
+            entry.moves = more;
+        }
+        Rename::Named
+    }
+
+    pub(crate) fn reject(&mut self, hold: &Hold, id: CorrelationId, until: JournalTime) -> Reject {
+        let Some(entry) = self.open.get(&id) else {
+            return Reject::Gone;
+        };
+        if entry.owner != hold.owner || !self.is_good(hold) {
+            return Reject::Fenced;
+        }
+        let amount = entry.payment.amount;
+        self.rejected.insert(id, (amount, until));
+        self.remove(id);
+        Reject::Rejected
+    }
+
+    pub(crate) fn forget_rejected(&mut self) {
+        self.rejected.clear();
+    }
+
+    pub(crate) fn enlist(&mut self, owner: &Incarnation, now: JournalTime) -> Hold {
+        let current = self.owners.get(owner);
+        let epoch = match current {
+            Some(record) if record.holder == *owner => record.epoch,
+            _ => self.next_epoch(),
+        };
+        self.give(owner, owner, epoch, now)
+    }
+
+    pub(crate) fn beat(&mut self, holds: &[Hold], now: JournalTime) -> Beat {
+        let mut queued = Vec::with_capacity(holds.len());
+        let mut ours = BTreeSet::new();
+        for hold in holds {
+            if !self.is_good(hold) {
+                queued.push(None);
+                continue;
+            }
+            if let Some(record) = self.owners.get_mut(&hold.owner) {
+                record.beat = Some(now);
+            }
+            ours.insert(&hold.owner);
+            queued.push(Some(self.queue_len(&hold.owner)));
+        }
+        let lapsed = self
+            .owners
+            .iter()
+            .filter(|(owner, record)| !ours.contains(owner) && record.is_lapsed(now))
+            .map(|(owner, _)| owner.clone())
+            .collect();
+        Beat {
+            now,
+            queued,
+            lapsed,
+        }
+    }
+
+    pub(crate) fn resign(&mut self, hold: &Hold) {
+        if self.is_good(hold)
+            && let Some(record) = self.owners.get_mut(&hold.owner)
+        {
+            record.beat = None;
+        }
+    }
+
+    pub(crate) fn adopt(
+        &mut self,
+        owner: &Incarnation,
+        holder: &Incarnation,
+        now: JournalTime,
+    ) -> Adopt {
+        let lapsed = self.owners.get(owner).map(|record| record.is_lapsed(now));
+        if lapsed != Some(true) {
+            return Adopt::Refused;
+        }
+        let epoch = self.next_epoch();
+        Adopt::Adopted(self.give(owner, holder, epoch, now))
+    }
+
+    pub(crate) fn discharge(&mut self, hold: &Hold) -> bool {
+        let gone = !self.owners.contains_key(&hold.owner);
+        if self.queue_len(&hold.owner) > 0 || !(gone || self.is_good(hold)) {
+            return false;
+        }
+        self.owners.remove(&hold.owner);
+        self.queues.remove(&hold.owner);
+        true
+    }
+
+    pub(crate) fn queued(
+        &self,
+        owner: &Incarnation,
+        after: Option<&Entry>,
+        limit: usize,
+    ) -> Vec<Entry> {
+        let start = after.map_or(Bound::Unbounded, |entry| {
+            Bound::Excluded((entry.accepted_at, entry.payment.id))
+        });
+        let queue = self.queues.get(owner);
+        queue
+            .into_iter()
+            .flat_map(|queue| queue.range((start, Bound::Unbounded)))
+            .filter_map(|(_, id)| self.open.get(id).cloned())
+            .take(limit)
+            .collect()
+    }
+
+    fn queue_len(&self, owner: &Incarnation) -> u64 {
+        let len = self.queues.get(owner).map_or(0, BTreeSet::len);
+        u64::try_from(len).unwrap_or(u64::MAX)
+    }
+
+    fn next_epoch(&mut self) -> u64 {
+        self.epoch += 1;
+        self.epoch
+    }
+
+    fn give(
+        &mut self,
+        owner: &Incarnation,
+        holder: &Incarnation,
+        epoch: u64,
+        now: JournalTime,
+    ) -> Hold {
+        let record = Record {
+            holder: holder.clone(),
+            epoch,
+            beat: Some(now),
+        };
+        self.owners.insert(owner.clone(), record);
+        Hold {
+            owner: owner.clone(),
+            holder: holder.clone(),
+            epoch,
+        }
+    }
+}

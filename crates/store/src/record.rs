@@ -1,0 +1,109 @@
+//! The texts that Redis keeps for each payment, and how they are read.
+
+use feeway_domain::{
+    CorrelationId, Entry, Incarnation, JournalTime, Money, Payment, ProcessorName, RequestedAt,
+};
+
+/// `owner|processor|moves|cents|acceptedAt`; the processor may be empty.
+pub(crate) fn write_entry(entry: &Entry) -> String {
+    let processor = entry.processor.as_ref().map_or("", ProcessorName::as_str);
+    let (owner, moves) = (&entry.owner, entry.moves);
+    let (cents, accepted_at) = (entry.payment.amount.cents(), entry.accepted_at.micros());
+    format!("{owner}|{processor}|{moves}|{cents}|{accepted_at}")
+}
+
+pub(crate) fn read_entry(id: CorrelationId, text: &[u8]) -> Option<Entry> {
+    let mut parts = std::str::from_utf8(text).ok()?.split('|');
+    let owner = Incarnation::new(parts.next()?);
+    let processor = match parts.next()? {
+        "" => None,
+        name => Some(name.parse().ok()?),
+    };
+    let moves = parts.next()?.parse().ok()?;
+    let amount = cents(parts.next()?)?;
+    let accepted_at = JournalTime::from_micros(parts.next()?.parse().ok()?);
+    Some(Entry {
+        payment: Payment { id, amount },
+        owner,
+        processor,
+        moves,
+        accepted_at,
+    })
+}
+
+/// A settled payment, as far as it is looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settled {
+    pub(crate) processor: ProcessorName,
+    pub(crate) requested_at: RequestedAt,
+    pub(crate) amount: Money,
+}
+
+/// Reads `processor:requestedAt:cents:fee`.
+pub(crate) fn read_settled(text: &[u8]) -> Option<Settled> {
+    let mut parts = std::str::from_utf8(text).ok()?.split(':');
+    Some(Settled {
+        processor: parts.next()?.parse().ok()?,
+        requested_at: RequestedAt::from_micros(parts.next()?.parse().ok()?)?,
+        amount: cents(parts.next()?)?,
+    })
+}
+
+/// Reads the amount of `cents|rejectedAt|why`.
+pub(crate) fn read_rejected(text: &[u8]) -> Option<Money> {
+    cents(std::str::from_utf8(text).ok()?.split('|').next()?)
+}
+
+/// Reads a member of the ledger: 16 bytes of id, then `processor:cents`.
+pub(crate) fn read_ledger_member(member: &[u8]) -> Option<(&str, i128)> {
+    let (processor, cents) = std::str::from_utf8(member.get(16..)?)
+        .ok()?
+        .split_once(':')?;
+    Some((processor, cents.parse().ok()?))
+}
+
+fn cents(text: &str) -> Option<Money> {
+    Money::from_cents(text.parse().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_round_trip() {
+        let id = CorrelationId::from_bytes([7; 16]);
+        for processor in [None, Some("default".parse().unwrap())] {
+            let entry = Entry {
+                payment: Payment {
+                    id,
+                    amount: Money::MAX,
+                },
+                owner: Incarnation::new("front-1.9f86d081"),
+                processor,
+                moves: 3,
+                accepted_at: JournalTime::from_micros(1_752_582_896_123_456),
+            };
+            let text = write_entry(&entry);
+            assert_eq!(read_entry(id, text.as_bytes()), Some(entry));
+        }
+    }
+
+    #[test]
+    fn malformed_texts_are_not_read() {
+        let id = CorrelationId::from_bytes([7; 16]);
+        for text in [
+            "",
+            "a|b",
+            "a||0|1990|",
+            "a|b|c|0|1990|1",
+            "a|B|0|1990|1",
+            "a|b|0|-1|1",
+            "a|b|1990|1",
+        ] {
+            assert_eq!(read_entry(id, text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(read_settled(b"default:1"), None);
+        assert_eq!(read_ledger_member(b"short"), None);
+    }
+}

@@ -1,0 +1,405 @@
+//! The store in Redis, through two pools of connections.
+
+mod command;
+mod config;
+mod connection;
+mod lease;
+mod link_pool;
+mod recent;
+mod reply;
+mod standing;
+mod summary;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use feeway_domain::{
+    Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, Payment, PaymentState,
+    ProcessorName, Purge, Reject, Rename, Settle, Settlement, Status, Store, StoreFault, Summary,
+    Window,
+};
+use redis::{Client, Cmd, Value};
+use tokio::sync::{Mutex, watch};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tracing::error;
+
+pub use config::{RedisConfig, RedisUrl, RedisUrlError};
+pub use lease::{Ask, Lease};
+pub use standing::SchemaError;
+
+use crate::{keys, record};
+use connection::{CHECKOUT, Shared};
+use link_pool::{LinkPool, keep_connected};
+use recent::Written;
+use reply::{Reply, bytes, unreadable};
+use standing::Lane;
+use summary::Known;
+
+/// The journal, the ledger and the leader's lease in Redis. A clone is the same store.
+///
+/// No call takes longer than a second: up to 250 ms to find a connection, in which case
+/// nothing was sent, and up to 700 ms for the answer.
+#[derive(Clone)]
+pub struct RedisStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    writes: LinkPool,
+    reads: LinkPool,
+    shared: Arc<Shared>,
+    max_open: u64,
+    retention: Duration,
+    /// Which roll-ups of days exist, as of the last summary.
+    known: Mutex<Arc<BTreeSet<Known>>>,
+    keeper: AbortHandle,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+impl RedisStore {
+    /// The store at this URL. Redis need not be there yet; it is looked for from now on.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn new(config: RedisConfig) -> Self {
+        let client = Client::open(config.url.info()).expect("the URL was checked");
+        let shared = Arc::new(Shared::new());
+        let pool = |lane| LinkPool::new(client.clone(), lane, Arc::clone(&shared));
+        let (writes, reads) = (pool(Lane::Writes), pool(Lane::Reads));
+        let pools = [writes.clone(), reads.clone()];
+        let keeper = tokio::spawn(keep_connected(pools, Arc::clone(&shared)));
+        Self {
+            inner: Arc::new(Inner {
+                writes,
+                reads,
+                shared,
+                max_open: config.max_open,
+                retention: config.retention,
+                known: Mutex::default(),
+                keeper: keeper.abort_handle(),
+            }),
+        }
+    }
+
+    /// Waits until Redis was there once, with our functions and data that we know. The
+    /// error is final: Redis holds data of another schema. Cancel safe.
+    pub async fn ready(&self) -> Result<(), SchemaError> {
+        self.inner.shared.standing.ready().await
+    }
+
+    /// Whether Redis can be reached now, as far as is known.
+    pub fn is_up(&self) -> bool {
+        self.inner.shared.standing.is_up()
+    }
+
+    /// Counts how often Redis came back after it had been away or had restarted. For one
+    /// heartbeat after each nobody should adopt: others may still be repeating what it
+    /// forgot.
+    pub fn restarts(&self) -> watch::Receiver<u64> {
+        self.inner.shared.standing.restarts()
+    }
+
+    /// Sends one write and reads its reply; what was acknowledged is kept for a replay.
+    async fn write<T>(
+        &self,
+        command: Cmd,
+        read: impl FnOnce(&Reply) -> Result<(T, Option<Written>), StoreFault>,
+    ) -> Result<T, StoreFault> {
+        let shared = &self.inner.shared;
+        // While writes are repeated nothing new goes out; what waits too long was not sent.
+        let pass = async {
+            loop {
+                let link = self.inner.writes.link().await?;
+                let pass = shared.gate.read().await;
+                if !link.is_broken() {
+                    return Ok((link, pass));
+                }
+            }
+        };
+        let (mut link, _pass) = timeout(CHECKOUT, pass)
+            .await
+            .unwrap_or(Err(StoreFault::Away))?;
+        let reply = Reply::new(link.send(&command).await?)?;
+        let (value, written) = read(&reply)?;
+        shared.recent.answered(written);
+        Ok(value)
+    }
+
+    async fn read(&self, command: Cmd) -> Result<Value, StoreFault> {
+        self.inner.reads.link().await?.send(&command).await
+    }
+
+    async fn read_together(&self, transaction: &redis::Pipeline) -> Result<Vec<Value>, StoreFault> {
+        let mut link = self.inner.reads.link().await?;
+        link.send_together(transaction).await
+    }
+}
+
+impl Store for RedisStore {
+    async fn enlist(&self, incarnation: &Incarnation) -> Result<Hold, StoreFault> {
+        let enlist = command::enlist(incarnation);
+        self.write(enlist, |reply| {
+            let hold = Hold {
+                owner: incarnation.clone(),
+                holder: incarnation.clone(),
+                epoch: reply.parsed(1)?,
+            };
+            Ok((hold.clone(), Some(Written::Hold(hold))))
+        })
+        .await
+    }
+
+    async fn accept(
+        &self,
+        hold: &Hold,
+        payment: &Payment,
+        processor: Option<&ProcessorName>,
+    ) -> Result<Accept, StoreFault> {
+        let accept = command::accept(hold, payment, processor, self.inner.max_open);
+        let entry = |text: &[u8]| Written::Entry {
+            id: payment.id,
+            entry: text.into(),
+            hold: hold.clone(),
+        };
+        self.write(accept, |reply| match reply.word() {
+            "kept" => {
+                let accepted_at = reply.time(1)?;
+                let text = record::write_entry(&Entry {
+                    payment: *payment,
+                    owner: hold.owner.clone(),
+                    processor: processor.cloned(),
+                    moves: 0,
+                    accepted_at,
+                });
+                Ok((Accept::Kept { accepted_at }, Some(entry(text.as_bytes()))))
+            }
+            // A client hears "kept" of this one too, so we vouch for the entry as it is:
+            // whoever wrote it may never have heard that it was written.
+            "known" => {
+                let open = reply.bytes(1).filter(|text| !text.is_empty());
+                Ok((Accept::Known, open.map(entry)))
+            }
+            "differs" => Ok((Accept::AmountDiffers, None)),
+            "full" => Ok((Accept::Full, None)),
+            "fenced" => Ok((Accept::Fenced, None)),
+            _ => reply.unreadable(),
+        })
+        .await
+    }
+
+    async fn rename(
+        &self,
+        hold: &Hold,
+        id: CorrelationId,
+        moves: u32,
+        to: &ProcessorName,
+    ) -> Result<Rename, StoreFault> {
+        let rename = command::rename(hold, id, moves, to);
+        self.write(rename, |reply| match reply.word() {
+            "named" => {
+                let to = to.clone();
+                Ok((Rename::Named, Some(Written::Rename { id, moves, to })))
+            }
+            "differs" => match reply.text(1) {
+                Some("") => Ok((Rename::Differs(None), None)),
+                _ => Ok((Rename::Differs(Some(reply.parsed(1)?)), None)),
+            },
+            "gone" => Ok((Rename::Gone, None)),
+            "fenced" => Ok((Rename::Fenced, None)),
+            _ => reply.unreadable(),
+        })
+        .await
+    }
+
+    async fn settle(&self, settlement: &Settlement) -> Result<Settle, StoreFault> {
+        let settle = command::settle(settlement);
+        self.write(settle, |reply| {
+            let settled = match reply.word() {
+                "settled" => Settle::Settled,
+                "known" => Settle::Known,
+                "conflict" => {
+                    let first = reply.parsed(1)?;
+                    error!(?settlement, %first, "two processors hold one payment");
+                    Settle::Conflict { first }
+                }
+                _ => return reply.unreadable(),
+            };
+            Ok((settled, Some(Written::Settle(settlement.clone()))))
+        })
+        .await
+    }
+
+    async fn reject(
+        &self,
+        hold: &Hold,
+        payment: &Payment,
+        why: &str,
+    ) -> Result<Reject, StoreFault> {
+        let kept_for = self.inner.retention;
+        let reject = command::reject(hold, payment.id, why, kept_for);
+        self.write(reject, |reply| match reply.word() {
+            "rejected" => {
+                let written = Written::Reject {
+                    payment: *payment,
+                    why: why.into(),
+                    kept_for,
+                };
+                Ok((Reject::Rejected, Some(written)))
+            }
+            "gone" => Ok((Reject::Gone, None)),
+            "fenced" => Ok((Reject::Fenced, None)),
+            _ => reply.unreadable(),
+        })
+        .await
+    }
+
+    async fn beat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {
+        let beat = command::beat(holds);
+        self.write(beat, |reply| {
+            let (Some(queued), Some(lapsed)) = (reply.list(1), reply.list(2)) else {
+                return reply.unreadable();
+            };
+            let mut lapsed: Vec<Incarnation> = lapsed
+                .iter()
+                .filter_map(|owner| std::str::from_utf8(bytes(owner)?).ok())
+                .map(Incarnation::new)
+                .collect();
+            lapsed.sort_unstable();
+            let queued = queued.iter().map(|count| {
+                // -1 stands for a hold that is no longer good.
+                redis::from_redis_value_ref::<i64>(count)
+                    .ok()
+                    .and_then(|count| u64::try_from(count).ok())
+            });
+            let beat = Beat {
+                now: reply.time(0)?,
+                queued: queued.collect(),
+                lapsed,
+            };
+            Ok((beat, None))
+        })
+        .await
+    }
+
+    async fn resign(&self, hold: &Hold) -> Result<(), StoreFault> {
+        let written = Written::Resign(hold.clone());
+        self.write(command::resign(hold), |_| Ok(((), Some(written))))
+            .await
+    }
+
+    async fn adopt(&self, owner: &Incarnation, holder: &Incarnation) -> Result<Adopt, StoreFault> {
+        let adopt = command::adopt(owner, holder);
+        self.write(adopt, |reply| match reply.word() {
+            "adopted" => {
+                let hold = Hold {
+                    owner: owner.clone(),
+                    holder: holder.clone(),
+                    epoch: reply.parsed(1)?,
+                };
+                Ok((Adopt::Adopted(hold.clone()), Some(Written::Hold(hold))))
+            }
+            "refused" => Ok((Adopt::Refused, None)),
+            _ => reply.unreadable(),
+        })
+        .await
+    }
+
+    async fn discharge(&self, hold: &Hold) -> Result<bool, StoreFault> {
+        let discharge = command::discharge(hold);
+        self.write(discharge, |reply| match reply.word() {
+            "discharged" => Ok((true, Some(Written::Discharge(hold.clone())))),
+            "kept" => Ok((false, None)),
+            _ => reply.unreadable(),
+        })
+        .await
+    }
+
+    async fn queued(
+        &self,
+        owner: &Incarnation,
+        after: Option<&Entry>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreFault> {
+        let found = Reply::new(self.read(command::queued(owner, after, limit)).await?)?;
+        let (pairs, _) = found.parts().as_chunks::<2>();
+        let entries = pairs.iter().map(|[id, text]| {
+            let id = CorrelationId::from_bytes(bytes(id)?.try_into().ok()?);
+            record::read_entry(id, bytes(text)?)
+        });
+        entries
+            .collect::<Option<Vec<Entry>>>()
+            .ok_or_else(|| unreadable(&found))
+    }
+
+    async fn summary(&self, window: Window) -> Result<Summary, StoreFault> {
+        self.summarize(window).await
+    }
+
+    async fn find(&self, id: CorrelationId) -> Result<Option<PaymentState>, StoreFault> {
+        let mut together = redis::pipe();
+        together.atomic();
+        together
+            .cmd("HGET")
+            .arg(keys::settled(id))
+            .arg(id.as_bytes());
+        together
+            .cmd("HEXISTS")
+            .arg(keys::CONFLICTS)
+            .arg(id.as_bytes());
+        together.cmd("HGET").arg(keys::OPEN).arg(id.as_bytes());
+        together.cmd("GET").arg(keys::rejected(id));
+        let found = self.read_together(&together).await?;
+        let [settled, conflict, open, rejected] = &found[..] else {
+            return Err(unreadable(&found));
+        };
+        let state = |amount, status| PaymentState { id, amount, status };
+        let read = if let Some(text) = bytes(settled) {
+            record::read_settled(text).map(|settled| {
+                let (processor, requested_at) = (settled.processor, settled.requested_at);
+                let status = if *conflict == Value::Int(1) {
+                    Status::Conflict {
+                        processor,
+                        requested_at,
+                    }
+                } else {
+                    Status::Settled {
+                        processor,
+                        requested_at,
+                    }
+                };
+                state(settled.amount, status)
+            })
+        } else if let Some(text) = bytes(open) {
+            record::read_entry(id, text).map(|entry| {
+                let processor = entry.processor;
+                state(entry.payment.amount, Status::Open { processor })
+            })
+        } else if let Some(text) = bytes(rejected) {
+            record::read_rejected(text).map(|amount| state(amount, Status::Rejected))
+        } else {
+            return Ok(None);
+        };
+        read.map(Some).ok_or_else(|| unreadable(&found))
+    }
+
+    async fn purge(&self) -> Result<Purge, StoreFault> {
+        let purged = self
+            .write(command::purge(), |reply| match reply.word() {
+                "purged" => Ok((Purge::Purged, None)),
+                "open" => Ok((Purge::Open(reply.parsed(1)?), None)),
+                _ => reply.unreadable(),
+            })
+            .await?;
+        if purged == Purge::Purged {
+            self.inner.shared.recent.clear();
+        }
+        Ok(purged)
+    }
+}

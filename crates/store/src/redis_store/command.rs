@@ -1,0 +1,231 @@
+//! The calls of library `feeway_v1`: which keys and arguments each function takes.
+
+use std::time::Duration;
+
+use feeway_domain::{CorrelationId, Hold, Incarnation, LAPSE, Payment, ProcessorName, Settlement};
+use redis::{Cmd, cmd};
+
+use crate::keys;
+use crate::roll_up::{Place, Unit};
+
+fn call(function: &str, keys: &[&str]) -> Cmd {
+    let mut call = cmd("FCALL");
+    call.arg(function).arg(keys.len()).arg(keys);
+    call
+}
+
+fn add_hold(call: &mut Cmd, hold: &Hold) {
+    call.arg(hold.owner.as_str())
+        .arg(hold.holder.as_str())
+        .arg(hold.epoch);
+}
+
+fn whole_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+fn whole_micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn enlist(incarnation: &Incarnation) -> Cmd {
+    let owner = keys::owner(incarnation);
+    let mut call = call("enlist", &[keys::OWNERS, &owner, keys::EPOCH]);
+    call.arg(incarnation.as_str());
+    call
+}
+
+pub(crate) fn restore_hold(hold: &Hold) -> Cmd {
+    let owner = keys::owner(&hold.owner);
+    let mut call = call("restore_hold", &[keys::OWNERS, &owner, keys::EPOCH]);
+    add_hold(&mut call, hold);
+    call
+}
+
+pub(crate) fn accept(
+    hold: &Hold,
+    payment: &Payment,
+    processor: Option<&ProcessorName>,
+    max_open: u64,
+) -> Cmd {
+    let mut call = call(
+        "accept",
+        &[
+            keys::OPEN,
+            &keys::settled(payment.id),
+            &keys::rejected(payment.id),
+            &keys::owner(&hold.owner),
+            &keys::queue(&hold.owner),
+        ],
+    );
+    call.arg(payment.id.as_bytes())
+        .arg(payment.amount.cents())
+        .arg(processor.map_or("", ProcessorName::as_str));
+    add_hold(&mut call, hold);
+    call.arg(max_open);
+    call
+}
+
+pub(crate) fn restore_entry(id: CorrelationId, entry: &[u8], hold: &Hold) -> Cmd {
+    let (settled, rejected) = (keys::settled(id), keys::rejected(id));
+    let mut call = call(
+        "restore_entry",
+        &[keys::OPEN, &settled, &rejected, keys::OWNERS],
+    );
+    call.arg(id.as_bytes())
+        .arg(entry)
+        .arg(hold.holder.as_str())
+        .arg(hold.epoch);
+    call
+}
+
+pub(crate) fn rename(hold: &Hold, id: CorrelationId, moves: u32, to: &ProcessorName) -> Cmd {
+    let mut call = call("rename", &[keys::OPEN, &keys::owner(&hold.owner)]);
+    call.arg(id.as_bytes()).arg(moves).arg(to.as_str());
+    add_hold(&mut call, hold);
+    call
+}
+
+pub(crate) fn restore_rename(id: CorrelationId, moves: u32, to: &ProcessorName) -> Cmd {
+    let mut call = call("restore_rename", &[keys::OPEN]);
+    call.arg(id.as_bytes()).arg(moves).arg(to.as_str());
+    call
+}
+
+pub(crate) fn settle(settlement: &Settlement) -> Cmd {
+    let Settlement {
+        payment,
+        processor,
+        requested_at,
+        fee,
+    } = settlement;
+    let place = Place::of(*requested_at);
+    let sum = |unit| keys::sum(processor, unit, place.slot(unit).0);
+    let mut call = call(
+        "settle",
+        &[
+            keys::OPEN,
+            &keys::settled(payment.id),
+            &keys::ledger(place.hour),
+            &sum(Unit::Second),
+            &sum(Unit::Minute),
+            &sum(Unit::Hour),
+            &sum(Unit::Day),
+            keys::CONFLICTS,
+            keys::PROCESSORS,
+        ],
+    );
+    call.arg(payment.id.as_bytes())
+        .arg(processor.as_str())
+        .arg(requested_at.micros())
+        .arg(payment.amount.cents())
+        .arg(fee.millionths());
+    for unit in [Unit::Second, Unit::Minute, Unit::Hour, Unit::Day] {
+        call.arg(place.slot(unit).1);
+    }
+    call.arg(place.quarter);
+    call
+}
+
+pub(crate) fn reject(hold: &Hold, id: CorrelationId, why: &str, kept_for: Duration) -> Cmd {
+    let (owner, rejected) = (keys::owner(&hold.owner), keys::rejected(id));
+    let mut call = call("reject", &[keys::OPEN, &owner, &rejected]);
+    call.arg(id.as_bytes());
+    add_hold(&mut call, hold);
+    call.arg(why).arg(whole_millis(kept_for));
+    call
+}
+
+pub(crate) fn restore_reject(payment: &Payment, why: &str, kept_for: Duration) -> Cmd {
+    let (settled, rejected) = (keys::settled(payment.id), keys::rejected(payment.id));
+    let mut call = call("restore_reject", &[keys::OPEN, &settled, &rejected]);
+    call.arg(payment.id.as_bytes())
+        .arg(payment.amount.cents())
+        .arg(why)
+        .arg(whole_millis(kept_for));
+    call
+}
+
+pub(crate) fn beat(holds: &[Hold]) -> Cmd {
+    let mut names = vec![keys::OWNERS.to_owned()];
+    for hold in holds {
+        names.push(keys::owner(&hold.owner));
+        names.push(keys::queue(&hold.owner));
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut call = call("beat", &names);
+    call.arg(whole_micros(LAPSE));
+    for hold in holds {
+        add_hold(&mut call, hold);
+    }
+    call
+}
+
+pub(crate) fn resign(hold: &Hold) -> Cmd {
+    let mut call = call("resign", &[&keys::owner(&hold.owner)]);
+    call.arg(hold.holder.as_str()).arg(hold.epoch);
+    call
+}
+
+pub(crate) fn adopt(owner: &Incarnation, holder: &Incarnation) -> Cmd {
+    let record = keys::owner(owner);
+    let mut call = call("adopt", &[keys::OWNERS, &record, keys::EPOCH]);
+    call.arg(owner.as_str())
+        .arg(holder.as_str())
+        .arg(whole_micros(LAPSE));
+    call
+}
+
+pub(crate) fn discharge(hold: &Hold) -> Cmd {
+    let (record, queue) = (keys::owner(&hold.owner), keys::queue(&hold.owner));
+    let mut call = call("discharge", &[keys::OWNERS, &record, &queue]);
+    add_hold(&mut call, hold);
+    call
+}
+
+pub(crate) fn queued(
+    owner: &Incarnation,
+    after: Option<&feeway_domain::Entry>,
+    limit: usize,
+) -> Cmd {
+    let mut call = call("queued", &[keys::OPEN, &keys::queue(owner)]);
+    call.arg(limit);
+    if let Some(after) = after {
+        call.arg(after.accepted_at.micros())
+            .arg(after.payment.id.as_bytes());
+    }
+    call
+}
+
+pub(crate) fn purge() -> Cmd {
+    call("purge", &[keys::OPEN])
+}
+
+pub(crate) fn lease(token: &str, ttl: Duration) -> Cmd {
+    let mut call = call("lease", &[keys::LEASE]);
+    call.arg(token).arg(whole_millis(ttl));
+    call
+}
+
+pub(crate) fn vacate(token: &str) -> Cmd {
+    let mut call = call("vacate", &[keys::LEASE]);
+    call.arg(token);
+    call
+}
+
+pub(crate) fn ask(token: &str, processor: &ProcessorName, gap: Duration) -> Cmd {
+    let mut call = call("ask", &[keys::LEASE, &keys::health(processor)]);
+    call.arg(token).arg(whole_micros(gap));
+    call
+}
+
+pub(crate) fn asked(processor: &ProcessorName) -> Cmd {
+    call("asked", &[&keys::health(processor)])
+}
+
+pub(crate) fn publish(report: &feeway_domain::HealthReport) -> Cmd {
+    let mut call = call("publish", &[&keys::health(&report.processor)]);
+    call.arg(u8::from(report.failing))
+        .arg(whole_micros(report.min_response_time));
+    call
+}

@@ -1,0 +1,327 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bb8::ManageConnection;
+use feeway_domain::StoreFault;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, RedisError, Value};
+use tokio::sync::{Mutex, RwLock};
+use tracing::{error, info};
+
+use crate::keys;
+use crate::redis_store::recent::Recent;
+use crate::redis_store::reply;
+use crate::redis_store::standing::{Lane, SchemaError, Standing};
+
+/// How long a command may take. With [`CHECKOUT`] it stays under the second in which a
+/// client has to be answered.
+pub(crate) const COMMAND: Duration = Duration::from_millis(700);
+
+/// How long to wait for a connection before nothing is sent at all.
+pub(crate) const CHECKOUT: Duration = Duration::from_millis(250);
+
+/// Commands waiting to be written to one connection; more wait in their callers.
+const PIPELINE: usize = 256;
+
+/// Writes repeated in one round trip: at 30 µs each well inside [`COMMAND`].
+const REPLAY_CHUNK: usize = 1_000;
+
+const LIBRARY: &str = include_str!("../feeway_v1.lua");
+const LIBRARY_NAME: &str = "feeway_v1";
+const SCHEMA: &str = "1";
+
+/// What all connections of one process share.
+pub(crate) struct Shared {
+    pub(crate) standing: Standing,
+    pub(crate) recent: Recent,
+    /// Held for reading from before a write is sent until it is noted as recent; a replay
+    /// holds it for writing, so it misses nothing that was acknowledged.
+    pub(crate) gate: RwLock<()>,
+    /// The run of Redis that was last connected to. Connections are made one at a time.
+    run_id: Mutex<Option<String>>,
+}
+
+impl Shared {
+    pub(crate) fn new() -> Self {
+        Self {
+            standing: Standing::new(),
+            recent: Recent::new(),
+            gate: RwLock::new(()),
+            run_id: Mutex::new(None),
+        }
+    }
+}
+
+/// Why no connection could be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    #[error(transparent)]
+    Redis(#[from] RedisError),
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error("redis does not say which run it is")]
+    NoRunId,
+}
+
+/// Makes the connections of one pool, and sees that Redis has what we need before any of
+/// them is used. (The manager of `bb8-redis` cannot tell that a connection has ended.)
+pub(crate) struct Connector {
+    client: Client,
+    lane: Lane,
+    shared: Arc<Shared>,
+}
+
+impl Connector {
+    pub(crate) fn new(client: Client, lane: Lane, shared: Arc<Shared>) -> Self {
+        Self {
+            client,
+            lane,
+            shared,
+        }
+    }
+
+    async fn open(&self) -> Result<Link, ConnectError> {
+        let number = self.shared.standing.number();
+        let broken = Arc::new(AtomicBool::new(false));
+        let told = (Arc::clone(&broken), Arc::downgrade(&self.shared), self.lane);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(COMMAND))
+            .set_response_timeout(Some(COMMAND))
+            .set_pipeline_buffer_size(PIPELINE)
+            .set_push_sender(move |push: PushInfo| {
+                let (broken, shared, lane) = &told;
+                if push.kind == PushKind::Disconnection {
+                    broken.store(true, Ordering::Release);
+                    if let Some(shared) = shared.upgrade() {
+                        let why = "the connection was closed";
+                        shared.standing.disconnected(*lane, number, why);
+                    }
+                }
+                Ok::<(), std::convert::Infallible>(())
+            });
+        let connection = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
+        Ok(Link {
+            connection,
+            broken,
+            number,
+            lane: self.lane,
+            shared: Arc::clone(&self.shared),
+        })
+    }
+
+    async fn prepared(&self) -> Result<Link, ConnectError> {
+        let mut last_run = self.shared.run_id.lock().await;
+        let mut link = self.open().await?;
+        let run_id = run_id(&mut link.connection).await?;
+        load_library(&mut link.connection).await?;
+        check_schema(&mut link.connection).await?;
+        let forgetful = last_run.as_ref().is_some_and(|last| *last != run_id);
+        if forgetful {
+            let _closed = self.shared.gate.write().await;
+            self.replay(&mut link.connection).await?;
+        }
+        *last_run = Some(run_id);
+        let standing = &self.shared.standing;
+        standing.connected(self.lane, link.number, forgetful);
+        // It may have ended before anybody listened.
+        if link.is_broken() {
+            standing.disconnected(self.lane, link.number, "the connection was closed");
+        }
+        standing.prepared(Ok(()));
+        Ok(link)
+    }
+
+    async fn replay(&self, connection: &mut MultiplexedConnection) -> Result<(), ConnectError> {
+        let writes = self.shared.recent.snapshot();
+        for chunk in writes.chunks(REPLAY_CHUNK) {
+            let mut pipeline = Pipeline::with_capacity(chunk.len());
+            for written in chunk {
+                pipeline.add_command(written.replay());
+            }
+            let replies = connection
+                .req_packed_commands(&pipeline, 0, chunk.len())
+                .await?;
+            for (reply, written) in replies.iter().zip(chunk) {
+                if let Value::ServerError(error) = reply {
+                    error!(%error, ?written, "a write could not be repeated");
+                }
+            }
+        }
+        info!(
+            writes = writes.len(),
+            "repeated the last writes to a redis that restarted"
+        );
+        Ok(())
+    }
+}
+
+impl ManageConnection for Connector {
+    type Connection = Link;
+    type Error = ConnectError;
+
+    async fn connect(&self) -> Result<Link, ConnectError> {
+        let result = self.prepared().await;
+        if let Err(error) = &result {
+            let standing = &self.shared.standing;
+            standing.unreachable(self.lane, &error.to_string());
+            if let ConnectError::Schema(error) = error {
+                standing.prepared(Err(error.clone()));
+            }
+        }
+        result
+    }
+
+    async fn is_valid(&self, _: &mut Link) -> Result<(), ConnectError> {
+        Ok(())
+    }
+
+    fn has_broken(&self, link: &mut Link) -> bool {
+        link.is_broken()
+    }
+}
+
+/// One connection, shared by many commands at a time.
+#[derive(Clone)]
+pub(crate) struct Link {
+    connection: MultiplexedConnection,
+    broken: Arc<AtomicBool>,
+    number: u64,
+    lane: Lane,
+    shared: Arc<Shared>,
+}
+
+impl Link {
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
+    fn give_up(&self, why: &str) {
+        if !self.broken.swap(true, Ordering::AcqRel) {
+            let standing = &self.shared.standing;
+            standing.disconnected(self.lane, self.number, why);
+        }
+    }
+
+    pub(crate) async fn send(&mut self, command: &Cmd) -> Result<Value, StoreFault> {
+        let reply = self.connection.req_packed_command(command).await;
+        reply
+            .and_then(Value::extract_error)
+            .map_err(|error| self.fault(&error))
+    }
+
+    pub(crate) async fn send_together(
+        &mut self,
+        transaction: &Pipeline,
+    ) -> Result<Vec<Value>, StoreFault> {
+        transaction
+            .query_async(&mut self.connection)
+            .await
+            .map_err(|error| self.fault(&error))
+    }
+
+    /// What an error says about the step that was asked for.
+    fn fault(&self, error: &RedisError) -> StoreFault {
+        if error.is_io_error() || error.is_unrecoverable_error() {
+            self.give_up(&error.to_string());
+            return StoreFault::Unknown;
+        }
+        match error.code() {
+            Some("OOM") => StoreFault::Full,
+            // It refuses all work, or all writes, before it does any.
+            Some(
+                "LOADING" | "READONLY" | "MASTERDOWN" | "BUSY" | "MISCONF" | "NOREPLICAS"
+                | "NOAUTH" | "CLUSTERDOWN" | "TRYAGAIN",
+            ) => StoreFault::Away,
+            _ if is_missing_function(error) => {
+                // Somebody flushed the functions; a new connection loads them again.
+                self.give_up("the functions are gone");
+                StoreFault::Away
+            }
+            _ => {
+                error!(%error, "redis could not carry out a step");
+                StoreFault::Unknown
+            }
+        }
+    }
+}
+
+fn is_missing_function(error: &RedisError) -> bool {
+    error
+        .detail()
+        .is_some_and(|detail| detail.contains("Function not found"))
+}
+
+async fn run_id(connection: &mut MultiplexedConnection) -> Result<String, ConnectError> {
+    let info: String = redis::cmd("INFO")
+        .arg("server")
+        .query_async(connection)
+        .await?;
+    info.lines()
+        .find_map(|line| line.strip_prefix("run_id:"))
+        .map(|id| id.trim().to_owned())
+        .ok_or(ConnectError::NoRunId)
+}
+
+async fn load_library(connection: &mut MultiplexedConnection) -> Result<(), ConnectError> {
+    let loaded: Value = redis::cmd("FUNCTION")
+        .arg("LIST")
+        .arg("LIBRARYNAME")
+        .arg(LIBRARY_NAME)
+        .arg("WITHCODE")
+        .query_async(connection)
+        .await?;
+    if !contains_text(&loaded, LIBRARY) {
+        redis::cmd("FUNCTION")
+            .arg("LOAD")
+            .arg("REPLACE")
+            .arg(LIBRARY)
+            .exec_async(connection)
+            .await?;
+        info!(library = LIBRARY_NAME, "loaded the functions into redis");
+    }
+    Ok(())
+}
+
+fn contains_text(value: &Value, text: &str) -> bool {
+    if let Value::Array(values) = value {
+        values.iter().any(|value| contains_text(value, text))
+    } else if let Value::Map(pairs) = value {
+        pairs.iter().any(|(_, value)| contains_text(value, text))
+    } else if let Value::VerbatimString { text: found, .. } = value {
+        found == text
+    } else {
+        reply::bytes(value) == Some(text.as_bytes())
+    }
+}
+
+async fn check_schema(connection: &mut MultiplexedConnection) -> Result<(), ConnectError> {
+    let found: Option<String> = redis::cmd("GET")
+        .arg(keys::SCHEMA)
+        .query_async(connection)
+        .await?;
+    match found {
+        Some(found) if found != SCHEMA => Err(SchemaError {
+            found,
+            known: SCHEMA,
+        }
+        .into()),
+        Some(_) => Ok(()),
+        None => {
+            let written: Value = redis::cmd("SET")
+                .arg(keys::SCHEMA)
+                .arg(SCHEMA)
+                .arg("NX")
+                .query_async(connection)
+                .await?;
+            // Somebody else was faster; what they wrote is checked like any other.
+            if written == Value::Nil {
+                return Box::pin(check_schema(connection)).await;
+            }
+            Ok(())
+        }
+    }
+}

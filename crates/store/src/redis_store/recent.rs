@@ -1,0 +1,179 @@
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use feeway_domain::{CorrelationId, Hold, Payment, ProcessorName, Settlement};
+use redis::Cmd;
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::redis_store::command;
+
+/// How long an acknowledged write may be forgotten by a Redis that is killed: with
+/// `appendfsync everysec` up to two seconds, and one to spare.
+const KEPT: Duration = Duration::from_secs(3);
+
+/// The most writes that are kept: 3 s at 20 000 writes a second, at about 150 bytes 10 MB.
+const MAX_KEPT: usize = 65_536;
+
+/// A write that Redis has acknowledged, and all that it takes to repeat it.
+#[derive(Clone, Debug)]
+pub(crate) enum Written {
+    /// An incarnation was enlisted, or an owner adopted.
+    Hold(Hold),
+    /// A payment is in the journal with this entry, put there by us or found there.
+    Entry {
+        id: CorrelationId,
+        entry: Box<[u8]>,
+        hold: Hold,
+    },
+    /// An entry names another processor.
+    Rename {
+        id: CorrelationId,
+        moves: u32,
+        to: ProcessorName,
+    },
+    /// A payment is in the ledger.
+    Settle(Settlement),
+    /// A payment is rejected.
+    Reject {
+        payment: Payment,
+        why: Box<str>,
+        kept_for: Duration,
+    },
+    /// A holder is going.
+    Resign(Hold),
+    /// An owner is forgotten.
+    Discharge(Hold),
+}
+
+impl Written {
+    /// The command that does it again, whatever of it Redis still knows.
+    pub(crate) fn replay(&self) -> Cmd {
+        match self {
+            Self::Hold(hold) => command::restore_hold(hold),
+            Self::Entry { id, entry, hold } => command::restore_entry(*id, entry, hold),
+            Self::Rename { id, moves, to } => command::restore_rename(*id, *moves, to),
+            Self::Settle(settlement) => command::settle(settlement),
+            Self::Reject {
+                payment,
+                why,
+                kept_for,
+            } => command::restore_reject(payment, why, *kept_for),
+            Self::Resign(hold) => command::resign(hold),
+            Self::Discharge(hold) => command::discharge(hold),
+        }
+    }
+}
+
+/// What Redis acknowledged in its last three seconds, in order.
+pub(crate) struct Recent(Mutex<Writes>);
+
+struct Writes {
+    writes: VecDeque<(Instant, Written)>,
+    answered_at: Instant,
+    overflowed: bool,
+}
+
+impl Recent {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Writes {
+            writes: VecDeque::new(),
+            answered_at: Instant::now(),
+            overflowed: false,
+        }))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Writes> {
+        self.0.lock().expect("nothing panics under this lock")
+    }
+
+    /// Redis answered, and this is what it did.
+    pub(crate) fn answered(&self, written: Option<Written>) {
+        let now = Instant::now();
+        let mut recent = self.lock();
+        recent.answered_at = now;
+        recent.prune();
+        if let Some(written) = written {
+            if recent.writes.len() == MAX_KEPT {
+                recent.writes.pop_front();
+                if !recent.overflowed {
+                    recent.overflowed = true;
+                    warn!(MAX_KEPT, "too many writes to keep three seconds of them");
+                }
+            }
+            recent.writes.push_back((now, written));
+        }
+    }
+
+    /// Forgets everything, after a purge.
+    pub(crate) fn clear(&self) {
+        self.lock().writes.clear();
+    }
+
+    /// What a Redis that was killed after its last answer may have forgotten.
+    pub(crate) fn snapshot(&self) -> Vec<Written> {
+        let mut recent = self.lock();
+        recent.prune();
+        let writes = recent.writes.iter();
+        writes.map(|(_, written)| written.clone()).collect()
+    }
+}
+
+impl Writes {
+    /// Ages are measured to the last answer, not to now: while Redis is away, nothing that
+    /// it may have forgotten gets old.
+    fn prune(&mut self) {
+        let answered_at = self.answered_at;
+        while let Some((at, _)) = self.writes.front() {
+            if answered_at.duration_since(*at) <= KEPT {
+                break;
+            }
+            self.writes.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use feeway_domain::Incarnation;
+
+    fn hold(epoch: u64) -> Written {
+        let owner = Incarnation::new("front-1");
+        Written::Hold(Hold {
+            owner: owner.clone(),
+            holder: owner,
+            epoch,
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn writes_are_kept_for_three_seconds_of_answers() {
+        let recent = Recent::new();
+        recent.answered(Some(hold(1)));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        recent.answered(Some(hold(2)));
+        assert_eq!(recent.snapshot().len(), 2);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        recent.answered(None);
+        assert_eq!(recent.snapshot().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_ages_while_redis_is_away() {
+        let recent = Recent::new();
+        recent.answered(Some(hold(1)));
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(recent.snapshot().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn their_number_is_bounded() {
+        let recent = Recent::new();
+        for epoch in 0..=70_000 {
+            recent.answered(Some(hold(epoch)));
+        }
+        assert_eq!(recent.snapshot().len(), MAX_KEPT);
+    }
+}

@@ -1,0 +1,72 @@
+use feeway_domain::{JournalTime, StoreFault};
+use redis::Value;
+use tracing::error;
+
+/// The reply of a function: a word that says what happened, and what belongs to it.
+#[derive(Debug)]
+pub(crate) struct Reply(Vec<Value>);
+
+impl Reply {
+    pub(crate) fn new(value: Value) -> Result<Self, StoreFault> {
+        if let Value::Array(parts) = value {
+            Ok(Self(parts))
+        } else {
+            Err(unreadable(&value))
+        }
+    }
+
+    pub(crate) fn word(&self) -> &str {
+        self.text(0).unwrap_or_default()
+    }
+
+    pub(crate) fn bytes(&self, at: usize) -> Option<&[u8]> {
+        self.0.get(at).and_then(bytes)
+    }
+
+    pub(crate) fn text(&self, at: usize) -> Option<&str> {
+        std::str::from_utf8(self.bytes(at)?).ok()
+    }
+
+    pub(crate) fn list(&self, at: usize) -> Option<&[Value]> {
+        if let Value::Array(values) = self.0.get(at)? {
+            Some(values)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn parsed<T: std::str::FromStr>(&self, at: usize) -> Result<T, StoreFault> {
+        let parsed = self.text(at).and_then(|text| text.parse().ok());
+        parsed.ok_or_else(|| unreadable(&self.0))
+    }
+
+    pub(crate) fn time(&self, at: usize) -> Result<JournalTime, StoreFault> {
+        self.parsed(at).map(JournalTime::from_micros)
+    }
+
+    /// The fault of a reply that no function of ours gives.
+    pub(crate) fn unreadable<T>(&self) -> Result<T, StoreFault> {
+        Err(unreadable(&self.0))
+    }
+
+    pub(crate) fn parts(&self) -> &[Value] {
+        &self.0
+    }
+}
+
+/// The bytes of a string; nothing for anything else.
+pub(crate) fn bytes(value: &Value) -> Option<&[u8]> {
+    if let Value::BulkString(bytes) = value {
+        Some(bytes)
+    } else if let Value::SimpleString(text) = value {
+        Some(text.as_bytes())
+    } else {
+        None
+    }
+}
+
+/// Somebody must look: either the functions or the data are not ours.
+pub(crate) fn unreadable(value: &dyn std::fmt::Debug) -> StoreFault {
+    error!(?value, "redis holds or says something that nobody can read");
+    StoreFault::Unknown
+}

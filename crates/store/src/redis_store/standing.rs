@@ -1,0 +1,196 @@
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+/// Which of the two pools a connection belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Journal and ledger writes, leases.
+    Writes,
+    /// Summaries and look-ups, which a flood of writes must not delay.
+    Reads,
+}
+
+/// Redis holds data of a schema that this build does not know.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Redis holds data of schema {found:?}; this build knows {known:?} only")]
+pub struct SchemaError {
+    /// The schema Redis names.
+    pub found: String,
+    /// The schema this build knows.
+    pub known: &'static str,
+}
+
+/// Whether Redis can be reached, as one process knows it, and whoever waits to hear of it.
+pub(crate) struct Standing {
+    state: Mutex<State>,
+    restarts: watch::Sender<u64>,
+    ready: watch::Sender<Option<Result<(), SchemaError>>>,
+    /// Told whenever a connection has to be made anew.
+    pub(crate) broken: Notify,
+}
+
+struct State {
+    /// The number of the current connection of each pool; none while it has none.
+    writes: Option<u64>,
+    reads: Option<u64>,
+    next: u64,
+    up: bool,
+    /// Since when it is away, if it was there or was looked for and not found.
+    away_since: Option<Instant>,
+    ever_up: bool,
+}
+
+impl State {
+    fn connection(&mut self, lane: Lane) -> &mut Option<u64> {
+        match lane {
+            Lane::Writes => &mut self.writes,
+            Lane::Reads => &mut self.reads,
+        }
+    }
+}
+
+impl Standing {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                writes: None,
+                reads: None,
+                next: 0,
+                up: false,
+                away_since: None,
+                ever_up: false,
+            }),
+            restarts: watch::Sender::new(0),
+            ready: watch::Sender::new(None),
+            broken: Notify::new(),
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics under this lock")
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.state().up
+    }
+
+    pub(crate) fn restarts(&self) -> watch::Receiver<u64> {
+        self.restarts.subscribe()
+    }
+
+    /// A number for a connection about to be made.
+    pub(crate) fn number(&self) -> u64 {
+        let mut state = self.state();
+        state.next += 1;
+        state.next
+    }
+
+    /// A pool has a connection; `forgetful` when it leads to another run of Redis than the
+    /// one before.
+    pub(crate) fn connected(&self, lane: Lane, number: u64, forgetful: bool) {
+        let mut state = self.state();
+        *state.connection(lane) = Some(number);
+        let back = !state.up && state.writes.is_some() && state.reads.is_some();
+        if back {
+            state.up = true;
+            let away = state.away_since.take().map(|since| since.elapsed());
+            info!(
+                away_ms = away.unwrap_or(Duration::ZERO).as_millis(),
+                "redis is there"
+            );
+        }
+        if state.ever_up && (back || forgetful) {
+            self.restarts.send_modify(|count| *count += 1);
+        }
+        state.ever_up |= back;
+    }
+
+    /// A connection has ended. Of one that was replaced already it says nothing.
+    pub(crate) fn disconnected(&self, lane: Lane, number: u64, why: &str) {
+        let mut state = self.state();
+        if *state.connection(lane) == Some(number) {
+            *state.connection(lane) = None;
+            away(&mut state, why);
+        }
+        drop(state);
+        self.broken.notify_one();
+    }
+
+    /// No connection could be made.
+    pub(crate) fn unreachable(&self, lane: Lane, why: &str) {
+        let mut state = self.state();
+        *state.connection(lane) = None;
+        away(&mut state, why);
+    }
+
+    /// Functions and schema are in order, or the schema is not one we know.
+    pub(crate) fn prepared(&self, result: Result<(), SchemaError>) {
+        self.ready.send_if_modified(|ready| {
+            let news = ready.as_ref() != Some(&result);
+            if news {
+                if let Err(error) = &result {
+                    error!(%error, "redis cannot be used");
+                }
+                *ready = Some(result);
+            }
+            news
+        });
+    }
+
+    /// Waits for the first connection that is in order.
+    pub(crate) async fn ready(&self) -> Result<(), SchemaError> {
+        let mut ready = self.ready.subscribe();
+        let known = ready.wait_for(Option::is_some).await;
+        let known = known.expect("the sender lives as long as self");
+        known.clone().expect("waited for some")
+    }
+}
+
+fn away(state: &mut State, why: &str) {
+    state.up = false;
+    if state.away_since.is_none() {
+        state.away_since = Some(Instant::now());
+        warn!(why, "redis is away");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_up_when_both_pools_are_and_counts_returns() {
+        let standing = Standing::new();
+        let restarts = standing.restarts();
+        standing.unreachable(Lane::Writes, "refused");
+        standing.connected(Lane::Writes, 1, false);
+        assert!(!standing.is_up());
+        standing.connected(Lane::Reads, 2, false);
+        assert!(standing.is_up());
+        assert_eq!(*restarts.borrow(), 0, "the first time is no return");
+        standing.disconnected(Lane::Reads, 2, "lost");
+        assert!(!standing.is_up());
+        standing.connected(Lane::Reads, 3, false);
+        assert_eq!((standing.is_up(), *restarts.borrow()), (true, 1));
+        standing.connected(Lane::Writes, 4, true);
+        assert_eq!(
+            *restarts.borrow(),
+            2,
+            "another run counts though it was never away"
+        );
+    }
+
+    #[test]
+    fn the_end_of_a_replaced_connection_is_no_news() {
+        let standing = Standing::new();
+        standing.connected(Lane::Writes, 1, false);
+        standing.connected(Lane::Reads, 2, false);
+        standing.connected(Lane::Writes, 3, false);
+        standing.disconnected(Lane::Writes, 1, "late");
+        assert!(standing.is_up());
+    }
+}

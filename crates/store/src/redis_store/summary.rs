@@ -1,0 +1,148 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use feeway_domain::{ProcessorName, StoreFault, Summary, Total, Window};
+use redis::{Pipeline, Value, pipe};
+
+use crate::keys;
+use crate::record::read_ledger_member;
+use crate::redis_store::RedisStore;
+use crate::redis_store::reply::{bytes, unreadable};
+use crate::window_plan::{Plan, Slice};
+
+/// A roll-up of days that exists: whose, and of which quarter.
+pub(crate) type Known = (ProcessorName, i64);
+
+/// How often a summary starts again because roll-ups appeared while it was being read:
+/// twice would take two new processors or quarters within a millisecond.
+const ATTEMPTS: usize = 8;
+
+impl RedisStore {
+    /// Adds up a window from one atomic read. Which keys there are to read is remembered
+    /// from the last time; the read itself says whether that is still right.
+    pub(crate) async fn summarize(&self, window: Window) -> Result<Summary, StoreFault> {
+        let plan = Plan::of(window);
+        for _ in 0..ATTEMPTS {
+            let known = Arc::clone(&*self.inner.known.lock().await);
+            let reads = Reads::new(&plan, &known);
+            let replies = self.read_together(&reads.transaction).await?;
+            let Some((names, replies)) = replies.split_first() else {
+                return Err(unreadable(&replies));
+            };
+            let current = read_known(names).ok_or_else(|| unreadable(names))?;
+            if current == *known {
+                return reads.add_up(replies);
+            }
+            *self.inner.known.lock().await = Arc::new(current);
+        }
+        Err(StoreFault::Unknown)
+    }
+}
+
+/// The commands of one summary, and what each of their replies counts for.
+struct Reads {
+    transaction: Pipeline,
+    slices: Vec<(ProcessorName, Slice)>,
+    totals: BTreeMap<ProcessorName, Total>,
+}
+
+impl Reads {
+    fn new(plan: &Plan, known: &BTreeSet<Known>) -> Self {
+        let mut totals: BTreeMap<ProcessorName, Total> = BTreeMap::new();
+        let mut slices = Vec::new();
+        for (processor, quarter) in known {
+            if !totals.contains_key(processor) {
+                totals.insert(processor.clone(), Total::default());
+                let all = plan.slices.iter().cloned();
+                slices.extend(all.map(|slice| (processor.clone(), slice)));
+            }
+            slices.extend(
+                plan.days_of(*quarter)
+                    .map(|slice| (processor.clone(), slice)),
+            );
+        }
+        let mut transaction = pipe();
+        transaction.atomic();
+        transaction.cmd("HGETALL").arg(keys::PROCESSORS);
+        for (processor, slice) in &slices {
+            transaction
+                .cmd("HGETALL")
+                .arg(keys::sum(processor, slice.unit, slice.period));
+        }
+        for edge in &plan.edges {
+            transaction
+                .cmd("ZRANGEBYSCORE")
+                .arg(keys::ledger(edge.hour()))
+                .arg(edge.first)
+                .arg(edge.last);
+        }
+        Self {
+            transaction,
+            slices,
+            totals,
+        }
+    }
+
+    fn add_up(mut self, replies: &[Value]) -> Result<Summary, StoreFault> {
+        let (sums, edges) = replies
+            .split_at_checked(self.slices.len())
+            .ok_or_else(|| unreadable(&replies))?;
+        for ((processor, slice), fields) in self.slices.iter().zip(sums) {
+            let total = self.totals.entry(processor.clone()).or_default();
+            add_fields(total, slice, fields).ok_or_else(|| unreadable(fields))?;
+        }
+        for members in edges {
+            self.add_members(members)
+                .ok_or_else(|| unreadable(members))?;
+        }
+        Ok(Summary(self.totals.into_iter().collect()))
+    }
+
+    fn add_members(&mut self, members: &Value) -> Option<()> {
+        let Value::Array(members) = members else {
+            return None;
+        };
+        for member in members {
+            let (processor, cents) = read_ledger_member(bytes(member)?)?;
+            let known = self
+                .totals
+                .iter_mut()
+                .find(|(name, _)| name.as_str() == processor);
+            known?.1.add(1, cents);
+        }
+        Some(())
+    }
+}
+
+/// Adds the fields of a roll-up that belong to a slice: `<number>n` counts payments,
+/// `<number>c` their cents.
+fn add_fields(total: &mut Total, slice: &Slice, fields: &Value) -> Option<()> {
+    let Value::Map(fields) = fields else {
+        return None;
+    };
+    for (field, value) in fields {
+        let field = std::str::from_utf8(bytes(field)?).ok()?;
+        let value: i128 = std::str::from_utf8(bytes(value)?).ok()?.parse().ok()?;
+        let (number, kind) = field.split_at_checked(field.len().checked_sub(1)?)?;
+        if slice.fields.contains(&number.parse().ok()?) {
+            match kind {
+                "n" => total.add(u64::try_from(value).ok()?, 0),
+                "c" => total.add(0, value),
+                _ => return None,
+            }
+        }
+    }
+    Some(())
+}
+
+fn read_known(names: &Value) -> Option<BTreeSet<Known>> {
+    let Value::Map(names) = names else {
+        return None;
+    };
+    let mut known = BTreeSet::new();
+    for (name, _) in names {
+        let (processor, quarter) = std::str::from_utf8(bytes(name)?).ok()?.split_once(':')?;
+        known.insert((processor.parse().ok()?, quarter.parse().ok()?));
+    }
+    Some(known)
+}

@@ -1,0 +1,116 @@
+//! Which whole units and which single payments add up to a window.
+
+use std::ops::Range;
+
+use feeway_domain::{RequestedAt, Window};
+
+use crate::roll_up::{
+    DAY_HOURS, DAY_MICROS, HOUR_MINUTES, MINUTE_SECONDS, Place, SECOND_MICROS, Unit, by_period,
+    hour_of, quarter_of,
+};
+
+/// Some fields of one roll-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Slice {
+    pub(crate) unit: Unit,
+    pub(crate) period: i64,
+    pub(crate) fields: Range<i64>,
+}
+
+/// Single payments of one second, by `requestedAt` in microseconds, both ends inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Edge {
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+}
+
+impl Edge {
+    /// The hour whose ledger lists these payments: a second lies in one hour.
+    pub(crate) fn hour(self) -> i64 {
+        hour_of(self.first)
+    }
+}
+
+/// A window taken apart: every instant of it lies in exactly one part.
+///
+/// However long the window, there are at most two edges and six slices; whole days are
+/// one range, because only the ledger knows in which quarters it has any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) edges: Vec<Edge>,
+    /// Seconds, minutes and hours.
+    pub(crate) slices: Vec<Slice>,
+    pub(crate) days: Range<i64>,
+}
+
+impl Plan {
+    pub(crate) fn of(window: Window) -> Self {
+        // No payment lies beyond the first and the last instant, so an open end is the end
+        // of a whole day.
+        let first = window.from().unwrap_or(RequestedAt::MIN).micros();
+        let last_day = Place::of(RequestedAt::MAX).day;
+        let end = window
+            .to()
+            .map_or((last_day + 1) * DAY_MICROS, |to| to.micros() + 1);
+        let mut slices = Vec::new();
+        let (seconds, edges) = inner(first..end, SECOND_MICROS);
+        let (minutes, rest) = inner(seconds, MINUTE_SECONDS);
+        slice(&mut slices, Unit::Second, MINUTE_SECONDS, rest);
+        let (hours, rest) = inner(minutes, HOUR_MINUTES);
+        slice(&mut slices, Unit::Minute, HOUR_MINUTES, rest);
+        let (days, rest) = inner(hours, DAY_HOURS);
+        slice(&mut slices, Unit::Hour, DAY_HOURS, rest);
+        let edges = edges
+            .into_iter()
+            .flat_map(|range| by_period(range, SECOND_MICROS))
+            .map(|(second, micros)| Edge {
+                first: second * SECOND_MICROS + micros.start,
+                last: second * SECOND_MICROS + micros.end - 1,
+            })
+            .collect();
+        Self {
+            edges,
+            slices,
+            days,
+        }
+    }
+
+    /// The days of a quarter that belong to the plan, if any do.
+    pub(crate) fn days_of(&self, quarter: i64) -> Option<Slice> {
+        let touched = !self.days.is_empty()
+            && quarter_of(self.days.start) <= quarter
+            && quarter <= quarter_of(self.days.end - 1);
+        touched.then(|| Slice {
+            unit: Unit::Day,
+            period: quarter,
+            fields: self.days.clone(),
+        })
+    }
+}
+
+fn slice(slices: &mut Vec<Slice>, unit: Unit, units_in_period: i64, ranges: Vec<Range<i64>>) {
+    for range in ranges {
+        for (period, fields) in by_period(range, units_in_period) {
+            slices.push(Slice {
+                unit,
+                period,
+                fields,
+            });
+        }
+    }
+}
+
+/// The whole larger units inside a range of smaller ones, and what is left at both ends.
+fn inner(range: Range<i64>, size: i64) -> (Range<i64>, Vec<Range<i64>>) {
+    let start = (range.start + size - 1) / size;
+    let end = range.end / size;
+    if start > end {
+        return (start..start, vec![range]);
+    }
+    let rest = [range.start..start * size, end * size..range.end];
+    let rest = rest.into_iter().filter(|part| !part.is_empty()).collect();
+    (start..end, rest)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! The behaviours that every store must have, each run against both.
+
+use crate::{conformance_journal as journal, conformance_ledger as ledger};
+
+/// The limit of open payments in every behaviour.
+pub(crate) const MAX_OPEN: u64 = 1_000;
+
+macro_rules! both_stores_agree {
+    ($($suite:ident: $($behaviour:ident)*;)*) => {
+        mod in_redis {
+            use super::*;
+            use crate::world::InRedis;
+            $($(
+                #[tokio::test]
+                async fn $behaviour() {
+                    $suite::$behaviour(&InRedis::new(MAX_OPEN).await).await;
+                }
+            )*)*
+        }
+
+        mod in_memory {
+            use super::*;
+            use crate::world::InMemory;
+            $($(
+                #[tokio::test(start_paused = true)]
+                async fn $behaviour() {
+                    $suite::$behaviour(&InMemory::new(MAX_OPEN)).await;
+                }
+            )*)*
+        }
+    };
+}
+
+both_stores_agree! {
+    journal:
+        a_payment_is_kept_once
+        a_known_payment_is_known_also_when_full_or_fenced
+        intake_ends_at_the_limit
+        a_stranger_may_not_accept
+        an_entry_names_where_it_may_go
+        a_rename_names_the_moves_it_builds_on
+        a_rename_needs_an_open_entry_and_a_good_hold
+        a_rejected_payment_is_over_and_remembered
+        the_queue_is_in_order_of_acceptance
+        the_queue_is_read_page_by_page_while_entries_end
+        a_silent_owner_is_adopted_once_and_fenced
+        a_beat_keeps_an_owner_and_counts_its_payments
+        who_resigns_is_adopted_at_once
+        only_an_owner_without_payments_is_discharged
+        enlisting_twice_is_one_owner;
+    ledger:
+        a_settled_payment_is_counted_once
+        a_settled_payment_ends_its_entry_whoever_owns_it
+        a_conflict_counts_for_both_and_is_counted_once
+        a_third_processor_is_a_conflict_too
+        a_window_is_inclusive_to_the_microsecond
+        open_ends_reach_everything
+        ten_thousand_payments_of_the_largest_amount
+        random_windows_agree_with_a_naive_count
+        a_purge_empties_the_ledger_unless_payments_are_open;
+}

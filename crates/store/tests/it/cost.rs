@@ -1,0 +1,181 @@
+//! What a payment costs Redis: commands, time and memory.
+
+use std::collections::BTreeMap;
+
+use feeway_domain::{Hold, Store, Window};
+use feeway_store::RedisStore;
+use futures_util::stream::{self, StreamExt};
+use redis::aio::MultiplexedConnection;
+
+use crate::world::{InRedis, at, enlist, id, keep, micros, payment, processor, settlement};
+
+const NOON: &str = "2025-07-15T12:00:00Z";
+
+async fn info(raw: &mut MultiplexedConnection, section: &str) -> String {
+    redis::cmd("INFO")
+        .arg(section)
+        .query_async(raw)
+        .await
+        .unwrap()
+}
+
+async fn reset(raw: &mut MultiplexedConnection) {
+    redis::cmd("CONFIG")
+        .arg("RESETSTAT")
+        .exec_async(raw)
+        .await
+        .unwrap();
+}
+
+/// Calls and microseconds per call of every command since the last reset.
+async fn commands(raw: &mut MultiplexedConnection) -> BTreeMap<String, (u64, f64)> {
+    let stats = info(raw, "commandstats").await;
+    let field = |fields: &str, name: &str| {
+        let found = fields.split(',').find_map(|field| field.strip_prefix(name));
+        found.unwrap().parse::<f64>().unwrap()
+    };
+    let lines = stats
+        .lines()
+        .filter_map(|line| line.strip_prefix("cmdstat_"));
+    let parsed = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, fields)| {
+            let calls = fields.split(',').next().unwrap().strip_prefix("calls=");
+            let calls: u64 = calls.unwrap().parse().unwrap();
+            (name.to_owned(), (calls, field(fields, "usec_per_call=")))
+        });
+    parsed
+        .filter(|(name, _)| !name.starts_with("config") && name != "info")
+        .collect()
+}
+
+#[tokio::test]
+async fn a_settle_is_at_most_thirteen_commands_inside() {
+    let world = InRedis::new(1_000).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    for number in 0..2 {
+        keep(&world.store, &hold, number, Some("default")).await;
+    }
+    let mut raw = world.raw().await;
+    // The first of a day also notes that the day exists.
+    world
+        .store
+        .settle(&settlement(0, "default", at(NOON)))
+        .await
+        .unwrap();
+    reset(&mut raw).await;
+    world
+        .store
+        .settle(&settlement(1, "default", at(NOON)))
+        .await
+        .unwrap();
+    let mut inside = commands(&mut raw).await;
+    assert_eq!(inside.remove("fcall").map(|(calls, _)| calls), Some(1));
+    let calls: u64 = inside.values().map(|(calls, _)| calls).sum();
+    assert!(calls <= 13, "{calls}: {inside:?}");
+}
+
+#[tokio::test]
+async fn a_summary_costs_the_same_for_any_number_of_payments() {
+    let world = InRedis::new(1_000).await;
+    let mut raw = world.raw().await;
+    let start = at(NOON).micros();
+    let mut counts = Vec::new();
+    for round in 0..2_u64 {
+        for number in round * 500..(round + 1) * 500 {
+            let instant = start + i64::try_from(number).unwrap() % 500 * 7_000_000;
+            let done = settlement(number, "default", micros(instant));
+            world.store.settle(&done).await.unwrap();
+        }
+        world.store.summary(Window::default()).await.unwrap();
+        reset(&mut raw).await;
+        world.store.summary(Window::default()).await.unwrap();
+        let calls: u64 = commands(&mut raw)
+            .await
+            .values()
+            .map(|(calls, _)| calls)
+            .sum();
+        counts.push(calls);
+    }
+    // MULTI, the processors, one quarter, EXEC.
+    assert_eq!(counts, [4, 4]);
+}
+
+async fn memory(raw: &mut MultiplexedConnection) -> f64 {
+    let memory = info(raw, "memory").await;
+    let used = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("used_memory:"));
+    used.unwrap().parse().unwrap()
+}
+
+/// Payments at 300/s: the roll-ups of their seconds are part of the cost.
+const PAYMENTS: u64 = 200_000;
+const GAP_MICROS: i64 = 3_333;
+
+async fn accept_all(store: &RedisStore, hold: &Hold) {
+    let default = processor("default");
+    let payments: Vec<_> = (0..PAYMENTS).map(payment).collect();
+    stream::iter(&payments)
+        .map(|payment| store.accept(hold, payment, Some(&default)))
+        .buffer_unordered(256)
+        .for_each(|accepted| async move { assert!(accepted.is_ok()) })
+        .await;
+}
+
+async fn settle_all(store: &RedisStore) {
+    let start = at(NOON).micros();
+    let done: Vec<_> = (0..PAYMENTS)
+        .map(|number| {
+            let instant = start + i64::try_from(number).unwrap() * GAP_MICROS;
+            settlement(number, "default", micros(instant))
+        })
+        .collect();
+    stream::iter(&done)
+        .map(|done| store.settle(done))
+        .buffer_unordered(256)
+        .for_each(|settled| async move { assert!(settled.is_ok()) })
+        .await;
+}
+
+/// The same number of plain writes, sent the same way.
+async fn set_all(raw: &MultiplexedConnection) {
+    stream::iter(0..PAYMENTS)
+        .map(|number| {
+            let mut raw = raw.clone();
+            async move {
+                let key = id(number).to_string();
+                let value = "default:1752582896123456:1990:50000";
+                let set = redis::cmd("SET").arg(key).arg(value).take();
+                set.exec_async(&mut raw).await
+            }
+        })
+        .buffer_unordered(256)
+        .for_each(|set| async move { assert!(set.is_ok()) })
+        .await;
+}
+
+#[tokio::test]
+async fn memory_and_time_of_a_payment_stay_within_their_limits() {
+    let world = InRedis::new(PAYMENTS).await;
+    let mut raw = world.raw().await;
+    let hold = enlist(&world.store, "front-1.9f86d081").await;
+    let empty = memory(&mut raw).await;
+    accept_all(&world.store, &hold).await;
+    let payments = f64::from(u32::try_from(PAYMENTS).unwrap());
+    let open = (memory(&mut raw).await - empty) / payments;
+    reset(&mut raw).await;
+    settle_all(&world.store).await;
+    let (_, settle) = commands(&mut raw).await["fcall"];
+    let settled = (memory(&mut raw).await - empty) / payments;
+    reset(&mut raw).await;
+    set_all(&raw).await;
+    let (_, set) = commands(&mut raw).await["set"];
+    let times = settle / set;
+    println!("{open:.0} bytes an open payment, {settled:.0} a settled one");
+    println!("settle {settle:.1} us, SET {set:.2} us, {times:.1} times");
+    assert!(open <= 350.0, "{open} bytes an open payment");
+    assert!(settled <= 300.0, "{settled} bytes a settled payment");
+    // The limit is 20 in a bench; a test shares the machine with others.
+    assert!(times <= 40.0, "a settle costs {times} SETs");
+}

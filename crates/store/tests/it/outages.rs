@@ -1,0 +1,182 @@
+//! What callers are told while Redis is away, slow, full or not ours.
+
+use std::time::Duration;
+
+use feeway_domain::{Accept, Incarnation, Settle, Store, StoreFault, Window};
+use feeway_store::testing::PrivateRedis;
+use feeway_store::{RedisConfig, RedisStore};
+use tokio::time::Instant;
+
+use crate::world::{InRedis, at, enlist, id, keep, payment, raw, settlement, until, up};
+
+/// Within this a client has to be answered.
+const ANSWER: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn away_means_nothing_was_sent_and_is_said_within_a_second() {
+    let mut world = InRedis::new(10).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    let mut restarts = world.store.restarts();
+    let before = *restarts.borrow_and_update();
+    world.redis.kill();
+    until("it is noticed without any call", || !world.store.is_up()).await;
+    let began = Instant::now();
+    let accepted = world.store.accept(&hold, &payment(1), None).await;
+    assert_eq!(accepted, Err(StoreFault::Away));
+    let summary = world.store.summary(Window::default()).await;
+    assert_eq!(summary, Err(StoreFault::Away));
+    assert!(began.elapsed() < ANSWER, "{:?}", began.elapsed());
+    world.redis.restart();
+    up(&world.store).await;
+    restarts.changed().await.unwrap();
+    assert!(*restarts.borrow() > before);
+    assert_eq!(world.store.find(id(1)).await, Ok(None));
+    enlist(&world.store, "front-1.b").await;
+}
+
+#[tokio::test]
+async fn a_frozen_redis_leaves_a_write_unknown_within_a_second() {
+    let world = InRedis::new(10).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    world.redis.pause();
+    let began = Instant::now();
+    let accepted = world.store.accept(&hold, &payment(1), None).await;
+    assert_eq!(accepted, Err(StoreFault::Unknown));
+    assert!(began.elapsed() < ANSWER, "{:?}", began.elapsed());
+    let began = Instant::now();
+    let next = world.store.accept(&hold, &payment(2), None).await;
+    assert_eq!(next, Err(StoreFault::Away), "no new connection answers");
+    assert!(began.elapsed() < ANSWER, "{:?}", began.elapsed());
+    world.redis.resume();
+    up(&world.store).await;
+    // The write was in the socket: it was carried out late, and repeating it tells.
+    let again = world.store.accept(&hold, &payment(1), None).await;
+    assert_eq!(again, Ok(Accept::Known));
+    keep(&world.store, &hold, 2, None).await;
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_replaced_and_counted() {
+    let world = InRedis::new(10).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    let mut restarts = world.store.restarts();
+    restarts.borrow_and_update();
+    redis::cmd("CLIENT")
+        .arg("KILL")
+        .arg("SKIPME")
+        .arg("yes")
+        .arg("TYPE")
+        .arg("normal")
+        .exec_async(&mut world.raw().await)
+        .await
+        .unwrap();
+    restarts.changed().await.unwrap();
+    up(&world.store).await;
+    keep(&world.store, &hold, 1, None).await;
+}
+
+#[tokio::test]
+async fn at_maxmemory_intake_is_refused_and_payments_still_settle() {
+    let world = InRedis::new(10).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    keep(&world.store, &hold, 1, Some("default")).await;
+    let mut raw = world.raw().await;
+    let limit = async |memory: &str| {
+        redis::cmd("CONFIG")
+            .arg("SET")
+            .arg("maxmemory")
+            .arg(memory)
+            .exec_async(&mut raw.clone())
+            .await
+            .unwrap();
+    };
+    limit("1").await;
+    let refused = world.store.accept(&hold, &payment(2), None).await;
+    assert_eq!(refused, Err(StoreFault::Full));
+    let done = settlement(1, "default", at("2025-07-15T12:00:00Z"));
+    assert_eq!(world.store.settle(&done).await, Ok(Settle::Settled));
+    let beat = world.store.beat(std::slice::from_ref(&hold)).await.unwrap();
+    assert_eq!(beat.queued, [Some(0)]);
+    limit("0").await;
+    keep(&world.store, &hold, 2, None).await;
+    redis::cmd("PING").exec_async(&mut raw).await.unwrap();
+}
+
+#[tokio::test]
+async fn functions_that_were_flushed_are_loaded_again() {
+    let world = InRedis::new(10).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    let mut restarts = world.store.restarts();
+    restarts.borrow_and_update();
+    redis::cmd("FUNCTION")
+        .arg("FLUSH")
+        .exec_async(&mut world.raw().await)
+        .await
+        .unwrap();
+    let missing = world.store.accept(&hold, &payment(1), None).await;
+    assert_eq!(missing, Err(StoreFault::Away));
+    restarts.changed().await.unwrap();
+    up(&world.store).await;
+    keep(&world.store, &hold, 1, None).await;
+}
+
+#[tokio::test]
+async fn other_code_under_the_same_name_is_replaced() {
+    let redis = PrivateRedis::start();
+    let other = "#!lua name=feeway_v1\nredis.register_function('accept', function() end)";
+    redis::cmd("FUNCTION")
+        .arg("LOAD")
+        .arg(other)
+        .exec_async(&mut raw(&redis).await)
+        .await
+        .unwrap();
+    let world = InRedis::on(redis, 10).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    keep(&world.store, &hold, 1, None).await;
+}
+
+#[tokio::test]
+async fn data_of_another_schema_is_refused_for_good() {
+    let redis = PrivateRedis::start();
+    redis::cmd("SET")
+        .arg("{0}:schema")
+        .arg("2")
+        .exec_async(&mut raw(&redis).await)
+        .await
+        .unwrap();
+    let store = RedisStore::new(RedisConfig::new(redis.url()));
+    let refused = store.ready().await.unwrap_err();
+    assert_eq!((refused.found.as_str(), refused.known), ("2", "1"));
+    let enlisted = store.enlist(&Incarnation::new("front-1.a")).await;
+    assert_eq!(enlisted, Err(StoreFault::Away));
+}
+
+#[tokio::test]
+async fn an_empty_redis_is_given_the_schema() {
+    let world = InRedis::new(10).await;
+    let schema: String = redis::cmd("GET")
+        .arg("{0}:schema")
+        .query_async(&mut world.raw().await)
+        .await
+        .unwrap();
+    assert_eq!(schema, "1");
+}
+
+#[tokio::test]
+async fn a_store_waits_for_a_redis_that_is_started_later() {
+    let mut redis = PrivateRedis::start();
+    redis.kill();
+    let store = RedisStore::new(RedisConfig::new(redis.url()));
+    let enlisted = store.enlist(&Incarnation::new("front-1.a")).await;
+    assert_eq!(enlisted, Err(StoreFault::Away));
+    assert!(!store.is_up());
+    redis.restart();
+    store.ready().await.unwrap();
+    up(&store).await;
+    assert_eq!(
+        *store.restarts().borrow(),
+        0,
+        "it has not come back, it came"
+    );
+    enlist(&store, "front-1.a").await;
+}

@@ -1,0 +1,189 @@
+//! A Redis that forgets what it acknowledged, and what becomes of it.
+
+use feeway_domain::{
+    Accept, Adopt, Entry, Incarnation, Reject, Rename, Status, Store, Summary, Window,
+};
+use feeway_store::RedisStore;
+use feeway_store::testing::{Persistence, PrivateRedis};
+
+use crate::world::{InRedis, World, at, enlist, id, keep, payment, processor, settlement, up};
+
+const NOON: &str = "2025-07-15T12:00:00Z";
+
+/// Kills Redis and starts it again, and waits until the store has noticed.
+async fn restart(world: &mut InRedis) {
+    let mut restarts = world.store.restarts();
+    restarts.borrow_and_update();
+    world.redis.restart();
+    restarts.changed().await.unwrap();
+    up(&world.store).await;
+}
+
+async fn queued(store: &RedisStore, owner: &Incarnation) -> Vec<Entry> {
+    store.queued(owner, None, 100).await.unwrap()
+}
+
+async fn all(store: &RedisStore) -> Summary {
+    store.summary(Window::default()).await.unwrap()
+}
+
+/// Every kind of acknowledged write, then the state they led to.
+async fn a_busy_second(store: &RedisStore) -> (feeway_domain::Hold, Vec<Entry>, Summary) {
+    let hold = enlist(store, "front-1.a").await;
+    let old = enlist(store, "front-2.b").await;
+    keep(store, &old, 9, Some("default")).await;
+    store.resign(&old).await.unwrap();
+    let adopted = store.adopt(&old.owner, &hold.owner).await.unwrap();
+    assert!(matches!(adopted, Adopt::Adopted(_)));
+    for number in 1..=5 {
+        keep(store, &hold, number, None).await;
+    }
+    for (moves, name) in [(0, "default"), (1, "fallback"), (2, "default")] {
+        let named = store.rename(&hold, id(1), moves, &processor(name)).await;
+        assert_eq!(named, Ok(Rename::Named));
+    }
+    store
+        .settle(&settlement(2, "default", at(NOON)))
+        .await
+        .unwrap();
+    store
+        .settle(&settlement(2, "fallback", at(NOON)))
+        .await
+        .unwrap();
+    let rejected = store.reject(&hold, &payment(3), "400").await;
+    assert_eq!(rejected, Ok(Reject::Rejected));
+    let entries = queued(store, &hold.owner).await;
+    assert_eq!(entries.len(), 3);
+    (hold, entries, all(store).await)
+}
+
+async fn check_restored(world: &InRedis, before: &(feeway_domain::Hold, Vec<Entry>, Summary)) {
+    let store = world.store();
+    let (hold, entries, summary) = before;
+    assert_eq!(queued(store, &hold.owner).await, *entries);
+    assert_eq!(all(store).await, *summary);
+    let rejected = store.find(id(3)).await.unwrap().unwrap();
+    assert_eq!(rejected.status, Status::Rejected);
+    let conflict = store.find(id(2)).await.unwrap().unwrap();
+    assert!(matches!(conflict.status, Status::Conflict { .. }));
+    let other = queued(store, &Incarnation::new("front-2.b")).await;
+    assert_eq!(other[0].processor, Some(processor("default")));
+    let beat = store.beat(std::slice::from_ref(hold)).await.unwrap();
+    assert_eq!(beat.queued, [Some(3)], "the hold is still good");
+    assert_eq!(beat.lapsed, [], "the adopted owner has its new holder");
+    keep(store, hold, 100, None).await;
+}
+
+#[tokio::test]
+async fn what_redis_forgot_is_repeated_in_order() {
+    let mut world = InRedis::new(100).await;
+    let before = a_busy_second(&world.store).await;
+    restart(&mut world).await;
+    check_restored(&world, &before).await;
+}
+
+#[tokio::test]
+async fn what_redis_did_not_forget_is_not_done_twice() {
+    let redis = PrivateRedis::start_with(Persistence::AppendOnly, &[]);
+    let mut world = InRedis::on(redis, 100).await;
+    let before = a_busy_second(&world.store).await;
+    restart(&mut world).await;
+    check_restored(&world, &before).await;
+}
+
+#[tokio::test]
+async fn epochs_are_not_reused_after_a_restart() {
+    let mut world = InRedis::new(100).await;
+    let mut last = 0;
+    for turn in 0..3 {
+        let hold = enlist(&world.store, &format!("front-1.{turn}")).await;
+        assert!(hold.epoch > last);
+        last = hold.epoch;
+        restart(&mut world).await;
+    }
+}
+
+/// A client's second try may be answered from an entry whose writer never heard of it: the
+/// one who said "known" vouches for it, as it was.
+#[tokio::test]
+async fn an_entry_that_was_only_found_is_repeated_as_it_was() {
+    let mut world = InRedis::new(100).await;
+    let writer = world.another().await;
+    let hold = enlist(&writer, "front-2.b").await;
+    keep(&writer, &hold, 1, Some("default")).await;
+    let named = writer.rename(&hold, id(1), 0, &processor("fallback")).await;
+    assert_eq!(named, Ok(Rename::Named));
+    let entry = queued(&writer, &hold.owner).await;
+    drop(writer);
+    let finder = enlist(&world.store, "front-1.a").await;
+    let known = world.store.accept(&finder, &payment(1), None).await;
+    assert_eq!(known, Ok(Accept::Known));
+    restart(&mut world).await;
+    assert_eq!(queued(&world.store, &hold.owner).await, entry);
+}
+
+#[tokio::test]
+async fn the_limit_and_maxmemory_do_not_stop_a_replay() {
+    let redis = PrivateRedis::start();
+    let mut world = InRedis::on(redis, 3).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    for number in 0..3 {
+        keep(&world.store, &hold, number, None).await;
+    }
+    restart(&mut world).await;
+    assert_eq!(queued(&world.store, &hold.owner).await.len(), 3);
+    let full = world.store.accept(&hold, &payment(3), None).await;
+    assert_eq!(full, Ok(Accept::Full));
+}
+
+#[tokio::test]
+async fn a_purge_is_not_undone_by_a_replay() {
+    let redis = PrivateRedis::start_with(Persistence::AppendOnly, &[]);
+    let mut world = InRedis::on(redis, 100).await;
+    let store = world.store.clone();
+    store
+        .settle(&settlement(1, "default", at(NOON)))
+        .await
+        .unwrap();
+    store.purge().await.unwrap();
+    restart(&mut world).await;
+    assert_eq!(all(&store).await, Summary::default());
+    assert_eq!(store.find(id(1)).await, Ok(None));
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_under_load_is_lost_to_a_kill() {
+    let mut world = InRedis::new(100_000).await;
+    let store = world.store.clone();
+    let hold = enlist(&store, "front-1.a").await;
+    let accepting = {
+        let (store, hold) = (store.clone(), hold.clone());
+        tokio::spawn(async move {
+            let mut kept = Vec::new();
+            for chunk in 0..60 {
+                let payments = (0..50).map(|number| payment(chunk * 50 + number));
+                let payments: Vec<_> = payments.collect();
+                let accepts = payments.iter().map(|one| store.accept(&hold, one, None));
+                let accepted = futures_util::future::join_all(accepts).await;
+                let answered = payments.iter().zip(accepted);
+                kept.extend(
+                    answered
+                        .filter(|(_, accepted)| matches!(accepted, Ok(Accept::Kept { .. })))
+                        .map(|(payment, _)| payment.id),
+                );
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            kept
+        })
+    };
+    for _ in 0..2 {
+        tokio::time::sleep(std::time::Duration::from_millis(60)).await;
+        restart(&mut world).await;
+    }
+    let kept = accepting.await.unwrap();
+    assert!(kept.len() > 100, "{}", kept.len());
+    for id in kept {
+        let found = store.find(id).await.unwrap();
+        assert!(found.is_some(), "{id} was acknowledged and is gone");
+    }
+}

@@ -1,0 +1,173 @@
+//! What the suites need of a store: one that is empty, and samples to put into it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use feeway_domain::{
+    Accept, CorrelationId, Fee, Hold, Incarnation, LAPSE, Money, Payment, ProcessorName,
+    RequestedAt, Settlement, Store, Window,
+};
+use feeway_store::testing::PrivateRedis;
+use feeway_store::{MemoryStore, RedisConfig, RedisStore};
+
+/// A store and its surroundings.
+pub(crate) trait World {
+    type Store: Store;
+
+    fn store(&self) -> &Self::Store;
+
+    /// As if no owner had been heard of for [`LAPSE`].
+    fn owners_fall_silent(&self) -> impl Future<Output = ()>;
+}
+
+pub(crate) struct InMemory(MemoryStore);
+
+impl InMemory {
+    pub(crate) fn new(max_open: u64) -> Self {
+        Self(MemoryStore::new(max_open, RedisConfig::RETENTION))
+    }
+}
+
+impl World for InMemory {
+    type Store = MemoryStore;
+
+    fn store(&self) -> &MemoryStore {
+        &self.0
+    }
+
+    async fn owners_fall_silent(&self) {
+        tokio::time::advance(LAPSE).await;
+    }
+}
+
+pub(crate) struct InRedis {
+    pub(crate) redis: PrivateRedis,
+    pub(crate) store: RedisStore,
+}
+
+impl InRedis {
+    pub(crate) async fn new(max_open: u64) -> Self {
+        Self::on(PrivateRedis::start(), max_open).await
+    }
+
+    pub(crate) async fn on(redis: PrivateRedis, max_open: u64) -> Self {
+        let mut config = RedisConfig::new(redis.url());
+        config.max_open = max_open;
+        let store = RedisStore::new(config);
+        store.ready().await.unwrap();
+        up(&store).await;
+        Self { redis, store }
+    }
+
+    /// Another process at the same Redis.
+    pub(crate) async fn another(&self) -> RedisStore {
+        let store = RedisStore::new(RedisConfig::new(self.redis.url()));
+        store.ready().await.unwrap();
+        store
+    }
+
+    /// A connection past the store.
+    pub(crate) async fn raw(&self) -> redis::aio::MultiplexedConnection {
+        raw(&self.redis).await
+    }
+}
+
+impl World for InRedis {
+    type Store = RedisStore;
+
+    fn store(&self) -> &RedisStore {
+        &self.store
+    }
+
+    async fn owners_fall_silent(&self) {
+        let mut raw = self.raw().await;
+        let owners: Vec<String> = redis::cmd("SMEMBERS")
+            .arg("{0}:owners")
+            .query_async(&mut raw)
+            .await
+            .unwrap();
+        for owner in owners {
+            redis::cmd("HINCRBY")
+                .arg(format!("{{0}}:owner:{owner}"))
+                .arg("beat")
+                .arg(-i64::try_from(LAPSE.as_micros()).unwrap())
+                .exec_async(&mut raw)
+                .await
+                .unwrap();
+        }
+    }
+}
+
+pub(crate) async fn raw(redis: &PrivateRedis) -> redis::aio::MultiplexedConnection {
+    let url = format!("unix://{}", redis.socket().display());
+    let client = redis::Client::open(url).unwrap();
+    client.get_multiplexed_async_connection().await.unwrap()
+}
+
+/// Waits until a store has both its connections.
+pub(crate) async fn up(store: &RedisStore) {
+    until("redis is up", || store.is_up()).await;
+}
+
+/// Looks every few milliseconds until something is so; panics after ten seconds.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let looking = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_secs(10), looking).await;
+    assert!(found.is_ok(), "waited in vain until {what}");
+}
+
+pub(crate) fn id(number: u64) -> CorrelationId {
+    // Spread over the whole id, as those of a shop are.
+    let spread = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    CorrelationId::from_bytes(spread.to_be_bytes())
+}
+
+pub(crate) fn cents(cents: i64) -> Money {
+    Money::from_cents(cents).unwrap()
+}
+
+pub(crate) fn payment(number: u64) -> Payment {
+    Payment {
+        id: id(number),
+        amount: cents(1_990),
+    }
+}
+
+pub(crate) fn processor(name: &str) -> ProcessorName {
+    name.parse().unwrap()
+}
+
+pub(crate) fn at(text: &str) -> RequestedAt {
+    text.parse().unwrap()
+}
+
+pub(crate) fn micros(micros: i64) -> RequestedAt {
+    RequestedAt::from_micros(micros).unwrap()
+}
+
+pub(crate) fn settlement(number: u64, name: &str, requested_at: RequestedAt) -> Settlement {
+    Settlement {
+        payment: payment(number),
+        processor: processor(name),
+        requested_at,
+        fee: Fee::from_millionths(50_000).unwrap(),
+    }
+}
+
+pub(crate) fn window(from: RequestedAt, to: RequestedAt) -> Window {
+    Window::new(Some(from), Some(to)).unwrap()
+}
+
+pub(crate) async fn enlist(store: &impl Store, name: &str) -> Hold {
+    store.enlist(&Incarnation::new(name)).await.unwrap()
+}
+
+pub(crate) async fn keep(store: &impl Store, hold: &Hold, number: u64, name: Option<&str>) {
+    let named = name.map(processor);
+    let accepted = store.accept(hold, &payment(number), named.as_ref()).await;
+    assert!(matches!(accepted, Ok(Accept::Kept { .. })), "{accepted:?}");
+}

@@ -1,0 +1,53 @@
+//! Deliberate breaches of the invariants, so that the simulation can show that it would
+//! catch them. Outside the feature `sabotage` none of them exists.
+
+/// One breach.
+#[cfg_attr(
+    not(feature = "sabotage"),
+    expect(unreachable_pub, reason = "public with the feature")
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sabotage {
+    /// A payment goes elsewhere after an attempt that ended in doubt.
+    CrossOverAfterDoubt,
+    /// A payment goes elsewhere after a no, though an earlier attempt there ended in doubt.
+    CrossOverDespiteDoubt,
+    /// An adopter sends a payment elsewhere although its entry names a processor.
+    AdopterCrossesOver,
+    /// A payment is settled before the processor has answered.
+    SettleBeforeAnswer,
+    /// A front goes on with a payment that another front has adopted.
+    SkipFence,
+    /// One front works on one payment in two tasks.
+    TwoTasks,
+}
+
+#[cfg(feature = "sabotage")]
+mod active {
+    use std::cell::Cell;
+
+    use super::Sabotage;
+
+    thread_local! {
+        static ACTIVE: Cell<Option<Sabotage>> = const { Cell::new(None) };
+    }
+
+    impl Sabotage {
+        /// Commits this breach, or none, from now on in this thread.
+        pub fn commit(breach: Option<Self>) {
+            ACTIVE.set(breach);
+        }
+
+        pub(crate) fn is_on(self) -> bool {
+            ACTIVE.get() == Some(self)
+        }
+    }
+}
+
+#[cfg(not(feature = "sabotage"))]
+impl Sabotage {
+    pub(crate) const fn is_on(self) -> bool {
+        let _never = self;
+        false
+    }
+}

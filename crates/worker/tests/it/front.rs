@@ -1,0 +1,107 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use feeway_domain::{Fee, Processor, RequestedAt};
+use feeway_health::{Board, BoardConfig};
+use feeway_store::MemoryStore;
+use feeway_worker::{Clock, Dispatch, Gateway, IntakeMode, Worker, WorkerConfig, start};
+use tokio::time::Instant;
+
+use crate::gate::Gate;
+use crate::scripted_processor::{Line, ScriptedProcessor};
+use crate::unreliable_store::{UnreliableStore, Weather};
+
+/// 2025-07-01T00:00:00Z, when every run begins.
+const DAWN_MICROS: i64 = 1_751_328_000_000_000;
+
+/// A front's place in the stack: it may be down, up, or up and paused.
+pub(crate) struct Front {
+    place: usize,
+    lives: u32,
+    skew_ms: i64,
+    patience: Duration,
+    pub(crate) gate: Gate,
+    worker: Option<Worker<UnreliableStore, Line>>,
+    pub(crate) store: Option<UnreliableStore>,
+}
+
+impl Front {
+    pub(crate) fn down(place: usize, patience: Duration, skew_ms: i64) -> Self {
+        let gate = Gate::open();
+        Self {
+            place,
+            lives: 0,
+            skew_ms,
+            patience,
+            gate,
+            worker: None,
+            store: None,
+        }
+    }
+
+    pub(crate) fn gateway(&self) -> Option<Gateway<UnreliableStore, Line>> {
+        self.worker.as_ref().map(Worker::gateway)
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.worker.is_some()
+    }
+
+    pub(crate) fn crash(&mut self) {
+        self.worker = None;
+        self.store = None;
+    }
+
+    pub(crate) fn start(
+        &mut self,
+        store: &MemoryStore,
+        weather: &Weather,
+        processors: &[ScriptedProcessor],
+        dawn: Instant,
+    ) {
+        self.lives += 1;
+        self.gate = Gate::open();
+        let store = UnreliableStore::new(store.clone(), weather.clone(), self.gate.clone());
+        self.store = Some(store.clone());
+        let configured = configured();
+        let board = Board::new(
+            BoardConfig {
+                max_latency: Duration::from_millis(1200),
+                probe_interval: Duration::from_millis(200),
+                max_in_flight: 8,
+            },
+            configured
+                .iter()
+                .map(|processor| processor.name.clone())
+                .collect(),
+        );
+        let lines = processors
+            .iter()
+            .map(|processor| Line {
+                processor: processor.clone(),
+                gate: self.gate.clone(),
+            })
+            .collect();
+        let at = RequestedAt::from_micros(DAWN_MICROS + 1000 * self.skew_ms).expect("in 2025");
+        let config = WorkerConfig {
+            life: format!("front-{}.{}", self.place, self.lives),
+            processors: configured,
+            patience: self.patience,
+            intake: IntakeMode::Durable,
+            dispatch: Dispatch::RoundRobin,
+            clock: Clock::Set { at, since: dawn },
+        };
+        self.worker = Some(start(config, store, lines, Arc::clone(&board)));
+    }
+}
+
+/// The usual pair.
+pub(crate) fn configured() -> Vec<Processor> {
+    [("default", 50_000), ("fallback", 150_000)]
+        .map(|(name, fee)| Processor {
+            name: name.parse().expect("a good name"),
+            url: String::new(),
+            fee: Fee::from_millionths(fee).expect("a good fee"),
+        })
+        .to_vec()
+}

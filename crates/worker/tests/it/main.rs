@@ -1,0 +1,16 @@
+//! Tests of the whole worker against an in-memory store and scripted processors.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a poisoned lock means that the test has failed"
+)]
+
+mod audit;
+mod front;
+mod gate;
+mod schedule;
+mod scripted_processor;
+mod shop;
+mod simulation;
+mod unreliable_store;
+mod world;

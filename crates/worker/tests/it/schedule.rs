@@ -1,0 +1,198 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use feeway_domain::{CorrelationId, Money, Payment};
+
+use crate::scripted_processor::Mood;
+
+/// How long payments come in and faults begin.
+pub(crate) const SPAN: Duration = Duration::from_secs(60);
+
+/// Every run meets at least so many.
+pub(crate) const FAULTS_MIN: usize = 8;
+
+/// What happens in one run, all of it drawn from one seed.
+pub(crate) struct Schedule {
+    pub(crate) orders: Vec<Order>,
+    pub(crate) faults: Vec<Planned>,
+    pub(crate) patience: Duration,
+    /// The second front's clock against the first's, in milliseconds.
+    pub(crate) skew_ms: i64,
+}
+
+/// A payment that the shop posts.
+pub(crate) struct Order {
+    pub(crate) at: Duration,
+    pub(crate) payment: Payment,
+    pub(crate) front: usize,
+    /// Posted to both fronts at the same moment.
+    pub(crate) twin: bool,
+    /// The client hangs up this soon after posting.
+    pub(crate) hangs_up: Option<Duration>,
+}
+
+pub(crate) struct Planned {
+    pub(crate) at: Duration,
+    pub(crate) lasts: Duration,
+    pub(crate) fault: Fault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fault {
+    FrontCrashes(usize),
+    FrontPauses(usize),
+    StoreAway,
+    StoreLate,
+    StoreForgets,
+    Processor(usize, Mood),
+}
+
+impl Fault {
+    /// The name under which it is counted.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::FrontCrashes(_) => "front crashes",
+            Self::FrontPauses(_) => "front pauses",
+            Self::StoreAway => "store away",
+            Self::StoreLate => "store carries out late",
+            Self::StoreForgets => "store forgets",
+            Self::Processor(_, mood) => match mood {
+                Mood::Fine => "fine",
+                Mood::Slow(_) => "slow",
+                Mood::Failing => "500",
+                Mood::Overloaded => "429",
+                Mood::Refusing => "refusal",
+                Mood::BadGateway => "502",
+                Mood::ResetBeforeInsert => "reset before insert",
+                Mood::ResetAfterInsert => "reset after insert",
+                Mood::HangAfterInsert => "hang after insert",
+                Mood::InsertLate => "insert after we hung up",
+                Mood::ErrorAfterInsert => "500 after insert",
+            },
+        }
+    }
+}
+
+impl Schedule {
+    pub(crate) fn draw(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut orders: Vec<Order> = (0..rng.usize(40..60)).map(|_| order(&mut rng)).collect();
+        orders.sort_by_key(|order| order.at);
+        let mut faults: Vec<Planned> = (0..rng.usize(FAULTS_MIN..14))
+            .map(|_| planned(&mut rng))
+            .collect();
+        keep_apart(&mut faults);
+        while faults.len() < FAULTS_MIN {
+            let fault = Fault::Processor(rng.usize(..2), mood(&mut rng));
+            faults.push(Planned {
+                at: moment(&mut rng),
+                lasts: secs(&mut rng, 25),
+                fault,
+            });
+        }
+        faults.sort_by_key(|planned| planned.at);
+        Self {
+            orders,
+            faults,
+            patience: Duration::from_secs([0, 2, 60][rng.usize(..3)]),
+            skew_ms: rng.i64(-2000..=2000),
+        }
+    }
+
+    /// How often each kind of fault happens.
+    pub(crate) fn kinds(&self) -> BTreeMap<&'static str, usize> {
+        let mut kinds = BTreeMap::new();
+        for planned in &self.faults {
+            *kinds.entry(planned.fault.kind()).or_default() += 1;
+        }
+        *kinds.entry("twin posts").or_default() += self.orders.iter().filter(|o| o.twin).count();
+        *kinds.entry("client hangs up").or_default() += self
+            .orders
+            .iter()
+            .filter(|order| order.hangs_up.is_some())
+            .count();
+        *kinds.entry("clocks apart").or_default() += usize::from(self.skew_ms.abs() > 1000);
+        kinds
+    }
+}
+
+/// Losing a front and the store's last second together is what `--fsync always` is for: a
+/// store that forgets must meet the fronts that wrote to it alive and awake.
+fn keep_apart(faults: &mut Vec<Planned>) {
+    const APART: Duration = Duration::from_secs(5);
+    let forgets: Vec<Duration> = faults
+        .iter()
+        .filter(|planned| planned.fault == Fault::StoreForgets)
+        .map(|planned| planned.at)
+        .collect();
+    faults.retain(|planned| match planned.fault {
+        Fault::FrontCrashes(_) | Fault::FrontPauses(_) => forgets
+            .iter()
+            .all(|&at| at + APART < planned.at || planned.at + planned.lasts + APART < at),
+        Fault::StoreAway | Fault::StoreLate => forgets
+            .iter()
+            .all(|&at| at + APART < planned.at || planned.at + planned.lasts + APART < at),
+        Fault::StoreForgets | Fault::Processor(..) => true,
+    });
+}
+
+fn order(rng: &mut fastrand::Rng) -> Order {
+    let mut id = [0; 16];
+    rng.fill(&mut id);
+    let amount = Money::from_cents(rng.i64(1..100_000)).expect("within bounds");
+    Order {
+        at: moment(rng),
+        payment: Payment {
+            id: CorrelationId::from_bytes(id),
+            amount,
+        },
+        front: rng.usize(..2),
+        twin: rng.u8(..100) < 10,
+        hangs_up: (rng.u8(..100) < 5).then(|| Duration::from_micros(rng.u64(..3000))),
+    }
+}
+
+/// Half of what happens falls into a few busy stretches, so that faults meet payments.
+fn moment(rng: &mut fastrand::Rng) -> Duration {
+    let span = u64::try_from(SPAN.as_millis()).expect("a minute");
+    if rng.bool() {
+        Duration::from_millis(rng.u64(..span))
+    } else {
+        Duration::from_millis(span * rng.u64(1..4) / 4 + rng.u64(..300))
+    }
+}
+
+fn secs(rng: &mut fastrand::Rng, longest: u64) -> Duration {
+    Duration::from_millis(rng.u64(50..longest * 1000))
+}
+
+fn planned(rng: &mut fastrand::Rng) -> Planned {
+    let (fault, lasts) = match rng.u8(..16) {
+        0 | 1 => (Fault::FrontCrashes(rng.usize(..2)), secs(rng, 15)),
+        2 | 3 => (Fault::FrontPauses(rng.usize(..2)), secs(rng, 35)),
+        4 => (Fault::StoreAway, secs(rng, 30)),
+        5 => (Fault::StoreLate, secs(rng, 15)),
+        6 => (Fault::StoreAway, secs(rng, 5)),
+        _ => (Fault::Processor(rng.usize(..2), mood(rng)), secs(rng, 25)),
+    };
+    Planned {
+        at: moment(rng),
+        lasts,
+        fault,
+    }
+}
+
+fn mood(rng: &mut fastrand::Rng) -> Mood {
+    match rng.u8(..10) {
+        0 => Mood::Slow(Duration::from_millis(rng.u64(10..8_000))),
+        1 => Mood::Failing,
+        2 => Mood::Overloaded,
+        3 => Mood::Refusing,
+        4 => Mood::BadGateway,
+        5 => Mood::ResetBeforeInsert,
+        6 => Mood::ResetAfterInsert,
+        7 => Mood::HangAfterInsert,
+        8 => Mood::InsertLate,
+        _ => Mood::ErrorAfterInsert,
+    }
+}

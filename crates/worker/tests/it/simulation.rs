@@ -1,0 +1,114 @@
+//! The worker under every schedule of faults that a seed can draw.
+//!
+//! `FEEWAY_SIMULATION_SEEDS=100000` runs more of them, `FEEWAY_SIMULATION_FIRST=4711`
+//! begins with another one; a seed that failed fails again, alone.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use feeway_worker::Sabotage;
+
+use crate::audit::audit;
+use crate::schedule::{FAULTS_MIN, Schedule};
+use crate::world;
+
+const SEEDS: u64 = 2_000;
+const THREADS: u64 = 2;
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().expect("a whole number"))
+}
+
+/// Runs one seed on a clock of its own. Returns the differences found, and a trace.
+fn run_seed(seed: u64) -> (Vec<String>, String) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime starts");
+    let result = runtime.block_on(async {
+        let (world, shop) = world::run(seed, Schedule::draw(seed)).await;
+        (audit(&world, &shop).await, world.trace().await)
+    });
+    runtime.shutdown_timeout(Duration::ZERO);
+    result
+}
+
+fn run_seeds(seeds: impl Iterator<Item = u64>) -> Vec<String> {
+    let mut failures = Vec::new();
+    for seed in seeds {
+        let (found, _trace) = run_seed(seed);
+        if !found.is_empty() {
+            failures.push(format!("seed {seed}:\n  {}", found.join("\n  ")));
+        }
+    }
+    failures
+}
+
+#[test]
+fn books_agree_under_every_schedule_of_faults() {
+    let first = setting("FEEWAY_SIMULATION_FIRST").unwrap_or(1);
+    let count = setting("FEEWAY_SIMULATION_SEEDS").unwrap_or(SEEDS);
+    let failures: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                scope.spawn(move || {
+                    run_seeds((first..first + count).filter(move |s| s % THREADS == thread))
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|t| t.join().expect("no panic in a run"))
+            .collect()
+    });
+    assert!(
+        failures.is_empty(),
+        "{} of {count} seeds\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+#[test]
+fn every_kind_of_fault_is_met_by_enough_seeds() {
+    let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+    for seed in 1..=SEEDS {
+        let schedule = Schedule::draw(seed);
+        assert!(schedule.orders.len() >= 40 && schedule.faults.len() >= FAULTS_MIN);
+        for (kind, times) in schedule.kinds() {
+            *seen.entry(kind).or_default() += u64::from(times > 0);
+        }
+    }
+    for (kind, seeds) in &seen {
+        println!("{kind:26} {:5.1} %", *seeds as f64 * 100.0 / SEEDS as f64);
+        assert!(*seeds * 20 >= SEEDS, "{kind} is met by {seeds} seeds only");
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_run_again() {
+    for seed in [3, 14, 159] {
+        assert_eq!(run_seed(seed).1, run_seed(seed).1);
+    }
+}
+
+#[test]
+fn every_sabotage_is_caught() {
+    for breach in [
+        Sabotage::CrossOverAfterDoubt,
+        Sabotage::CrossOverDespiteDoubt,
+        Sabotage::AdopterCrossesOver,
+        Sabotage::SettleBeforeAnswer,
+        Sabotage::SkipFence,
+        Sabotage::TwoTasks,
+    ] {
+        Sabotage::commit(Some(breach));
+        let caught = (1..=SEEDS).find_map(|seed| Some((seed, run_seed(seed).0.first()?.clone())));
+        Sabotage::commit(None);
+        let (seed, found) = caught.unwrap_or_else(|| panic!("{breach:?} was not caught"));
+        println!("{breach:?} is caught by seed {seed}: {found}");
+    }
+}

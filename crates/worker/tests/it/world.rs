@@ -1,0 +1,190 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use feeway_domain::Store;
+use feeway_store::{MemorySnapshot, MemoryStore};
+use feeway_worker::Gateway;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::front::Front;
+use crate::schedule::{Fault, Planned, SPAN, Schedule};
+use crate::scripted_processor::{Line, Mood, ScriptedProcessor};
+use crate::shop::Shop;
+use crate::unreliable_store::{UnreliableStore, Weather};
+
+/// After everything has been healed, all payments must be settled within this time. A
+/// processor may insert 60 s after a time-out of 30 s, and a ghost is waited for as long.
+const RECOVERY: Duration = Duration::from_secs(600);
+
+/// How much a store forgets at most.
+const FORGOTTEN: Duration = Duration::from_secs(1);
+
+/// Two fronts, two processors, one store, and a schedule of what goes wrong.
+pub(crate) struct World {
+    pub(crate) dawn: Instant,
+    pub(crate) store: MemoryStore,
+    pub(crate) weather: Weather,
+    pub(crate) processors: Vec<ScriptedProcessor>,
+    fronts: Mutex<Vec<Front>>,
+    /// The store as it was at most a second ago.
+    last_copy: Mutex<MemorySnapshot>,
+}
+
+/// Runs a schedule to its end. Returns the world as it is then, and what the shop knows.
+pub(crate) async fn run(seed: u64, schedule: Schedule) -> (Arc<World>, Shop) {
+    let dawn = Instant::now();
+    let store = MemoryStore::default();
+    let world = Arc::new(World {
+        dawn,
+        last_copy: Mutex::new(store.snapshot()),
+        store,
+        weather: Weather::fair(seed ^ 0x5707e),
+        processors: (0..2)
+            .map(|place| ScriptedProcessor::new(seed + place))
+            .collect(),
+        fronts: Mutex::new(vec![
+            Front::down(0, schedule.patience, 0),
+            Front::down(1, schedule.patience, schedule.skew_ms),
+        ]),
+    });
+    world.start_front(0);
+    world.start_front(1);
+    let shop = Shop::default();
+    let mut clients = Vec::new();
+    for order in schedule.orders {
+        let (world, shop) = (Arc::clone(&world), shop.clone());
+        clients.push(tokio::spawn(async move {
+            sleep_until(world.dawn + order.at).await;
+            shop.post(world, order).await;
+        }));
+    }
+    let copies = tokio::spawn(Arc::clone(&world).copy_store_every_second());
+    for planned in schedule.faults {
+        sleep_until(dawn + planned.at).await;
+        tokio::spawn(Arc::clone(&world).suffer(planned));
+    }
+    sleep_until(dawn + SPAN).await;
+    // The longest fault lasts 35 s; whatever it took away is back by then.
+    sleep(Duration::from_secs(40)).await;
+    copies.abort();
+    world.heal();
+    for client in clients {
+        client.await.expect("a client was served");
+    }
+    world.wait_until_done().await;
+    // Attempts that were given up may still be inserted; they must change nothing.
+    sleep(Duration::from_secs(100)).await;
+    (world, shop)
+}
+
+impl World {
+    pub(crate) fn gateway(&self, front: usize) -> Option<Gateway<UnreliableStore, Line>> {
+        self.fronts.lock().unwrap()[front].gateway()
+    }
+
+    fn start_front(&self, front: usize) {
+        let mut fronts = self.fronts.lock().unwrap();
+        fronts[front].start(&self.store, &self.weather, &self.processors, self.dawn);
+    }
+
+    async fn copy_store_every_second(self: Arc<Self>) {
+        loop {
+            *self.last_copy.lock().unwrap() = self.store.snapshot();
+            sleep(FORGOTTEN).await;
+        }
+    }
+
+    async fn suffer(self: Arc<Self>, planned: Planned) {
+        let Planned { lasts, fault, .. } = planned;
+        match fault {
+            Fault::FrontCrashes(front) => {
+                self.fronts.lock().unwrap()[front].crash();
+                sleep(lasts).await;
+                let is_up = self.fronts.lock().unwrap()[front].is_up();
+                if !is_up {
+                    self.start_front(front);
+                }
+            }
+            Fault::FrontPauses(front) => {
+                let gate = self.fronts.lock().unwrap()[front].gate.clone();
+                gate.set_open(false);
+                sleep(lasts).await;
+                gate.set_open(true);
+            }
+            Fault::StoreAway => {
+                self.weather.set_away(true);
+                sleep(lasts).await;
+                self.weather.set_away(false);
+            }
+            Fault::StoreLate => {
+                self.weather.set_late(true);
+                sleep(lasts).await;
+                self.weather.set_late(false);
+            }
+            Fault::StoreForgets => self.forget().await,
+            Fault::Processor(processor, mood) => {
+                self.processors[processor].set_mood(mood);
+                sleep(lasts).await;
+                self.processors[processor].set_mood(Mood::Fine);
+            }
+        }
+    }
+
+    /// The store is killed and comes back without its last second; the fronts notice and
+    /// write again what it had acknowledged.
+    async fn forget(&self) {
+        self.store.restore(&self.last_copy.lock().unwrap());
+        self.weather.forgot();
+        let stores: Vec<UnreliableStore> = self
+            .fronts
+            .lock()
+            .unwrap()
+            .iter()
+            .filter_map(|front| front.store.clone())
+            .collect();
+        for store in stores {
+            store.replay().await;
+        }
+    }
+
+    fn heal(&self) {
+        self.weather.set_away(false);
+        self.weather.set_late(false);
+        for processor in &self.processors {
+            processor.set_mood(Mood::Fine);
+        }
+        for front in 0..2 {
+            let is_up = {
+                let fronts = self.fronts.lock().unwrap();
+                fronts[front].gate.set_open(true);
+                fronts[front].is_up()
+            };
+            if !is_up {
+                self.start_front(front);
+            }
+        }
+    }
+
+    async fn wait_until_done(&self) {
+        let deadline = Instant::now() + RECOVERY;
+        while Instant::now() < deadline && self.store.open() > 0 {
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Everything that both sides have in their books, as one text: two runs of a seed must
+    /// give the same.
+    pub(crate) async fn trace(&self) -> String {
+        let mut trace = String::new();
+        for processor in &self.processors {
+            trace.push_str(&format!(
+                "{:?} {}\n",
+                processor.book(),
+                processor.requests()
+            ));
+        }
+        let summary = self.store.summary(feeway_domain::Window::default()).await;
+        trace.push_str(&format!("{summary:?}"));
+        trace
+    }
+}

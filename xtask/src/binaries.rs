@@ -1,0 +1,101 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use serde_json::Value;
+
+use crate::stack_dir::{remove_if_there, repository};
+
+const PACKAGES: [&str; 3] = ["feeway-front", "feeway-leader", "feeway-simulator"];
+
+/// How the product is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Profile {
+    /// Optimised as a whole: what one runs.
+    Release,
+    /// Quick to build: what tests run.
+    Dev,
+}
+
+/// Where the stack's own programs are.
+pub(crate) struct Binaries {
+    pub(crate) front: PathBuf,
+    pub(crate) leader: PathBuf,
+    pub(crate) simulator: PathBuf,
+}
+
+/// A cargo command in the repository, with the toolchain that runs now.
+pub(crate) fn cargo() -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.current_dir(repository()).stdin(Stdio::null());
+    command
+}
+
+/// Runs a build, shows its progress, and returns the JSON messages it writes.
+pub(crate) fn messages(mut command: Command) -> Result<Vec<Value>> {
+    let mut child = command
+        .arg("--message-format=json-render-diagnostics")
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot run cargo")?;
+    let stdout = child.stdout.take().context("cargo has no output")?;
+    let mut messages = Vec::new();
+    for line in BufReader::new(stdout).lines() {
+        messages.push(serde_json::from_str(&line?).context("cargo wrote no JSON")?);
+    }
+    if !child.wait()?.success() {
+        bail!("the build failed");
+    }
+    Ok(messages)
+}
+
+impl Binaries {
+    /// Builds the programs where cargo puts them.
+    pub(crate) fn compile(profile: Profile) -> Result<BTreeMap<String, PathBuf>> {
+        let profile = match profile {
+            Profile::Release => "release",
+            Profile::Dev => "dev",
+        };
+        println!("Building ({profile}) …");
+        let mut command = cargo();
+        command.args(["build", "--bins", "--profile", profile]);
+        for package in PACKAGES {
+            command.args(["--package", package]);
+        }
+        let mut built = BTreeMap::new();
+        for message in messages(command)? {
+            if let Some(path) = message["executable"].as_str()
+                && let Some(name) = message["target"]["name"].as_str()
+            {
+                built.insert(name.to_owned(), PathBuf::from(path));
+            }
+        }
+        Ok(built)
+    }
+
+    /// Builds the programs and copies them to a folder of the stack's own: a later build
+    /// must not change or remove what a running stack starts again.
+    pub(crate) fn build(profile: Profile, into: &Path) -> Result<Self> {
+        let built = Self::compile(profile)?;
+        let copy = |name: &str| -> Result<PathBuf> {
+            let from = built
+                .get(name)
+                .with_context(|| format!("the build made no {name}"))?;
+            let to = into.join(name);
+            // A program that runs cannot be written to, but its name can be given anew.
+            remove_if_there(&to)?;
+            fs::copy(from, &to).with_context(|| format!("cannot copy {name}"))?;
+            Ok(to)
+        };
+        Ok(Self {
+            front: copy("feeway-front")?,
+            leader: copy("feeway-leader")?,
+            simulator: copy("feeway-simulator")?,
+        })
+    }
+}

@@ -1,0 +1,196 @@
+//! A stack of a run's own, and the rough ways to treat its processes. Signals go to recorded
+//! processes of this stack only.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use rustix::process::Signal;
+
+use crate::clock::Deadline;
+use crate::down;
+use crate::plan::Plan;
+use crate::process_id::ProcessId;
+use crate::readiness::Address;
+use crate::record::{Phase, Record};
+use crate::stack_dir::StackDir;
+use crate::up::{self, UpOptions};
+
+/// From the last fault until every process is ready again: the longest pause of the
+/// supervisor before a new start, and the start.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// A running stack. It ends with this value.
+pub(super) struct PrivateStack {
+    dir: StackDir,
+    options: UpOptions,
+}
+
+#[derive(Parser)]
+struct UpLine {
+    #[command(flatten)]
+    options: UpOptions,
+}
+
+impl PrivateStack {
+    /// Starts a stack of programs that are built already, with options as for `up`.
+    pub(super) fn start(dir: StackDir, options: &[String]) -> Result<Self> {
+        let line = ["up".to_owned(), "--detach".to_owned()];
+        let line = UpLine::try_parse_from(line.iter().chain(options))?;
+        up::run_built(&dir, &line.options)?;
+        let options = line.options;
+        Ok(Self { dir, options })
+    }
+
+    /// Starts it again in its folder, with the data that is there.
+    pub(super) fn start_again(&self) -> Result<()> {
+        up::run_built(&self.dir, &self.options)
+    }
+
+    pub(super) fn logs(&self) -> std::path::PathBuf {
+        self.dir.logs()
+    }
+
+    pub(super) fn log(&self, name: &str) -> std::path::PathBuf {
+        self.dir.log(name)
+    }
+
+    /// The names of its fronts.
+    pub(super) fn fronts(&self) -> Vec<String> {
+        names("front", self.options.fronts)
+    }
+
+    /// The names of its leaders.
+    pub(super) fn leaders(&self) -> Vec<String> {
+        names("leader", self.options.leaders)
+    }
+
+    /// Where a process listens.
+    pub(super) fn address(&self, name: &str) -> Result<Address> {
+        let plan = Plan::load(&self.dir)?;
+        let process = plan.processes.into_iter().find(|p| p.name == name);
+        let process = process.with_context(|| format!("there is no {name}"))?;
+        Ok(process.address)
+    }
+
+    /// The process of that name, if one runs at this moment.
+    pub(super) fn process(&self, name: &str) -> Result<Option<ProcessId>> {
+        let record = self.record()?;
+        let process = record.processes.iter().find(|p| p.name == name);
+        let process = process.with_context(|| format!("there is no {name}"))?;
+        Ok(process.id.filter(|id| id.is_alive()))
+    }
+
+    /// Signals a process by its name. Returns which, or nothing if none runs.
+    pub(super) fn signal(&self, name: &str, signal: Signal) -> Result<Option<ProcessId>> {
+        let process = self.process(name)?;
+        if let Some(id) = process {
+            id.signal(signal)?;
+        }
+        Ok(process)
+    }
+
+    /// Nothing that ends is started again while the supervisor is paused.
+    pub(super) fn pause_supervisor(&self) -> Result<()> {
+        self.record()?.supervisor.signal(Signal::STOP)
+    }
+
+    pub(super) fn resume_supervisor(&self) -> Result<()> {
+        self.record()?.supervisor.signal(Signal::CONT)
+    }
+
+    /// Kills every process, the supervisor first so that it starts none again. Returns how
+    /// many there were.
+    pub(super) fn kill_all(&self) -> Result<usize> {
+        self.record()?.supervisor.signal(Signal::KILL)?;
+        self.await_death(&[self.record()?.supervisor])?;
+        // The record does not change any more.
+        let processes = self.record()?.alive();
+        for process in &processes {
+            process.signal(Signal::KILL)?;
+        }
+        self.await_death(&processes)?;
+        Ok(processes.len() + 1)
+    }
+
+    fn await_death(&self, processes: &[ProcessId]) -> Result<()> {
+        let deadline = Deadline::after(READY_TIMEOUT);
+        while processes.iter().any(|process| process.is_alive()) {
+            if deadline.passed() {
+                bail!("a killed process does not end");
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// Resumes whatever is paused and waits until every process is ready.
+    pub(super) fn heal(&self) -> Result<()> {
+        self.resume_supervisor()?;
+        for process in self.record()?.alive() {
+            process.signal(Signal::CONT)?;
+        }
+        let deadline = Deadline::after(READY_TIMEOUT);
+        while !self.is_ready()? {
+            if deadline.passed() {
+                bail!(
+                    "the stack is not ready {} s after the last fault; see {}",
+                    READY_TIMEOUT.as_secs(),
+                    self.dir.logs().display()
+                );
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    fn is_ready(&self) -> Result<bool> {
+        let (record, plan) = (self.record()?, Plan::load(&self.dir)?);
+        let alive = record.phase == Phase::Up
+            && record.processes.iter().all(|process| {
+                process.ready_after_ms.is_some() && process.id.is_some_and(ProcessId::is_alive)
+            });
+        Ok(alive && plan.processes.iter().all(|process| process.readiness.ask()))
+    }
+
+    fn record(&self) -> Result<Record> {
+        Record::load(&self.dir)?.context("the stack was stopped from elsewhere")
+    }
+
+    /// Stops it in good order.
+    pub(super) fn stop(&self) -> Result<()> {
+        let lock = self.dir.lock()?;
+        down::stop(&self.dir)?;
+        drop(lock);
+        Ok(())
+    }
+}
+
+impl Drop for PrivateStack {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            eprintln!("the stack did not stop: {error:#}");
+        }
+    }
+}
+
+fn names(kind: &str, count: u16) -> Vec<String> {
+    (1..=count).map(|number| format!("{kind}-{number}")).collect()
+}
+
+/// Refuses a folder in which something is: a run must begin without data.
+pub(super) fn check_unused(folder: &Path) -> Result<()> {
+    let used = folder.exists() && fs::read_dir(folder)?.next().is_some();
+    if used {
+        bail!(
+            "{} is not empty: chaos needs a folder of its own",
+            folder.display()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,71 @@
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+
+use anyhow::{Result, bail};
+
+/// Ports for the stack's own use lie below the range that the system gives to outgoing
+/// connections, so that a server that restarts finds its port still free.
+const OWN_PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// Fails with one line when the port cannot be listened on.
+pub(crate) fn check_free(address: Ipv4Addr, port: u16, option: &str) -> Result<()> {
+    match TcpListener::bind(SocketAddrV4::new(address, port)) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => bail!(
+            "port {port} is taken by another process: stop that one, or choose another port with {option}"
+        ),
+        Err(error) => bail!("cannot listen on port {port}: {error}; choose another with {option}"),
+    }
+}
+
+/// So many different loopback ports that nobody listens on.
+pub(crate) fn free_ports(count: usize) -> Result<Vec<u16>> {
+    let span = u32::from(OWN_PORTS.end - OWN_PORTS.start);
+    // Stacks that start at the same moment begin to look at different places.
+    let first = std::process::id().wrapping_mul(97) % span;
+    let mut held = Vec::with_capacity(count);
+    for step in 0..span {
+        if held.len() == count {
+            break;
+        }
+        let port = OWN_PORTS.start + u16::try_from((first + step) % span)?;
+        if let Ok(listener) = TcpListener::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)) {
+            held.push((port, listener));
+        }
+    }
+    if held.len() < count {
+        bail!(
+            "no free port between {} and {}",
+            OWN_PORTS.start,
+            OWN_PORTS.end
+        );
+    }
+    Ok(held.into_iter().map(|(port, _listener)| port).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_named_with_the_way_out() {
+        let held = TcpListener::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = held.local_addr().unwrap().port();
+        let message = check_free(Ipv4Addr::UNSPECIFIED, port, "--port")
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains(&port.to_string()), "{message}");
+        assert!(message.contains("--port"), "{message}");
+        assert_eq!(message.lines().count(), 1);
+        drop(held);
+        check_free(Ipv4Addr::UNSPECIFIED, port, "--port").unwrap();
+    }
+
+    #[test]
+    fn free_ports_differ_and_are_free() {
+        let mut ports = free_ports(8).unwrap();
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 8);
+    }
+}

@@ -1,0 +1,104 @@
+use std::fs;
+
+use anyhow::{Context, Result};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+
+/// One process, for good: its number and when it started.
+///
+/// Numbers are used again by the system, so a number alone must never be killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProcessId {
+    pub(crate) pid: u32,
+    /// Field 22 of `/proc/PID/stat`: clock ticks after the machine's start.
+    start_ticks: u64,
+}
+
+impl ProcessId {
+    /// The process that has this number now.
+    pub(crate) fn of(pid: u32) -> Result<Self> {
+        let (_, start_ticks) =
+            read_stat(pid).with_context(|| format!("process {pid} is not there"))?;
+        Ok(Self { pid, start_ticks })
+    }
+
+    /// Whether it still runs. One that has ended and waits to be reaped does not.
+    pub(crate) fn is_alive(self) -> bool {
+        read_stat(self.pid).is_some_and(|(state, start_ticks)| {
+            start_ticks == self.start_ticks && !matches!(state, 'Z' | 'X')
+        })
+    }
+
+    /// Sends a signal, if the process is still there.
+    pub(crate) fn signal(self, signal: Signal) -> Result<()> {
+        if !self.is_alive() {
+            return Ok(());
+        }
+        let pid = i32::try_from(self.pid)
+            .ok()
+            .and_then(Pid::from_raw)
+            .context("not a process number")?;
+        match kill_process(pid, signal) {
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(error) => Err(error).with_context(|| format!("cannot signal process {}", self.pid)),
+        }
+    }
+
+    /// Resident memory in KiB.
+    pub(crate) fn resident_kib(self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse().ok()
+    }
+}
+
+/// State and start of a process. Its name stands in parentheses and may hold anything,
+/// so the fields are counted from the last parenthesis.
+fn read_stat(pid: u32) -> Option<(char, u64)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut fields = fields.split(' ');
+    let state = fields.next()?.chars().next()?;
+    // The state is field 3.
+    let start_ticks = fields.nth(22 - 4)?.parse().ok()?;
+    Some((state, start_ticks))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_process_is_alive_until_it_has_ended_even_before_it_is_reaped() {
+        let mut child = Command::new("cat")
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("cat is everywhere");
+        let id = ProcessId::of(child.id()).unwrap();
+        assert!(id.is_alive());
+        assert!(id.resident_kib().is_some_and(|kib| kib > 0));
+        id.signal(Signal::KILL).unwrap();
+        while id.is_alive() {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(!id.is_alive());
+    }
+
+    #[test]
+    fn a_number_that_was_used_again_is_another_process() {
+        let own = ProcessId::of(std::process::id()).unwrap();
+        let earlier = ProcessId {
+            start_ticks: own.start_ticks - 1,
+            ..own
+        };
+        assert!(own.is_alive());
+        assert!(!earlier.is_alive());
+        earlier.signal(Signal::KILL).unwrap();
+    }
+}

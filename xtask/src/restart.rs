@@ -1,0 +1,53 @@
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::clock::Deadline;
+use crate::down;
+use crate::record::{ProcessRecord, Record};
+use crate::stack_dir::StackDir;
+use crate::supervisor::{START_TIMEOUT, STOP_TIMEOUT};
+
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Ends one process and waits until the supervisor has it ready again.
+pub(crate) fn run(dir: &StackDir, name: &str) -> Result<()> {
+    let Some(record) = Record::load(dir)? else {
+        bail!("nothing runs in {}", dir.path().display());
+    };
+    if !record.supervisor.is_alive() {
+        bail!("the supervisor is gone: `cargo xtask down` and `cargo xtask up` start afresh");
+    }
+    let before = process(&record, name)?;
+    let old = before.id.filter(|id| id.is_alive());
+    if let Some(id) = old {
+        println!("{name}: stopping {}", id.pid);
+        down::end(&[id], STOP_TIMEOUT)?;
+    }
+    let deadline = Deadline::after(START_TIMEOUT);
+    while !deadline.passed() {
+        let record = Record::load(dir)?.context("the stack was stopped meanwhile")?;
+        let now = process(&record, name)?;
+        if let (Some(id), Some(millis)) = (now.id, now.ready_after_ms)
+            && Some(id) != old
+        {
+            println!("{name}: {} is ready ({millis} ms)", id.pid);
+            return Ok(());
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    bail!(
+        "{name} is not ready after {} s; see {}",
+        START_TIMEOUT.as_secs(),
+        dir.log(name).display()
+    )
+}
+
+fn process<'a>(record: &'a Record, name: &str) -> Result<&'a ProcessRecord> {
+    let named = record.processes.iter().find(|process| process.name == name);
+    named.with_context(|| {
+        let names: Vec<&str> = record.processes.iter().map(|p| p.name.as_str()).collect();
+        format!("there is no {name}; there are {}", names.join(", "))
+    })
+}

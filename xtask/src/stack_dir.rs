@@ -1,0 +1,170 @@
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::clock;
+
+/// The longest path of a Unix socket is 107 bytes. HAProxy binds to a longer name first and
+/// renames, so the folder of the sockets leaves it 40.
+const MAX_SOCKET_FOLDER_BYTES: usize = 67;
+
+/// The root of the repository.
+pub(crate) fn repository() -> &'static Path {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask)
+}
+
+/// The folder of one stack: what runs, its logs, its configuration and Redis's data.
+#[derive(Clone, Debug)]
+pub(crate) struct StackDir(PathBuf);
+
+impl StackDir {
+    /// The folder that was asked for, by default `target/stack`. It need not exist.
+    pub(crate) fn new(asked: Option<&Path>) -> Result<Self> {
+        match asked {
+            Some(path) => Ok(Self(std::path::absolute(path)?)),
+            None => Ok(Self(repository().join("target/stack"))),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.0.join("logs")
+    }
+
+    /// The log of one process.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.logs().join(format!("{name}.log"))
+    }
+
+    pub(crate) fn configuration(&self) -> PathBuf {
+        self.0.join("config")
+    }
+
+    pub(crate) fn binaries(&self) -> PathBuf {
+        self.0.join("bin")
+    }
+
+    pub(crate) fn redis_data(&self) -> PathBuf {
+        self.0.join("redis")
+    }
+
+    pub(crate) fn plan(&self) -> PathBuf {
+        self.0.join("plan.json")
+    }
+
+    pub(crate) fn record(&self) -> PathBuf {
+        self.0.join("state.json")
+    }
+
+    /// Makes every folder but the one of the sockets.
+    pub(crate) fn create(&self) -> Result<()> {
+        for folder in [
+            self.logs(),
+            self.configuration(),
+            self.binaries(),
+            self.redis_data(),
+        ] {
+            fs::create_dir_all(&folder)
+                .with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the logs of the last run apart, so that what a log says is of this one.
+    pub(crate) fn set_logs_aside(&self) -> Result<()> {
+        for entry in fs::read_dir(self.logs())? {
+            let log = entry?.path();
+            if log.extension().is_some_and(|extension| extension == "log") {
+                fs::rename(&log, log.with_extension("log.1"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A new folder for the sockets that only this user may enter: in the stack's folder, or
+    /// in the system's temporary one when the stack's has too long a path.
+    pub(crate) fn create_socket_folder(&self) -> Result<PathBuf> {
+        let mut folder = self.0.join("run");
+        if folder.as_os_str().len() > MAX_SOCKET_FOLDER_BYTES {
+            let unique = format!("feeway-{}-{}", std::process::id(), clock::unix_seconds());
+            folder = std::env::temp_dir().join(unique);
+        } else if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        // Fails if somebody else made it first.
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// Keeps every other `up` and `down` out of this stack for as long as the file is held.
+    pub(crate) fn lock(&self) -> Result<File> {
+        fs::create_dir_all(&self.0).with_context(|| format!("cannot make {}", self.0.display()))?;
+        let lock = File::create(self.0.join("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(lock),
+            Err(TryLockError::WouldBlock) => bail!(
+                "another `cargo xtask` is starting the stack in {} just now",
+                self.0.display()
+            ),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        }
+    }
+}
+
+/// Writes a file so that a reader sees the old or the new text, never a part.
+pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let new = path.with_extension("new");
+    fs::write(&new, text)?;
+    fs::rename(&new, path)
+}
+
+/// Removes a file or does nothing when it is not there.
+pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, beside_the_stack: bool) {
+        let path = std::env::temp_dir().join(format!("feeway-{}-{name}", std::process::id()));
+        let dir = StackDir::new(Some(&path)).unwrap();
+        dir.create().unwrap();
+        let sockets = dir.create_socket_folder().unwrap();
+        assert_eq!(sockets.starts_with(&path), beside_the_stack);
+        assert!(sockets.as_os_str().len() <= MAX_SOCKET_FOLDER_BYTES);
+        fs::remove_dir_all(&sockets).unwrap();
+        fs::remove_dir_all(&path).unwrap();
+    }
+
+    #[test]
+    fn sockets_move_to_the_temporary_folder_when_their_paths_would_be_too_long() {
+        check("short", true);
+        check(&"long".repeat(30), false);
+    }
+
+    #[test]
+    fn only_one_at_a_time_holds_the_lock() {
+        let path = std::env::temp_dir().join(format!("feeway-{}-lock", std::process::id()));
+        let dir = StackDir::new(Some(&path)).unwrap();
+        let held = dir.lock().unwrap();
+        assert!(dir.lock().is_err());
+        drop(held);
+        dir.lock().unwrap();
+        fs::remove_dir_all(&path).unwrap();
+    }
+}

@@ -1,0 +1,120 @@
+//! Every check and every test, with the seconds of each and one closing line.
+
+mod suite;
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use self::suite::{Suite, Tally};
+use crate::binaries::{Binaries, Profile, cargo};
+use crate::clock;
+use crate::programs::Servers;
+use crate::stack_dir::repository;
+
+#[derive(Args, Debug)]
+pub(crate) struct TestOptions {
+    /// Leave out the format check and clippy
+    #[arg(long)]
+    skip_lint: bool,
+    /// Only tests whose name contains this
+    filter: Option<String>,
+}
+
+/// A finished step: what it is, how long it took, whether it went well.
+struct Step {
+    name: String,
+    took: Duration,
+    passed: bool,
+}
+
+/// Runs everything, also after a failure. Returns whether all went well and any test ran.
+pub(crate) fn run(options: &TestOptions) -> Result<bool> {
+    let servers = Servers::find_or_install()?;
+    let mut steps = Vec::new();
+    if !options.skip_lint {
+        steps.push(step("format", cargo().args(["fmt", "--all", "--check"]))?);
+        let lint = [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ];
+        steps.push(step("clippy", cargo().args(lint))?);
+    }
+    steps.push(check_haproxy_configuration(&servers)?);
+
+    // The end-to-end tests start the programs; what they build should be there by then.
+    Binaries::compile(Profile::Dev)?;
+    let mut tally = Tally::default();
+    for suite in Suite::build_all()? {
+        println!("\n== {} ==", suite.name);
+        let started = clock::now();
+        let counted = suite.run(options.filter.as_deref())?;
+        tally += counted;
+        steps.push(Step {
+            name: suite.name,
+            took: started.elapsed(),
+            passed: counted.failed == 0,
+        });
+    }
+
+    println!();
+    for step in &steps {
+        let verdict = if step.passed { "ok" } else { "FAILED" };
+        println!(
+            "{:>8.1} s  {:6}  {}",
+            step.took.as_secs_f64(),
+            verdict,
+            step.name
+        );
+    }
+    // The closing line stays the last one, whatever it says.
+    let ran = tally.passed + tally.failed > 0;
+    if !ran {
+        println!("\nno test ran");
+    }
+    println!("\n{} passed, {} failed", tally.passed, tally.failed);
+    Ok(ran && steps.iter().all(|step| step.passed))
+}
+
+fn step(name: &str, command: &mut Command) -> Result<Step> {
+    println!("\n== {name} ==");
+    let started = clock::now();
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run {name}"))?;
+    Ok(Step {
+        name: name.to_owned(),
+        took: started.elapsed(),
+        passed: status.success(),
+    })
+}
+
+/// HAProxy takes a configuration with warnings; we do not.
+fn check_haproxy_configuration(servers: &Servers) -> Result<Step> {
+    let name = "haproxy -c";
+    println!("\n== {name} ==");
+    let started = clock::now();
+    let output = Command::new(&servers.haproxy)
+        .arg("-c")
+        .arg("-f")
+        .arg(repository().join("haproxy.cfg"))
+        .env("FEEWAY_PORT", "9999")
+        .env("FEEWAY_RUN_DIR", "/run")
+        .env("FEEWAY_FRONT_1", "unix@/run/front-1.sock")
+        .env("FEEWAY_FRONT_2", "127.0.0.1:8080")
+        .output()
+        .context("cannot run haproxy")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    print!("{}{said}", String::from_utf8_lossy(&output.stdout));
+    Ok(Step {
+        name: name.to_owned(),
+        took: started.elapsed(),
+        passed: output.status.success() && !said.contains("[WARNING]"),
+    })
+}

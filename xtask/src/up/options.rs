@@ -1,0 +1,231 @@
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+
+use crate::binaries::Profile;
+
+/// Where payments are kept before they are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Intake {
+    /// In Redis: an accepted payment outlives every process.
+    Durable,
+    /// In the front's memory: faster, and lost with the front.
+    Memory,
+}
+
+/// How payments get to the lanes of a front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dispatch {
+    /// A channel for each lane, dealt in turn.
+    RoundRobin,
+    /// One channel that all lanes take from.
+    SharedPool,
+}
+
+/// When Redis brings its file to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Fsync {
+    /// Once a second.
+    Everysec,
+    /// Before each answer.
+    Always,
+}
+
+/// How the stack is made up. What is not given is left to the programs' own defaults.
+#[derive(Args, Debug)]
+pub(crate) struct UpOptions {
+    /// Return once the stack is ready, and leave it running
+    #[arg(long)]
+    pub(crate) detach: bool,
+
+    /// A payment processor, as `NAME=URL,fee=0.05`; once for each. Without any, two simulated
+    /// ones are started
+    #[arg(long = "processor", value_name = "NAME=URL,fee=F", value_parser = processor)]
+    pub(crate) processors: Vec<String>,
+
+    /// How many fronts share the work
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=8))]
+    pub(crate) fronts: u16,
+
+    /// How many leaders stand ready to ask the processors for their health
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=8))]
+    pub(crate) leaders: u16,
+
+    /// Where payments are kept before they are answered [default: durable]
+    #[arg(long, value_enum)]
+    pub(crate) intake: Option<Intake>,
+
+    /// How payments get to the lanes of a front [default: round-robin]
+    #[arg(long, value_enum)]
+    pub(crate) dispatch: Option<Dispatch>,
+
+    /// When Redis brings its file to the disk
+    #[arg(long, value_enum, default_value = "everysec")]
+    pub(crate) fsync: Fsync,
+
+    /// How long a payment waits for a cheaper processor that fails, like `60s` [default: 60s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) patience: Option<String>,
+
+    /// From which expected latency on a processor is too slow, like `1200ms` [default: 1200ms]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) max_latency: Option<String>,
+
+    /// How often a failing processor is tried with a payment, like `200ms` [default: 200ms]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) probe_interval: Option<String>,
+
+    /// How many attempts one front has at one processor at a time [default: 256]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_in_flight: Option<u32>,
+
+    /// When an attempt is given up as unknown, like `30s` [default: 30s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) attempt_timeout: Option<String>,
+
+    /// How many open payments the journal takes
+    #[arg(long, value_name = "N")]
+    pub(crate) max_open: Option<u64>,
+
+    /// How long settled payments are kept, like `7d` [default: 7d]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) retention: Option<String>,
+
+    /// Let `POST /purge-payments` empty the ledger
+    #[arg(long)]
+    pub(crate) allow_purge: bool,
+
+    /// The port that takes payments
+    #[arg(long, default_value_t = 9999)]
+    pub(crate) port: u16,
+
+    /// The port of the first simulated processor; the second has the next one
+    #[arg(long, default_value_t = 8001)]
+    pub(crate) simulator_port: u16,
+
+    /// The fee of the first simulated processor
+    #[arg(long, default_value = "0.05", value_name = "F")]
+    pub(crate) fee_default: String,
+
+    /// The fee of the second simulated processor
+    #[arg(long, default_value = "0.15", value_name = "F")]
+    pub(crate) fee_fallback: String,
+
+    /// How much memory Redis may use, like `2gb` [default: half of the machine's]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) redis_memory: Option<String>,
+
+    /// How the programs are compiled
+    #[arg(long, value_enum, default_value = "release")]
+    pub(crate) profile: Profile,
+}
+
+/// The front reads it in full; this is to name the mistake before anything is built.
+fn processor(text: &str) -> Result<String, String> {
+    let (name, rest) = text.split_once('=').ok_or("no `NAME=` in front")?;
+    let (url, _fee) = rest.split_once(",fee=").ok_or("no `,fee=` at the end")?;
+    if name.is_empty() || !url.starts_with("http://") {
+        return Err("not of the form NAME=http://HOST:PORT,fee=0.05".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+impl UpOptions {
+    /// The ports of the simulated processors.
+    pub(crate) fn simulator_ports(&self) -> Result<[u16; 2]> {
+        let second = self.simulator_port.checked_add(1);
+        let second = second.context("--simulator-port leaves no port for the second one")?;
+        Ok([self.simulator_port, second])
+    }
+
+    /// The options that are handed on to each front.
+    pub(crate) fn front_arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        let mut give = |option: &str, value: Option<String>| {
+            if let Some(value) = value {
+                arguments.extend([option.to_owned(), value]);
+            }
+        };
+        give("--intake", self.intake.map(word));
+        give("--dispatch", self.dispatch.map(word));
+        give("--patience", self.patience.clone());
+        give("--max-latency", self.max_latency.clone());
+        give("--probe-interval", self.probe_interval.clone());
+        give("--max-in-flight", self.max_in_flight.map(|n| n.to_string()));
+        give("--attempt-timeout", self.attempt_timeout.clone());
+        give("--max-open", self.max_open.map(|n| n.to_string()));
+        give("--retention", self.retention.clone());
+        if self.allow_purge {
+            arguments.push("--allow-purge".to_owned());
+        }
+        arguments
+    }
+}
+
+/// A value as it is written on the command line.
+pub(crate) fn word(value: impl ValueEnum) -> String {
+    value
+        .to_possible_value()
+        .map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        up: UpOptions,
+    }
+
+    fn read(line: &[&str]) -> Result<UpOptions, clap::Error> {
+        Line::try_parse_from(["up"].iter().chain(line)).map(|line| line.up)
+    }
+
+    #[test]
+    fn what_is_not_given_is_left_to_the_front() {
+        let up = read(&[]).unwrap();
+        assert_eq!(up.front_arguments(), Vec::<String>::new());
+        assert_eq!(up.simulator_ports().unwrap(), [8001, 8002]);
+    }
+
+    #[test]
+    fn what_is_given_is_handed_on() {
+        let up = read(&[
+            "--dispatch",
+            "shared-pool",
+            "--patience",
+            "0s",
+            "--allow-purge",
+        ]);
+        let expected = [
+            "--dispatch",
+            "shared-pool",
+            "--patience",
+            "0s",
+            "--allow-purge",
+        ];
+        assert_eq!(up.unwrap().front_arguments(), expected);
+    }
+
+    #[test]
+    fn a_processor_needs_name_url_and_fee() {
+        let check = |text: &str, good: bool| {
+            assert_eq!(read(&["--processor", text]).is_ok(), good, "{text}");
+        };
+        check("default=http://localhost:8001,fee=0.05", true);
+        check("default=http://localhost:8001", false);
+        check("http://localhost:8001,fee=0.05", false);
+        check("=http://localhost:8001,fee=0.05", false);
+        check("default=localhost,fee=0.05", false);
+    }
+
+    #[test]
+    fn the_entrance_has_room_for_eight_fronts() {
+        assert!(read(&["--fronts", "8"]).is_ok());
+        assert!(read(&["--fronts", "9"]).is_err());
+        assert!(read(&["--fronts", "0"]).is_err());
+    }
+}

@@ -1,0 +1,126 @@
+use crate::http::Connection;
+use crate::stack::{Stack, new_id, payment};
+
+#[test]
+fn every_error_of_the_contract_is_a_problem_and_accepts_nothing() {
+    let stack = Stack::up(&[]);
+    refused_payments(&stack);
+    too_large_bodies(&stack);
+    refused_questions(&stack);
+    wrong_paths_and_methods(&stack);
+    nothing_like_http(&stack);
+    assert_eq!(stack.summary(""), ((0, 0), (0, 0)));
+    assert_eq!(stack.books(0, ""), (0, 0));
+    assert_eq!(stack.books(1, ""), (0, 0));
+}
+
+fn refused_payments(stack: &Stack) {
+    let mut connection = stack.connect();
+    let mut check = |body: &str| {
+        let answer = connection.request("POST", "/payments", body);
+        assert_eq!(answer.status, 400, "{body} {answer:?}");
+        answer.assert_problem(400);
+    };
+    let id = new_id();
+    check("");
+    check("{");
+    check("[]");
+    check("null");
+    check("{}");
+    check(&format!("{{\"correlationId\":\"{id}\"}}"));
+    check("{\"amount\":19.90}");
+    check(&format!("{{\"correlationId\":\"{id}\",\"amount\":19.90"));
+    check(&format!(
+        "{{\"correlationId\":\"{id}\",\"amount\":19.90}} x"
+    ));
+    check("{\"correlationId\":17,\"amount\":19.90}");
+    check(&payment("not-a-uuid", "19.90"));
+    check(&payment(&id.replace('-', ""), "19.90"));
+    for amount in [
+        "0",
+        "-1",
+        "19.905",
+        "\"19.9\"",
+        "NaN",
+        "1e400",
+        "10000000000",
+        "9999999999.991",
+        "null",
+        "true",
+        "{}",
+    ] {
+        check(&payment(&id, amount));
+    }
+}
+
+fn too_large_bodies(stack: &Stack) {
+    let padding = " ".repeat(16 * 1024);
+    let body = format!("{}{padding}", payment(&new_id(), "19.90"));
+    stack.ask("POST", "/payments", &body).assert_problem(413);
+
+    let mut connection = stack.connect();
+    let chunk = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let head = "POST /payments HTTP/1.1\r\nHost: feeway\r\nTransfer-Encoding: chunked\r\n\r\n";
+    connection.send(format!("{head}{chunk}").as_bytes());
+    connection.answer().assert_problem(413);
+}
+
+fn refused_questions(stack: &Stack) {
+    let mut connection = stack.connect();
+    for query in [
+        "from=yesterday",
+        "to=2025-13-01T00:00:00Z",
+        "from=2025-07-01T00:00:00",
+        "from=2025-07-01T00:00:00.0000001Z",
+        "from=2025-07-02T00:00:00Z&to=2025-07-01T00:00:00Z",
+    ] {
+        let answer = connection.request("GET", &format!("/payments-summary?{query}"), "");
+        assert_eq!(answer.status, 400, "{query} {answer:?}");
+        answer.assert_problem(400);
+    }
+    let purge = connection.request("POST", "/purge-payments", "");
+    purge.assert_problem(403);
+}
+
+fn wrong_paths_and_methods(stack: &Stack) {
+    let mut connection = stack.connect();
+    for path in [
+        "/",
+        "/nothing",
+        "/payments/",
+        "/readyz",
+        "/healthz",
+        "/metrics",
+    ] {
+        let answer = connection.request("GET", path, "");
+        assert_eq!(answer.status, 404, "{path} {answer:?}");
+        answer.assert_problem(404);
+    }
+    for (method, path) in [
+        ("PUT", "/payments"),
+        ("DELETE", "/payments"),
+        ("POST", "/payments-summary"),
+        ("GET", "/purge-payments"),
+    ] {
+        let answer = connection.request(method, path, "");
+        assert_eq!(answer.status, 405, "{method} {path} {answer:?}");
+        answer.assert_problem(405);
+        assert!(
+            answer
+                .header("allow")
+                .is_some_and(|allow| !allow.is_empty()),
+            "{answer:?}"
+        );
+    }
+}
+
+fn nothing_like_http(stack: &Stack) {
+    let mut connection = Connection::open(stack.port);
+    connection.send(b"this is no request\r\n\r\n");
+    assert_eq!(connection.answer().status, 400);
+
+    let mut slow = Connection::open(stack.port);
+    let promise = "POST /payments HTTP/1.1\r\nHost: feeway\r\nContent-Length: 80\r\n\r\n{\"corr";
+    slow.send(promise.as_bytes());
+    slow.answer().assert_problem(408);
+}

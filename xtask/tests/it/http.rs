@@ -1,0 +1,108 @@
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Longer than the gateway takes to give up in any case of ours.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What the far end answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let named = self.headers.iter().find(|(each, _)| each == name);
+        named.map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Asserts that this is an error that a person can act on.
+    #[track_caller]
+    pub(crate) fn assert_problem(&self, status: u16) {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{self:?}"
+        );
+        let problem = self.json();
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert!(detail.len() > 10, "no useful detail: {self:?}");
+        assert_eq!(problem["status"], status, "{self:?}");
+    }
+}
+
+/// One connection that is kept open.
+pub(crate) struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    pub(crate) fn open(port: u16) -> Self {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("it listens");
+        stream.set_nodelay(true).expect("it is a TCP socket");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("not zero");
+        Self(BufReader::new(stream))
+    }
+
+    /// Sends bytes as they are.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).expect("it is open");
+    }
+
+    /// Reads one answer.
+    pub(crate) fn answer(&mut self) -> Answer {
+        self.read_answer().expect("a whole answer within the time")
+    }
+
+    fn read_answer(&mut self) -> io::Result<Answer> {
+        let mut line = String::new();
+        self.0.read_line(&mut line)?;
+        let status = line.split(' ').nth(1).and_then(|code| code.parse().ok());
+        let status = status.ok_or_else(|| io::Error::other(format!("status line {line:?}")))?;
+        let mut headers = Vec::new();
+        loop {
+            line.clear();
+            self.0.read_line(&mut line)?;
+            let Some((name, value)) = line.trim_end().split_once(':') else {
+                break;
+            };
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        let length = headers.iter().find(|(name, _)| name == "content-length");
+        let length = length.map_or(Ok(0), |(_, value)| value.parse());
+        let mut body = vec![0; length.map_err(io::Error::other)?];
+        self.0.read_exact(&mut body)?;
+        Ok(Answer {
+            status,
+            headers,
+            body: String::from_utf8(body).map_err(io::Error::other)?,
+        })
+    }
+
+    pub(crate) fn request(&mut self, method: &str, path: &str, body: &str) -> Answer {
+        self.request_with(method, path, "", body)
+    }
+
+    /// Sends a request with more header lines, each with its end of line.
+    pub(crate) fn request_with(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &str,
+    ) -> Answer {
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: feeway\r\n{headers}");
+        let request = format!("{head}Content-Length: {length}\r\n\r\n{body}");
+        self.send(request.as_bytes());
+        self.answer()
+    }
+}

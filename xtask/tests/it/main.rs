@@ -1,0 +1,13 @@
+//! End-to-end tests: whole stacks on ports of their own, as `cargo xtask up` starts them.
+
+mod availability;
+mod contract;
+mod duplicates;
+mod entrance;
+mod failover;
+mod http;
+mod leaders;
+mod lifecycle;
+mod settlement;
+mod stack;
+mod supervision;
