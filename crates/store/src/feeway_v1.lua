@@ -92,7 +92,8 @@ end
 -- An entry that was promised to a client before this server forgot it: neither the limit
 -- nor the hold can take the promise back. Of two states of one entry the one with more
 -- moves is the later.
--- keys: open, settled, rejected, owners; args: id, entry, holder, epoch
+-- keys: open, settled, rejected, owners; args: id, entry, and the hold it was accepted or
+-- found under: owner, holder, epoch
 local function restore_entry(keys, args)
   local id, entry = args[1], args[2]
   check_id(id)
@@ -107,7 +108,10 @@ local function restore_entry(keys, args)
   else
     local record = record_of(owner)
     if redis.call('EXISTS', record) == 0 then
-      redis.call('HSET', record, 'holder', args[3], 'epoch', args[4], 'beat', now())
+      -- A hold on somebody else's owner is not ours to restore: theirs is, or it lapses.
+      local holder, epoch = owner, '0'
+      if owner == args[3] then holder, epoch = args[4], args[5] end
+      redis.call('HSET', record, 'holder', holder, 'epoch', epoch, 'beat', now())
     end
     redis.call('SADD', keys[4], owner)
     redis.call('ZADD', queue_of(owner), at, id)
@@ -417,27 +421,29 @@ local function publish(keys, args)
 end
 
 -- At maxmemory intake is refused; what ends a payment, or keeps a promise, is not.
-local function register(name, callback, ...)
-  redis.register_function({ function_name = name, callback = callback, flags = { ... } })
+local function register(name, callback)
+  redis.register_function({
+    function_name = name, callback = callback, flags = { 'allow-oom' },
+  })
 end
 
-register('accept', accept)
-register('rename', rename, 'allow-oom')
-register('settle', settle, 'allow-oom')
-register('reject', reject, 'allow-oom')
-register('enlist', enlist, 'allow-oom')
-register('beat', beat, 'allow-oom')
-register('resign', resign, 'allow-oom')
-register('adopt', adopt, 'allow-oom')
-register('discharge', discharge, 'allow-oom')
-register('purge', purge, 'allow-oom')
-register('queued', queued, 'no-writes')
-register('restore_entry', restore_entry, 'allow-oom')
-register('restore_rename', restore_rename, 'allow-oom')
-register('restore_reject', restore_reject, 'allow-oom')
-register('restore_hold', restore_hold, 'allow-oom')
-register('lease', lease, 'allow-oom')
-register('vacate', vacate, 'allow-oom')
-register('ask', ask, 'allow-oom')
-register('asked', asked, 'allow-oom')
-register('publish', publish, 'allow-oom')
+redis.register_function('accept', accept)
+redis.register_function({ function_name = 'queued', callback = queued, flags = { 'no-writes' } })
+register('rename', rename)
+register('settle', settle)
+register('reject', reject)
+register('enlist', enlist)
+register('beat', beat)
+register('resign', resign)
+register('adopt', adopt)
+register('discharge', discharge)
+register('purge', purge)
+register('restore_entry', restore_entry)
+register('restore_rename', restore_rename)
+register('restore_reject', restore_reject)
+register('restore_hold', restore_hold)
+register('lease', lease)
+register('vacate', vacate)
+register('ask', ask)
+register('asked', asked)
+register('publish', publish)

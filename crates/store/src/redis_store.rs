@@ -5,6 +5,7 @@ mod config;
 mod connection;
 mod lease;
 mod link_pool;
+mod look_up;
 mod recent;
 mod reply;
 mod standing;
@@ -16,8 +17,7 @@ use std::time::Duration;
 
 use feeway_domain::{
     Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, Payment, PaymentState,
-    ProcessorName, Purge, Reject, Rename, Settle, Settlement, Status, Store, StoreFault, Summary,
-    Window,
+    ProcessorName, Purge, Reject, Rename, Settle, Settlement, Store, StoreFault, Summary, Window,
 };
 use redis::{Client, Cmd, Value};
 use tokio::sync::{Mutex, watch};
@@ -29,11 +29,11 @@ pub use config::{RedisConfig, RedisUrl, RedisUrlError};
 pub use lease::{Ask, Lease};
 pub use standing::SchemaError;
 
-use crate::{keys, record};
+use crate::record;
 use connection::{CHECKOUT, Shared};
 use link_pool::{LinkPool, keep_connected};
 use recent::Written;
-use reply::{Reply, bytes, unreadable};
+use reply::{Reply, bytes};
 use standing::Lane;
 use summary::Known;
 
@@ -327,15 +327,7 @@ impl Store for RedisStore {
         after: Option<&Entry>,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreFault> {
-        let found = Reply::new(self.read(command::queued(owner, after, limit)).await?)?;
-        let (pairs, _) = found.parts().as_chunks::<2>();
-        let entries = pairs.iter().map(|[id, text]| {
-            let id = CorrelationId::from_bytes(bytes(id)?.try_into().ok()?);
-            record::read_entry(id, bytes(text)?)
-        });
-        entries
-            .collect::<Option<Vec<Entry>>>()
-            .ok_or_else(|| unreadable(&found))
+        self.list_queued(owner, after, limit).await
     }
 
     async fn summary(&self, window: Window) -> Result<Summary, StoreFault> {
@@ -343,50 +335,7 @@ impl Store for RedisStore {
     }
 
     async fn find(&self, id: CorrelationId) -> Result<Option<PaymentState>, StoreFault> {
-        let mut together = redis::pipe();
-        together.atomic();
-        together
-            .cmd("HGET")
-            .arg(keys::settled(id))
-            .arg(id.as_bytes());
-        together
-            .cmd("HEXISTS")
-            .arg(keys::CONFLICTS)
-            .arg(id.as_bytes());
-        together.cmd("HGET").arg(keys::OPEN).arg(id.as_bytes());
-        together.cmd("GET").arg(keys::rejected(id));
-        let found = self.read_together(&together).await?;
-        let [settled, conflict, open, rejected] = &found[..] else {
-            return Err(unreadable(&found));
-        };
-        let state = |amount, status| PaymentState { id, amount, status };
-        let read = if let Some(text) = bytes(settled) {
-            record::read_settled(text).map(|settled| {
-                let (processor, requested_at) = (settled.processor, settled.requested_at);
-                let status = if *conflict == Value::Int(1) {
-                    Status::Conflict {
-                        processor,
-                        requested_at,
-                    }
-                } else {
-                    Status::Settled {
-                        processor,
-                        requested_at,
-                    }
-                };
-                state(settled.amount, status)
-            })
-        } else if let Some(text) = bytes(open) {
-            record::read_entry(id, text).map(|entry| {
-                let processor = entry.processor;
-                state(entry.payment.amount, Status::Open { processor })
-            })
-        } else if let Some(text) = bytes(rejected) {
-            record::read_rejected(text).map(|amount| state(amount, Status::Rejected))
-        } else {
-            return Ok(None);
-        };
-        read.map(Some).ok_or_else(|| unreadable(&found))
+        self.look_up(id).await
     }
 
     async fn purge(&self) -> Result<Purge, StoreFault> {

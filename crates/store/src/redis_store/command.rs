@@ -72,10 +72,8 @@ pub(crate) fn restore_entry(id: CorrelationId, entry: &[u8], hold: &Hold) -> Cmd
         "restore_entry",
         &[keys::OPEN, &settled, &rejected, keys::OWNERS],
     );
-    call.arg(id.as_bytes())
-        .arg(entry)
-        .arg(hold.holder.as_str())
-        .arg(hold.epoch);
+    call.arg(id.as_bytes()).arg(entry);
+    add_hold(&mut call, hold);
     call
 }
 

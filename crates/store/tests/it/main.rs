@@ -1,4 +1,5 @@
 //! The store against real private Redis servers, and both stores against one suite.
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod conformance;
 mod conformance_journal;

@@ -180,3 +180,34 @@ async fn a_store_waits_for_a_redis_that_is_started_later() {
     );
     enlist(&store, "front-1.a").await;
 }
+
+#[tokio::test]
+async fn entries_of_one_microsecond_are_paged_by_their_ids() {
+    let world = InRedis::new(10).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    let mut raw = world.raw().await;
+    for number in 0..9 {
+        let one = id(number);
+        redis::cmd("FCALL")
+            .arg("restore_entry")
+            .arg(4)
+            .arg(&[
+                "{0}:open",
+                "{0}:settled:none",
+                "{0}:rejected:none",
+                "{0}:owners",
+            ])
+            .arg(one.as_bytes())
+            .arg("front-1.a||0|1990|1752582896123456")
+            .arg(&["front-1.a", "front-1.a", "1"])
+            .exec_async(&mut raw)
+            .await
+            .unwrap();
+    }
+    let all = world.store.queued(&hold.owner, None, 100).await.unwrap();
+    assert_eq!(all.len(), 9);
+    for (at, entry) in all.iter().enumerate() {
+        let next = world.store.queued(&hold.owner, Some(entry), 2).await;
+        assert_eq!(next.unwrap(), all[at + 1..(at + 3).min(9)]);
+    }
+}

@@ -187,3 +187,53 @@ async fn nothing_acknowledged_under_load_is_lost_to_a_kill() {
         assert!(found.is_some(), "{id} was acknowledged and is gone");
     }
 }
+
+/// Whoever accepted a payment may not have been the one who settled it.
+#[tokio::test]
+async fn what_another_process_ended_is_not_opened_again() {
+    let redis = PrivateRedis::start_with(Persistence::AppendOnly, &[]);
+    let mut world = InRedis::on(redis, 100).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    for number in 1..=3 {
+        keep(&world.store, &hold, number, Some("default")).await;
+    }
+    let other = world.another().await;
+    other
+        .settle(&settlement(1, "default", at(NOON)))
+        .await
+        .unwrap();
+    other.reject(&hold, &payment(2), "400").await.unwrap();
+    for (moves, name) in [(0, "fallback"), (1, "default"), (2, "fallback")] {
+        let store = if moves < 2 { &world.store } else { &other };
+        let named = store.rename(&hold, id(3), moves, &processor(name)).await;
+        assert_eq!(named, Ok(Rename::Named));
+    }
+    drop(other);
+    restart(&mut world).await;
+    let left = queued(&world.store, &hold.owner).await;
+    assert_eq!(left.len(), 1);
+    assert_eq!((left[0].payment.id, left[0].moves), (id(3), 3));
+    assert_eq!(left[0].processor, Some(processor("fallback")));
+    let beat = world.store.beat(std::slice::from_ref(&hold)).await.unwrap();
+    assert_eq!(beat.queued, [Some(1)]);
+}
+
+/// The holder of an owner that was adopted since keeps what it acknowledged, but not the hold.
+#[tokio::test]
+async fn a_later_hold_stands_against_a_replay() {
+    let redis = PrivateRedis::start_with(Persistence::AppendOnly, &[]);
+    let mut world = InRedis::on(redis, 100).await;
+    let old = enlist(&world.store, "front-1.a").await;
+    keep(&world.store, &old, 1, None).await;
+    let other = world.another().await;
+    world.owners_fall_silent().await;
+    let adopter = Incarnation::new("front-2.b");
+    let adopted = other.adopt(&old.owner, &adopter).await.unwrap();
+    let Adopt::Adopted(new) = adopted else {
+        panic!("it was silent");
+    };
+    restart(&mut world).await;
+    let fenced = world.store.accept(&old, &payment(2), None).await;
+    assert_eq!(fenced, Ok(Accept::Fenced));
+    keep(&world.store, &new, 2, None).await;
+}

@@ -54,15 +54,15 @@ impl InRedis {
         let mut config = RedisConfig::new(redis.url());
         config.max_open = max_open;
         let store = RedisStore::new(config);
-        store.ready().await.unwrap();
         up(&store).await;
+        store.ready().await.unwrap();
         Self { redis, store }
     }
 
     /// Another process at the same Redis.
     pub(crate) async fn another(&self) -> RedisStore {
         let store = RedisStore::new(RedisConfig::new(self.redis.url()));
-        store.ready().await.unwrap();
+        up(&store).await;
         store
     }
 

@@ -1,0 +1,84 @@
+use feeway_domain::{CorrelationId, Entry, Incarnation, PaymentState, Status, StoreFault};
+use redis::Value;
+
+use crate::redis_store::reply::{Reply, bytes, unreadable};
+use crate::redis_store::{RedisStore, command};
+use crate::{keys, record};
+
+impl RedisStore {
+    pub(crate) async fn list_queued(
+        &self,
+        owner: &Incarnation,
+        after: Option<&Entry>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreFault> {
+        let found = Reply::new(self.read(command::queued(owner, after, limit)).await?)?;
+        let (pairs, _) = found.parts().as_chunks::<2>();
+        let entries = pairs.iter().map(|[id, text]| {
+            let id = CorrelationId::from_bytes(bytes(id)?.try_into().ok()?);
+            record::read_entry(id, bytes(text)?)
+        });
+        entries
+            .collect::<Option<Vec<Entry>>>()
+            .ok_or_else(|| unreadable(&found))
+    }
+
+    /// Looks in all places at one moment: a payment that settles meanwhile is in one of them.
+    pub(crate) async fn look_up(
+        &self,
+        id: CorrelationId,
+    ) -> Result<Option<PaymentState>, StoreFault> {
+        let mut together = redis::pipe();
+        together.atomic();
+        let field = id.as_bytes();
+        together.cmd("HGET").arg(keys::settled(id)).arg(field);
+        together.cmd("HEXISTS").arg(keys::CONFLICTS).arg(field);
+        together.cmd("HGET").arg(keys::OPEN).arg(field);
+        together.cmd("GET").arg(keys::rejected(id));
+        let found = self.read_together(&together).await?;
+        let [settled, conflict, open, rejected] = &found[..] else {
+            return Err(unreadable(&found));
+        };
+        let state = if let Some(text) = bytes(settled) {
+            settled_state(id, text, *conflict == Value::Int(1))
+        } else if let Some(text) = bytes(open) {
+            record::read_entry(id, text).map(|entry| PaymentState {
+                id,
+                amount: entry.payment.amount,
+                status: Status::Open {
+                    processor: entry.processor,
+                },
+            })
+        } else if let Some(text) = bytes(rejected) {
+            record::read_rejected(text).map(|amount| PaymentState {
+                id,
+                amount,
+                status: Status::Rejected,
+            })
+        } else {
+            return Ok(None);
+        };
+        state.map(Some).ok_or_else(|| unreadable(&found))
+    }
+}
+
+fn settled_state(id: CorrelationId, text: &[u8], conflict: bool) -> Option<PaymentState> {
+    let settled = record::read_settled(text)?;
+    let (processor, requested_at) = (settled.processor, settled.requested_at);
+    let status = if conflict {
+        Status::Conflict {
+            processor,
+            requested_at,
+        }
+    } else {
+        Status::Settled {
+            processor,
+            requested_at,
+        }
+    };
+    Some(PaymentState {
+        id,
+        amount: settled.amount,
+        status,
+    })
+}
