@@ -1,8 +1,9 @@
-//! The way of health reports from NATS to the board.
+//! The way of health reports to the board: the last ones from Redis, the news from NATS.
 
 use std::sync::Arc;
 
 use feeway_health::{Board, ReportSubscriber};
+use feeway_store::RedisStore;
 use tokio::time::Instant;
 
 /// Writes every report that arrives on the board, for ever. A report is milliseconds old
@@ -13,6 +14,18 @@ pub async fn follow(mut reports: ReportSubscriber, board: Arc<Board>) {
         // A leader may be configured with a processor that this front is not.
         if let Some(rank) = board.rank(&report.processor) {
             let asked = Instant::now();
+            board.report(rank, report.failing, report.min_response_time, asked);
+        }
+    }
+}
+
+/// Writes the last report of each processor on the board, for a front that starts between
+/// two of them. Those that cannot be read are left to the next news.
+pub async fn catch_up(store: &RedisStore, board: &Board) {
+    for rank in board.ranks() {
+        if let Ok(Some((report, age))) = store.last_report(board.name(rank)).await
+            && let Some(asked) = Instant::now().checked_sub(age)
+        {
             board.report(rank, report.failing, report.min_response_time, asked);
         }
     }

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use feeway_front::{App, Config, Server, StopSignal, one_line};
-use feeway_front::{health_feed, logging, open_files};
+use feeway_front::{App, Config, Server, StopSignal, health_feed, logging, one_line, open_files};
 use feeway_health::{Board, ReportSubscriber};
 use feeway_store::RedisStore;
+use feeway_worker::start;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -15,8 +15,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The exit code of a wrong command line (EX_USAGE).
 const USAGE: u8 = 64;
 
-/// How long attempts in flight may take at the end. With the second of notice and the three
-/// of farewell before it, a front is gone within 10 s.
+/// For attempts in flight at the end; with 1 s of notice and 3 s of farewell it is below 10 s.
 const DRAIN: Duration = Duration::from_secs(4);
 
 fn main() -> ExitCode {
@@ -46,11 +45,17 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let reports = ReportSubscriber::connect(&config.nats).await?;
     tokio::spawn(health_feed::follow(reports, Arc::clone(&board)));
     let clients = config.clients()?;
-    let worker = feeway_worker::start(config.worker(), store.clone(), clients, board);
-    let app = App::new(store.clone(), worker.gateway(), config.app());
+    let worker = start(config.worker(), store.clone(), clients, Arc::clone(&board));
+    let gateway = worker.gateway();
+    let app = App::new(store.clone(), gateway.clone(), config.app());
     let readiness = Arc::clone(app.readiness());
-    let stopped = stop.wait_beside(readiness.follow(store.ready()));
+    let loaded = async {
+        store.ready().await?;
+        health_feed::catch_up(&store, &board).await;
+        anyhow::Ok(gateway.enlisted().await)
+    };
+    let stopped = stop.wait_beside(readiness.follow(loaded));
     let stopped = server.run(Arc::new(app), stopped).await;
     worker.drain(DRAIN).await;
-    Ok(stopped?)
+    stopped
 }

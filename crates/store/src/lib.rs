@@ -22,5 +22,5 @@ mod roll_up;
 pub mod testing;
 mod window_plan;
 
-pub use memory_store::{MemorySnapshot, MemoryStore};
+pub use memory_store::{Acknowledged, MemorySnapshot, MemoryStore};
 pub use redis_store::{Ask, Lease, RedisConfig, RedisStore, RedisUrl, RedisUrlError, SchemaError};

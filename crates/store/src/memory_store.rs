@@ -41,6 +41,37 @@ struct State {
     books: Books,
 }
 
+/// A write that a [`MemoryStore`] acknowledged, for [`MemoryStore::replay`].
+#[derive(Clone, Debug)]
+pub enum Acknowledged {
+    /// An incarnation was enlisted, or an owner adopted.
+    Hold(Hold),
+    /// A payment is in the journal with this entry, put there or found there under this hold.
+    Entry {
+        /// The entry as it was.
+        entry: Entry,
+        /// Of the one who put or found it.
+        hold: Hold,
+    },
+    /// An entry was renamed.
+    Rename {
+        /// Whose.
+        id: CorrelationId,
+        /// How often it had been renamed before.
+        moves: u32,
+        /// To what.
+        to: ProcessorName,
+    },
+    /// A payment is in the ledger.
+    Settle(Settlement),
+    /// A payment is rejected.
+    Reject(Payment),
+    /// A holder is going.
+    Resign(Hold),
+    /// An owner is forgotten.
+    Discharge(Hold),
+}
+
 impl Default for MemoryStore {
     fn default() -> Self {
         Self::new(u64::MAX, Duration::from_secs(7 * 24 * 3_600))
@@ -83,6 +114,50 @@ impl MemoryStore {
     /// line by line.
     pub fn settlements(&self) -> Vec<Settlement> {
         self.state().books.settlements().cloned().collect()
+    }
+
+    /// The open entry of a payment, if it is open.
+    pub fn entry(&self, id: CorrelationId) -> Option<Entry> {
+        self.state().journal.entry(id).cloned()
+    }
+
+    /// Repeats a write that was acknowledged and may have been forgotten since, as
+    /// [`RedisStore`](crate::RedisStore) does when Redis has restarted.
+    pub fn replay(&self, write: &Acknowledged) {
+        let now = self.now();
+        let mut state = self.state();
+        match write {
+            Acknowledged::Hold(hold) => state.journal.restore_hold(hold, now),
+            Acknowledged::Entry { entry, hold } => {
+                if state.books.find(entry.payment.id).is_none()
+                    && !state.journal.is_rejected(entry.payment.id, now)
+                {
+                    state.journal.restore_entry(entry, hold, now);
+                }
+            }
+            Acknowledged::Rename { id, moves, to } => state.journal.restore_rename(*id, *moves, to),
+            Acknowledged::Settle(settlement) => {
+                state.books.settle(settlement);
+                state.journal.remove(settlement.payment.id);
+            }
+            Acknowledged::Reject(payment) => {
+                if state.books.find(payment.id).is_none() {
+                    let until = self.rejected_until();
+                    state
+                        .journal
+                        .restore_reject(payment.id, payment.amount, until);
+                }
+            }
+            Acknowledged::Resign(hold) => state.journal.resign(hold),
+            Acknowledged::Discharge(hold) => {
+                state.journal.discharge(hold);
+            }
+        }
+    }
+
+    fn rejected_until(&self) -> JournalTime {
+        let retention = i64::try_from(self.retention.as_micros()).unwrap_or(i64::MAX);
+        JournalTime::from_micros(self.now().micros().saturating_add(retention))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -156,11 +231,7 @@ impl Store for MemoryStore {
         payment: &Payment,
         _why: &str,
     ) -> Result<Reject, StoreFault> {
-        let until = self
-            .now()
-            .micros()
-            .saturating_add(i64::try_from(self.retention.as_micros()).unwrap_or(i64::MAX));
-        let until = JournalTime::from_micros(until);
+        let until = self.rejected_until();
         Ok(self.state().journal.reject(hold, payment.id, until))
     }
 

@@ -23,8 +23,6 @@ pub(crate) enum Done {
     Absent(Job),
     /// A look-up had no usable answer.
     Unclear(Job),
-    /// Its entry names another processor than we believed: it ends there.
-    Moved(Job),
 }
 
 /// Sends a payment to the processor of its permit, once its entry names it.
@@ -34,17 +32,15 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
     permit: Permit,
 ) -> Done {
     let rank = permit.rank();
-    if job.named != Some(rank) {
+    if job.named != Some(rank) || !job.confirmed {
         match name(context, &job, rank).await {
             Named::Yes => {
                 job.named = Some(rank);
                 job.moves += 1;
+                job.confirmed = true;
             }
-            Named::NotOurs => return Done::Over,
-            Named::Other(other) => {
-                job.named = Some(other);
-                return Done::Moved(job.pin());
-            }
+            // If it is still open and ours, the feeder reads it again as it is now.
+            Named::No => return Done::Over,
         }
     }
     // Whoever adopted it may only ask the same processor, so this is for economy alone.
@@ -92,8 +88,7 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
 
 enum Named {
     Yes,
-    NotOurs,
-    Other(Rank),
+    No,
 }
 
 async fn name<S: Store, C: ProcessorClient>(context: &Context<S, C>, job: &Job, to: Rank) -> Named {
@@ -101,19 +96,16 @@ async fn name<S: Store, C: ProcessorClient>(context: &Context<S, C>, job: &Job, 
     let to = context.board.name(to);
     match persist::rename(&context.store, hold, &job.payment, job.moves, to).await {
         Rename::Named => Named::Yes,
-        Rename::Gone => Named::NotOurs,
+        Rename::Gone => Named::No,
         Rename::Fenced if Sabotage::SkipFence.is_on() => Named::Yes,
         Rename::Fenced => {
             job.share.tenure().lose();
             context.hold_lost.notify_one();
-            Named::NotOurs
+            Named::No
         }
-        // Only a store that has forgotten can say this: somebody named it meanwhile.
-        Rename::Differs(other) => {
-            tracing::warn!(id = %job.payment.id, ?other, "an entry names another processor");
-            other
-                .and_then(|other| context.board.rank(&other))
-                .map_or(Named::NotOurs, Named::Other)
+        Rename::Differs(processor) => {
+            tracing::debug!(id = %job.payment.id, ?processor, "its entry has moved since it was read");
+            Named::No
         }
     }
 }

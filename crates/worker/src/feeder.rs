@@ -91,14 +91,9 @@ async fn feed_entry<S: Store, C: ProcessorClient>(
         return Fed::Yes;
     };
     let accepted: Instant = context.local_instant(entry.accepted_at);
-    let job = Job::new(
-        entry.payment,
-        named,
-        entry.moves,
-        accepted,
-        tenure.share(),
-        in_hand,
-    );
+    let share = tenure.share();
+    let mut job = Job::new(entry.payment, named, entry.moves, accepted, share, in_hand);
+    job.confirmed = Sabotage::TwoTasks.is_on();
     // Nobody alive knows what was started at a processor that an entry names.
     let pinned = named.is_some() && !Sabotage::AdopterCrossesOver.is_on();
     let job = if pinned { job.pin() } else { job };

@@ -59,6 +59,17 @@ enum Place {
 }
 
 impl<S: Store, C: ProcessorClient> Gateway<S, C> {
+    /// Waits until this front may keep payments: it is enlisted in the journal. Cancel safe.
+    pub async fn enlisted(&self) {
+        loop {
+            let enlisted = self.0.enlisted.notified();
+            if self.0.tenures.own().is_some() {
+                return;
+            }
+            enlisted.await;
+        }
+    }
+
     /// Accepts a payment.
     ///
     /// Dropping the returned future changes nothing: the journal write and the hand-over

@@ -15,6 +15,9 @@ pub(crate) struct Job {
     pub(crate) named: Option<Rank>,
     /// How often its entry was renamed.
     pub(crate) moves: u32,
+    /// What is believed of its entry was true once the registry had it. An entry that was
+    /// read from the journal may have moved, or ended, between the reading and then.
+    pub(crate) confirmed: bool,
     /// Nobody can rule out that the named processor has it or will have it: it ends there.
     pub(crate) pinned: bool,
     /// The processors that said the payment itself is malformed.
@@ -44,6 +47,7 @@ impl Job {
             payment,
             named,
             moves,
+            confirmed: true,
             pinned: false,
             refused: RankSet::default(),
             accepted,

@@ -168,7 +168,6 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
                 self.rest(job, now + rest);
             }
             Done::Shunned(job) => self.rest(job, now + SHUNNED_REST),
-            Done::Moved(job) => self.lookups.push_back(job),
             Done::Absent(job) => self.post_again(job, now),
             Done::Unclear(mut job) => {
                 let rest = job.next_rest();

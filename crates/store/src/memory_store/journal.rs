@@ -111,6 +111,12 @@ impl Journal {
         Reject::Rejected
     }
 
+    pub(crate) fn is_rejected(&self, id: CorrelationId, now: JournalTime) -> bool {
+        self.rejected
+            .get(&id)
+            .is_some_and(|(_, until)| now < *until)
+    }
+
     pub(crate) fn forget_rejected(&mut self) {
         self.rejected.clear();
     }
@@ -181,6 +187,55 @@ impl Journal {
         self.owners.remove(&hold.owner);
         self.queues.remove(&hold.owner);
         true
+    }
+
+    pub(crate) fn entry(&self, id: CorrelationId) -> Option<&Entry> {
+        self.open.get(&id)
+    }
+
+    /// As the function `restore_hold`: a later hold stands.
+    pub(crate) fn restore_hold(&mut self, hold: &Hold, now: JournalTime) {
+        let current = self
+            .owners
+            .get(&hold.owner)
+            .map_or(0, |record| record.epoch);
+        if current < hold.epoch {
+            self.epoch = self.epoch.max(hold.epoch);
+            self.give(&hold.owner, &hold.holder, hold.epoch, now);
+        }
+    }
+
+    /// As the function `restore_entry`: of two states the one with more moves is later.
+    pub(crate) fn restore_entry(&mut self, entry: &Entry, hold: &Hold, now: JournalTime) {
+        match self.open.get_mut(&entry.payment.id) {
+            Some(current) if current.moves >= entry.moves => {}
+            Some(current) => *current = entry.clone(),
+            None => {
+                if !self.owners.contains_key(&entry.owner) {
+                    let ours = entry.owner == hold.owner;
+                    let holder = if ours { &hold.holder } else { &entry.owner };
+                    let epoch = if ours { hold.epoch } else { 0 };
+                    self.give(&entry.owner, holder, epoch, now);
+                }
+                self.insert(entry.clone());
+            }
+        }
+    }
+
+    /// As the function `restore_rename`: whoever holds the entry now.
+    pub(crate) fn restore_rename(&mut self, id: CorrelationId, moves: u32, to: &ProcessorName) {
+        if let Some(entry) = self.open.get_mut(&id)
+            && entry.moves == moves
+        {
+            entry.processor = Some(to.clone());
+            entry.moves = moves.saturating_add(1);
+        }
+    }
+
+    /// As the function `restore_reject`.
+    pub(crate) fn restore_reject(&mut self, id: CorrelationId, amount: Money, until: JournalTime) {
+        self.rejected.insert(id, (amount, until));
+        self.remove(id);
     }
 
     pub(crate) fn queued(

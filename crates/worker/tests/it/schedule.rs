@@ -78,9 +78,12 @@ impl Schedule {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut orders: Vec<Order> = (0..rng.usize(40..60)).map(|_| order(&mut rng)).collect();
         orders.sort_by_key(|order| order.at);
-        let mut faults: Vec<Planned> = (0..rng.usize(FAULTS_MIN..14))
-            .map(|_| planned(&mut rng))
-            .collect();
+        let mut faults = Vec::new();
+        for _ in 0..rng.usize(FAULTS_MIN..14) {
+            let planned = planned(&mut rng);
+            faults.extend(trouble_before(&planned, &mut rng));
+            faults.push(planned);
+        }
         keep_apart(&mut faults);
         while faults.len() < FAULTS_MIN {
             let fault = Fault::Processor(rng.usize(..2), mood(&mut rng));
@@ -172,7 +175,7 @@ fn planned(rng: &mut fastrand::Rng) -> Planned {
         2 | 3 => (Fault::FrontPauses(rng.usize(..2)), secs(rng, 35)),
         4 => (Fault::StoreAway, secs(rng, 30)),
         5 => (Fault::StoreLate, secs(rng, 15)),
-        6 => (Fault::StoreAway, secs(rng, 5)),
+        6 => (Fault::StoreForgets, Duration::ZERO),
         _ => (Fault::Processor(rng.usize(..2), mood(rng)), secs(rng, 25)),
     };
     Planned {
@@ -180,6 +183,22 @@ fn planned(rng: &mut fastrand::Rng) -> Planned {
         lasts,
         fault,
     }
+}
+
+/// A front that is paused or crashes with nothing in hand proves little: half of the time
+/// the cheap processor has begun to fail a moment before, so that payments wait.
+fn trouble_before(planned: &Planned, rng: &mut fastrand::Rng) -> Option<Planned> {
+    let struck = matches!(
+        planned.fault,
+        Fault::FrontPauses(_) | Fault::FrontCrashes(_)
+    );
+    (struck && rng.bool()).then(|| Planned {
+        at: planned
+            .at
+            .saturating_sub(Duration::from_millis(rng.u64(..1000))),
+        lasts: secs(rng, 20),
+        fault: Fault::Processor(0, Mood::Failing),
+    })
 }
 
 fn mood(rng: &mut fastrand::Rng) -> Mood {

@@ -1,5 +1,4 @@
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -7,7 +6,7 @@ use feeway_domain::{
     Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, Payment, PaymentState,
     ProcessorName, Purge, Reject, Rename, Settle, Settlement, Store, StoreFault, Summary, Window,
 };
-use feeway_store::MemoryStore;
+use feeway_store::{Acknowledged, MemoryStore};
 use tokio::time::{Instant, sleep};
 
 use crate::gate::Gate;
@@ -100,8 +99,6 @@ impl Weather {
     }
 }
 
-type Replay = Arc<dyn Fn(MemoryStore) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
-
 /// One front's way to the store.
 #[derive(Clone)]
 pub(crate) struct UnreliableStore {
@@ -113,7 +110,7 @@ pub(crate) struct UnreliableStore {
 
 struct Remembered {
     lapses: u64,
-    writes: Vec<(Instant, Replay)>,
+    writes: Vec<(Instant, Acknowledged)>,
 }
 
 impl UnreliableStore {
@@ -131,7 +128,7 @@ impl UnreliableStore {
     }
 
     /// Writes again what the store may have forgotten.
-    pub(crate) async fn replay(&self) {
+    pub(crate) fn replay(&self) {
         let writes = {
             let mut memory = self.memory.lock().unwrap();
             let lapses = self.weather.lapses();
@@ -143,25 +140,30 @@ impl UnreliableStore {
             memory.writes.clone()
         };
         for (_, write) in writes {
-            write(self.inner.clone()).await;
+            self.inner.replay(&write);
         }
     }
 
-    fn remember(&self, replay: Option<Replay>) {
-        let Some(replay) = replay else { return };
+    fn remember(&self, write: Option<Acknowledged>) {
         let mut memory = self.memory.lock().unwrap();
         memory.writes.retain(|(at, _)| at.elapsed() < REMEMBERED);
-        memory.writes.push((Instant::now(), replay));
+        memory
+            .writes
+            .extend(write.map(|write| (Instant::now(), write)));
     }
 
-    async fn call<T, F, O>(&self, operation: O, replay: Option<Replay>) -> Result<T, StoreFault>
+    async fn call<T, F, O>(
+        &self,
+        operation: O,
+        acknowledged: impl FnOnce(&T) -> Option<Acknowledged> + Send,
+    ) -> Result<T, StoreFault>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, StoreFault>> + Send + 'static,
         O: FnOnce(MemoryStore) -> F + Send + 'static,
     {
         self.gate.pass().await;
-        self.replay().await;
+        self.replay();
         let result = match self.weather.fate() {
             Fate::Away => {
                 sleep(Duration::from_millis(1)).await;
@@ -180,12 +182,18 @@ impl UnreliableStore {
             }
             Fate::Done { after } => {
                 sleep(after / 2).await;
+                let lapses = self.weather.lapses();
                 let result = operation(self.inner.clone()).await;
                 sleep(after / 2).await;
-                if result.is_ok() {
-                    self.remember(replay);
+                if lapses == self.weather.lapses() {
+                    if let Ok(value) = &result {
+                        self.remember(acknowledged(value));
+                    }
+                    result
+                } else {
+                    // The connection broke before the reply came.
+                    Err(StoreFault::Unknown)
                 }
-                result
             }
         };
         self.gate.pass().await;
@@ -193,14 +201,17 @@ impl UnreliableStore {
     }
 }
 
+/// For a command that writes nothing, or nothing that has to be written again.
+fn nothing<T>(_: &T) -> Option<Acknowledged> {
+    None
+}
+
 impl Store for UnreliableStore {
     async fn enlist(&self, incarnation: &Incarnation) -> Result<Hold, StoreFault> {
         let incarnation = incarnation.clone();
-        self.call(
-            |inner| async move { inner.enlist(&incarnation).await },
-            None,
-        )
-        .await
+        let enlist = |inner: MemoryStore| async move { inner.enlist(&incarnation).await };
+        self.call(enlist, |hold: &Hold| Some(Acknowledged::Hold(hold.clone())))
+            .await
     }
 
     async fn accept(
@@ -209,11 +220,21 @@ impl Store for UnreliableStore {
         payment: &Payment,
         processor: Option<&ProcessorName>,
     ) -> Result<Accept, StoreFault> {
+        let acknowledged = |reply: &Accept| match reply {
+            Accept::Kept { .. } | Accept::Known => {
+                let entry = self.inner.entry(payment.id)?;
+                Some(Acknowledged::Entry {
+                    entry,
+                    hold: hold.clone(),
+                })
+            }
+            Accept::AmountDiffers | Accept::Full | Accept::Fenced => None,
+        };
         let (hold, payment, processor) = (hold.clone(), *payment, processor.cloned());
         let accept = move |inner: MemoryStore| async move {
             inner.accept(&hold, &payment, processor.as_ref()).await
         };
-        self.call(accept, None).await
+        self.call(accept, acknowledged).await
     }
 
     async fn rename(
@@ -223,16 +244,27 @@ impl Store for UnreliableStore {
         moves: u32,
         to: &ProcessorName,
     ) -> Result<Rename, StoreFault> {
-        let (hold, to) = (hold.clone(), to.clone());
+        let (hold, again) = (hold.clone(), to.clone());
         let rename =
-            move |inner: MemoryStore| async move { inner.rename(&hold, id, moves, &to).await };
-        self.call(rename, None).await
+            move |inner: MemoryStore| async move { inner.rename(&hold, id, moves, &again).await };
+        let acknowledged = |reply: &Rename| match reply {
+            Rename::Named => Some(Acknowledged::Rename {
+                id,
+                moves,
+                to: to.clone(),
+            }),
+            Rename::Differs(_) | Rename::Gone | Rename::Fenced => None,
+        };
+        self.call(rename, acknowledged).await
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settle, StoreFault> {
-        let settlement = settlement.clone();
-        self.call(|inner| async move { inner.settle(&settlement).await }, None)
-            .await
+        let again = settlement.clone();
+        let settle = |inner: MemoryStore| async move { inner.settle(&again).await };
+        self.call(settle, |_: &Settle| {
+            Some(Acknowledged::Settle(settlement.clone()))
+        })
+        .await
     }
 
     async fn reject(
@@ -241,39 +273,44 @@ impl Store for UnreliableStore {
         payment: &Payment,
         why: &str,
     ) -> Result<Reject, StoreFault> {
-        let (hold, payment, why) = (hold.clone(), *payment, why.to_owned());
-        self.call(
-            move |inner| async move { inner.reject(&hold, &payment, &why).await },
-            None,
-        )
-        .await
+        let (hold, again, why) = (hold.clone(), *payment, why.to_owned());
+        let reject =
+            move |inner: MemoryStore| async move { inner.reject(&hold, &again, &why).await };
+        let acknowledged =
+            |reply: &Reject| (*reply == Reject::Rejected).then_some(Acknowledged::Reject(*payment));
+        self.call(reject, acknowledged).await
     }
 
     async fn beat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {
         let holds = holds.to_vec();
-        self.call(|inner| async move { inner.beat(&holds).await }, None)
+        self.call(|inner| async move { inner.beat(&holds).await }, nothing)
             .await
     }
 
     async fn resign(&self, hold: &Hold) -> Result<(), StoreFault> {
-        let hold = hold.clone();
-        self.call(|inner| async move { inner.resign(&hold).await }, None)
+        let again = hold.clone();
+        let resign = |inner: MemoryStore| async move { inner.resign(&again).await };
+        self.call(resign, |(): &()| Some(Acknowledged::Resign(hold.clone())))
             .await
     }
 
     async fn adopt(&self, owner: &Incarnation, holder: &Incarnation) -> Result<Adopt, StoreFault> {
         let (owner, holder) = (owner.clone(), holder.clone());
-        self.call(
-            |inner| async move { inner.adopt(&owner, &holder).await },
-            None,
-        )
-        .await
+        let adopt = |inner: MemoryStore| async move { inner.adopt(&owner, &holder).await };
+        let acknowledged = |reply: &Adopt| match reply {
+            Adopt::Adopted(hold) => Some(Acknowledged::Hold(hold.clone())),
+            Adopt::Refused => None,
+        };
+        self.call(adopt, acknowledged).await
     }
 
     async fn discharge(&self, hold: &Hold) -> Result<bool, StoreFault> {
-        let hold = hold.clone();
-        self.call(|inner| async move { inner.discharge(&hold).await }, None)
-            .await
+        let again = hold.clone();
+        let discharge = |inner: MemoryStore| async move { inner.discharge(&again).await };
+        self.call(discharge, |done: &bool| {
+            done.then(|| Acknowledged::Discharge(hold.clone()))
+        })
+        .await
     }
 
     async fn queued(
@@ -286,24 +323,24 @@ impl Store for UnreliableStore {
         let queued = move |inner: MemoryStore| async move {
             inner.queued(&owner, after.as_ref(), limit).await
         };
-        self.call(queued, None).await
+        self.call(queued, nothing).await
     }
 
     async fn summary(&self, window: Window) -> Result<Summary, StoreFault> {
         self.call(
             move |inner| async move { inner.summary(window).await },
-            None,
+            nothing,
         )
         .await
     }
 
     async fn find(&self, id: CorrelationId) -> Result<Option<PaymentState>, StoreFault> {
-        self.call(move |inner| async move { inner.find(id).await }, None)
+        self.call(move |inner| async move { inner.find(id).await }, nothing)
             .await
     }
 
     async fn purge(&self) -> Result<Purge, StoreFault> {
-        self.call(|inner| async move { inner.purge().await }, None)
+        self.call(|inner| async move { inner.purge().await }, nothing)
             .await
     }
 }

@@ -121,7 +121,7 @@ impl World {
                 sleep(lasts).await;
                 self.weather.set_late(false);
             }
-            Fault::StoreForgets => self.forget().await,
+            Fault::StoreForgets => self.forget(),
             Fault::Processor(processor, mood) => {
                 self.processors[processor].set_mood(mood);
                 sleep(lasts).await;
@@ -132,7 +132,7 @@ impl World {
 
     /// The store is killed and comes back without its last second; the fronts notice and
     /// write again what it had acknowledged.
-    async fn forget(&self) {
+    fn forget(&self) {
         self.store.restore(&self.last_copy.lock().unwrap());
         self.weather.forgot();
         let stores: Vec<UnreliableStore> = self
@@ -143,7 +143,7 @@ impl World {
             .filter_map(|front| front.store.clone())
             .collect();
         for store in stores {
-            store.replay().await;
+            store.replay();
         }
     }
 
