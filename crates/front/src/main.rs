@@ -12,8 +12,7 @@ use feeway_worker::start;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The exit code of a wrong command line (EX_USAGE).
-const USAGE: u8 = 64;
+const EX_USAGE: u8 = 64;
 
 /// For attempts in flight at the end; with 1 s of notice and 3 s of farewell it is below 10 s.
 const DRAIN: Duration = Duration::from_secs(4);
@@ -23,7 +22,7 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) if error.use_stderr() => {
             eprintln!("{}", one_line(&error));
-            return ExitCode::from(USAGE);
+            return ExitCode::from(EX_USAGE);
         }
         Err(asked_for) => asked_for.exit(),
     };
@@ -52,7 +51,8 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let loaded = async {
         store.ready().await?;
         health_feed::catch_up(&store, &board).await;
-        anyhow::Ok(gateway.enlisted().await)
+        gateway.enlisted().await;
+        anyhow::Ok(())
     };
     let stopped = stop.wait_beside(readiness.follow(loaded));
     let stopped = server.run(Arc::new(app), stopped).await;
