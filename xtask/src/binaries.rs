@@ -82,7 +82,7 @@ impl Binaries {
     /// must not change or remove what a running stack starts again.
     pub(crate) fn build(profile: Profile, into: &Path) -> Result<Self> {
         let built = Self::compile(profile)?;
-        let copy = |name: &str| -> Result<PathBuf> {
+        let copy = |name: &str| -> Result<()> {
             let from = built
                 .get(name)
                 .with_context(|| format!("the build made no {name}"))?;
@@ -90,12 +90,28 @@ impl Binaries {
             // A program that runs cannot be written to, but its name can be given anew.
             remove_if_there(&to)?;
             fs::copy(from, &to).with_context(|| format!("cannot copy {name}"))?;
-            Ok(to)
+            Ok(())
+        };
+        for name in PACKAGES {
+            copy(name)?;
+        }
+        Self::built(into)
+    }
+
+    /// The programs that [`Self::build`] left in this folder.
+    pub(crate) fn built(folder: &Path) -> Result<Self> {
+        let program = |name: &str| {
+            let path = folder.join(name);
+            if path.is_file() {
+                Ok(path)
+            } else {
+                bail!("{} was not built", path.display())
+            }
         };
         Ok(Self {
-            front: copy("feeway-front")?,
-            leader: copy("feeway-leader")?,
-            simulator: copy("feeway-simulator")?,
+            front: program("feeway-front")?,
+            leader: program("feeway-leader")?,
+            simulator: program("feeway-simulator")?,
         })
     }
 }

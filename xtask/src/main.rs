@@ -13,6 +13,7 @@
 //! ```
 
 mod binaries;
+mod chaos;
 mod clock;
 mod down;
 mod logs;
@@ -23,6 +24,7 @@ mod programs;
 mod readiness;
 mod record;
 mod restart;
+mod rinha;
 mod stack_dir;
 mod status;
 mod supervisor;
@@ -35,7 +37,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
+use crate::chaos::ChaosOptions;
 use crate::logs::LogsOptions;
+use crate::rinha::RinhaOptions;
 use crate::stack_dir::StackDir;
 use crate::test::TestOptions;
 use crate::up::UpOptions;
@@ -87,6 +91,10 @@ enum Command {
         /// Which, as `status` names it
         name: String,
     },
+    /// Break a stack of its own under load, heal it, and audit every payment
+    Chaos(ChaosOptions),
+    /// Play a scenario of the contest with k6, and print what it earned
+    Rinha(RinhaOptions),
     /// Run every check and every test
     Test(TestOptions),
     /// Own the processes of a planned stack; `up` starts this
@@ -118,8 +126,10 @@ impl Command {
             Self::Status { place } => status::run(&place.stack_dir()?),
             Self::Logs { place, options } => logs::run(&place.stack_dir()?, options),
             Self::Restart { place, name } => restart::run(&place.stack_dir()?, name),
+            Self::Chaos(options) if chaos::run(options)? => Ok(()),
+            Self::Rinha(options) if rinha::run(options)? => Ok(()),
             Self::Test(options) if test::run(options)? => Ok(()),
-            Self::Test(_) => return Ok(ExitCode::FAILURE),
+            Self::Chaos(_) | Self::Rinha(_) | Self::Test(_) => return Ok(ExitCode::FAILURE),
             Self::Supervise { place } => supervisor::run(&place.stack_dir()?),
         };
         done.map(|()| ExitCode::SUCCESS)

@@ -1,11 +1,16 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::ops::Range;
 
 use anyhow::{Result, bail};
 
 /// Ports for the stack's own use lie below the range that the system gives to outgoing
 /// connections, so that a server that restarts finds its port still free.
-const OWN_PORTS: std::ops::Range<u16> = 20_000..32_000;
+const OWN_PORTS: Range<u16> = 20_000..32_000;
+
+/// What clients and processors are reached at is chosen elsewhere, so that a stack that takes
+/// ports for itself meanwhile does not take these.
+const VISIBLE_PORTS: Range<u16> = 12_000..20_000;
 
 /// Fails with one line when the port cannot be listened on.
 pub(crate) fn check_free(address: Ipv4Addr, port: u16, option: &str) -> Result<()> {
@@ -18,9 +23,18 @@ pub(crate) fn check_free(address: Ipv4Addr, port: u16, option: &str) -> Result<(
     }
 }
 
-/// So many different loopback ports that nobody listens on.
+/// So many different loopback ports that nobody listens on, for the stack's own use.
 pub(crate) fn free_ports(count: usize) -> Result<Vec<u16>> {
-    let span = u32::from(OWN_PORTS.end - OWN_PORTS.start);
+    free_ports_in(OWN_PORTS, count)
+}
+
+/// So many different loopback ports that nobody listens on, to be given to a stack as options.
+pub(crate) fn visible_ports(count: usize) -> Result<Vec<u16>> {
+    free_ports_in(VISIBLE_PORTS, count)
+}
+
+fn free_ports_in(range: Range<u16>, count: usize) -> Result<Vec<u16>> {
+    let span = u32::from(range.end - range.start);
     // Stacks that start at the same moment begin to look at different places.
     let first = std::process::id().wrapping_mul(97) % span;
     let mut held = Vec::with_capacity(count);
@@ -28,17 +42,13 @@ pub(crate) fn free_ports(count: usize) -> Result<Vec<u16>> {
         if held.len() == count {
             break;
         }
-        let port = OWN_PORTS.start + u16::try_from((first + step) % span)?;
+        let port = range.start + u16::try_from((first + step) % span)?;
         if let Ok(listener) = TcpListener::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)) {
             held.push((port, listener));
         }
     }
     if held.len() < count {
-        bail!(
-            "no free port between {} and {}",
-            OWN_PORTS.start,
-            OWN_PORTS.end
-        );
+        bail!("no free port between {} and {}", range.start, range.end);
     }
     Ok(held.into_iter().map(|(port, _listener)| port).collect())
 }

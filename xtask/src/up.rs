@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-pub(crate) use self::options::UpOptions;
+pub(crate) use self::options::{Fsync, UpOptions, word};
 use self::stack_plan::plan_stack;
 use crate::binaries::Binaries;
 use crate::clock::Deadline;
@@ -35,12 +35,27 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Starts a stack, and stays with it until Ctrl-C unless it is to run on its own.
 pub(crate) fn run(dir: &StackDir, options: &UpOptions) -> Result<()> {
+    bring_up(dir, options, || {
+        Binaries::build(options.profile, &dir.binaries())
+    })
+}
+
+/// As [`run`], with the programs that were built into the stack's folder before.
+pub(crate) fn run_built(dir: &StackDir, options: &UpOptions) -> Result<()> {
+    bring_up(dir, options, || Binaries::built(&dir.binaries()))
+}
+
+fn bring_up(
+    dir: &StackDir,
+    options: &UpOptions,
+    binaries: impl FnOnce() -> Result<Binaries>,
+) -> Result<()> {
     let lock = dir.lock()?;
     refuse_second_stack(dir)?;
     check_ports(options)?;
     let servers = Servers::find_or_install()?;
     dir.create()?;
-    let binaries = Binaries::build(options.profile, &dir.binaries())?;
+    let binaries = binaries()?;
     // Another process may have taken a port while we built.
     check_ports(options)?;
     let plan = plan_stack(dir, options, &servers, &binaries)?;

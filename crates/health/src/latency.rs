@@ -72,11 +72,6 @@ impl Latency {
         self.flights.remove(&flight);
     }
 
-    /// Whether an attempt that started later than this one has been answered.
-    pub(crate) fn overtaken(&self, flight: u64) -> bool {
-        self.samples.iter().any(|sample| sample.flight > flight)
-    }
-
     /// Notes what the leader was told.
     pub(crate) fn report(&mut self, latency: Duration, at: Instant) {
         self.reported = Some(Reported { latency, at });

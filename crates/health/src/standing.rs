@@ -44,6 +44,8 @@ pub(crate) struct Standing {
     /// Until when the number of permits is halved.
     halved: Option<(usize, Instant)>,
     last_answer: Option<Instant>,
+    /// The latest-started attempt that was answered.
+    answered: u64,
 }
 
 impl Standing {
@@ -56,6 +58,7 @@ impl Standing {
             next_probe: now,
             halved: None,
             last_answer: None,
+            answered: 0,
         }
     }
 
@@ -142,18 +145,21 @@ impl Standing {
             Some(Ended::Answered) => {
                 self.latency.answer(flight, now);
                 self.last_answer = Some(now);
+                self.answered = self.answered.max(flight);
                 self.breaker = Breaker::Closed;
             }
+            // If something asked later has been answered, this is old news.
             Some(Ended::Failed) => {
                 self.latency.answer(flight, now);
-                self.open(config, now);
-            }
-            Some(Ended::TimedOut) => {
-                // Something asked later has been answered, so this is old news.
-                if !self.latency.overtaken(flight) {
+                if flight > self.answered {
                     self.open(config, now);
                 }
+            }
+            Some(Ended::TimedOut) => {
                 self.latency.forget(flight);
+                if flight > self.answered {
+                    self.open(config, now);
+                }
             }
             Some(Ended::Overloaded) => {
                 self.latency.forget(flight);

@@ -19,21 +19,21 @@ const MAX_BODY_BYTES: u64 = 512 << 20;
 
 /// What the far end answered.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
     closes: bool,
 }
 
 impl Answer {
     /// The body as text, for a message.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
 /// One address, and one connection to it that is kept while it works.
-pub(super) struct Client {
+pub(crate) struct Client {
     address: Address,
     timeout: Duration,
     connection: Option<BufReader<Socket>>,
@@ -41,7 +41,7 @@ pub(super) struct Client {
 
 impl Client {
     /// Connects when it is first used. The time is for each read and each write.
-    pub(super) fn new(address: Address, timeout: Duration) -> Self {
+    pub(crate) fn new(address: Address, timeout: Duration) -> Self {
         Self {
             address,
             timeout,
@@ -50,13 +50,13 @@ impl Client {
     }
 
     /// Sends one request and reads its answer.
-    pub(super) fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
+    pub(crate) fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
         self.send(request)?;
         self.receive()
     }
 
     /// Sends one request; its answer is to be read with [`Self::receive`].
-    pub(super) fn send(&mut self, request: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&mut self, request: &[u8]) -> io::Result<()> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => BufReader::new(Socket::open(&self.address, self.timeout)?),
@@ -68,7 +68,7 @@ impl Client {
 
     /// Reads the answer to the request that was sent. A connection that failed is not used
     /// again.
-    pub(super) fn receive(&mut self) -> io::Result<Answer> {
+    pub(crate) fn receive(&mut self) -> io::Result<Answer> {
         let mut connection = self.connection.take().ok_or(io::ErrorKind::NotConnected)?;
         let answer = read_answer(&mut connection)?;
         if !answer.closes {
@@ -79,7 +79,7 @@ impl Client {
 }
 
 /// A whole request. `headers` are whole lines with their ends.
-pub(super) fn request(method: &str, path: &str, headers: &str, body: &str) -> Vec<u8> {
+pub(crate) fn request(method: &str, path: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!(
         "{method} {path} HTTP/1.1\r\nHost: feeway\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
@@ -147,8 +147,7 @@ fn read_chunks(connection: &mut impl BufRead) -> io::Result<Vec<u8>> {
     while (body.len() as u64) < MAX_BODY_BYTES {
         let line = read_line(connection)?;
         let size = line.split(';').next().unwrap_or_default().trim();
-        let size =
-            u64::from_str_radix(size, 16).map_err(|_bad| malformed("chunk size", &line))?;
+        let size = u64::from_str_radix(size, 16).map_err(|_bad| malformed("chunk size", &line))?;
         body.append(&mut read_exactly(connection, size)?);
         let end = read_line(connection)?;
         if !end.is_empty() {

@@ -2,7 +2,7 @@
 //! processes of this stack only.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A running stack. It ends with this value.
-pub(super) struct PrivateStack {
+pub(crate) struct PrivateStack {
     dir: StackDir,
     options: UpOptions,
 }
@@ -39,7 +39,7 @@ struct UpLine {
 
 impl PrivateStack {
     /// Starts a stack of programs that are built already, with options as for `up`.
-    pub(super) fn start(dir: StackDir, options: &[String]) -> Result<Self> {
+    pub(crate) fn start(dir: StackDir, options: &[String]) -> Result<Self> {
         let line = ["up".to_owned(), "--detach".to_owned()];
         let line = UpLine::try_parse_from(line.iter().chain(options))?;
         up::run_built(&dir, &line.options)?;
@@ -48,30 +48,27 @@ impl PrivateStack {
     }
 
     /// Starts it again in its folder, with the data that is there.
-    pub(super) fn start_again(&self) -> Result<()> {
+    pub(crate) fn start_again(&self) -> Result<()> {
         up::run_built(&self.dir, &self.options)
     }
 
-    pub(super) fn logs(&self) -> std::path::PathBuf {
-        self.dir.logs()
-    }
-
-    pub(super) fn log(&self, name: &str) -> std::path::PathBuf {
+    /// The log of a process.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.dir.log(name)
     }
 
     /// The names of its fronts.
-    pub(super) fn fronts(&self) -> Vec<String> {
+    pub(crate) fn fronts(&self) -> Vec<String> {
         names("front", self.options.fronts)
     }
 
     /// The names of its leaders.
-    pub(super) fn leaders(&self) -> Vec<String> {
+    pub(crate) fn leaders(&self) -> Vec<String> {
         names("leader", self.options.leaders)
     }
 
     /// Where a process listens.
-    pub(super) fn address(&self, name: &str) -> Result<Address> {
+    pub(crate) fn address(&self, name: &str) -> Result<Address> {
         let plan = Plan::load(&self.dir)?;
         let process = plan.processes.into_iter().find(|p| p.name == name);
         let process = process.with_context(|| format!("there is no {name}"))?;
@@ -79,7 +76,7 @@ impl PrivateStack {
     }
 
     /// The process of that name, if one runs at this moment.
-    pub(super) fn process(&self, name: &str) -> Result<Option<ProcessId>> {
+    pub(crate) fn process(&self, name: &str) -> Result<Option<ProcessId>> {
         let record = self.record()?;
         let process = record.processes.iter().find(|p| p.name == name);
         let process = process.with_context(|| format!("there is no {name}"))?;
@@ -87,7 +84,7 @@ impl PrivateStack {
     }
 
     /// Signals a process by its name. Returns which, or nothing if none runs.
-    pub(super) fn signal(&self, name: &str, signal: Signal) -> Result<Option<ProcessId>> {
+    pub(crate) fn signal(&self, name: &str, signal: Signal) -> Result<Option<ProcessId>> {
         let process = self.process(name)?;
         if let Some(id) = process {
             id.signal(signal)?;
@@ -96,17 +93,17 @@ impl PrivateStack {
     }
 
     /// Nothing that ends is started again while the supervisor is paused.
-    pub(super) fn pause_supervisor(&self) -> Result<()> {
+    pub(crate) fn pause_supervisor(&self) -> Result<()> {
         self.record()?.supervisor.signal(Signal::STOP)
     }
 
-    pub(super) fn resume_supervisor(&self) -> Result<()> {
+    pub(crate) fn resume_supervisor(&self) -> Result<()> {
         self.record()?.supervisor.signal(Signal::CONT)
     }
 
     /// Kills every process, the supervisor first so that it starts none again. Returns how
     /// many there were.
-    pub(super) fn kill_all(&self) -> Result<usize> {
+    pub(crate) fn kill_all(&self) -> Result<usize> {
         self.record()?.supervisor.signal(Signal::KILL)?;
         self.await_death(&[self.record()?.supervisor])?;
         // The record does not change any more.
@@ -130,7 +127,7 @@ impl PrivateStack {
     }
 
     /// Resumes whatever is paused and waits until every process is ready.
-    pub(super) fn heal(&self) -> Result<()> {
+    pub(crate) fn heal(&self) -> Result<()> {
         self.resume_supervisor()?;
         for process in self.record()?.alive() {
             process.signal(Signal::CONT)?;
@@ -163,7 +160,7 @@ impl PrivateStack {
     }
 
     /// Stops it in good order.
-    pub(super) fn stop(&self) -> Result<()> {
+    pub(crate) fn stop(&self) -> Result<()> {
         let lock = self.dir.lock()?;
         down::stop(&self.dir)?;
         drop(lock);
@@ -180,11 +177,13 @@ impl Drop for PrivateStack {
 }
 
 fn names(kind: &str, count: u16) -> Vec<String> {
-    (1..=count).map(|number| format!("{kind}-{number}")).collect()
+    (1..=count)
+        .map(|number| format!("{kind}-{number}"))
+        .collect()
 }
 
 /// Refuses a folder in which something is: a run must begin without data.
-pub(super) fn check_unused(folder: &Path) -> Result<()> {
+pub(crate) fn check_unused(folder: &Path) -> Result<()> {
     let used = folder.exists() && fs::read_dir(folder)?.next().is_some();
     if used {
         bail!(

@@ -67,7 +67,8 @@ impl Switch {
                 per_mille,
                 extra,
             } => {
-                let extra = extra.map_or_else(String::new, |(name, ms)| format!(",\"{name}\":{ms}"));
+                let extra =
+                    extra.map_or_else(String::new, |(name, ms)| format!(",\"{name}\":{ms}"));
                 let (whole, rest) = (per_mille / 1000, per_mille % 1000);
                 let body = format!("{{\"{name}\":{whole}.{rest:03}{extra}}}");
                 ("/admin/chaos", body)

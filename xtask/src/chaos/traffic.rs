@@ -74,6 +74,12 @@ impl Traffic {
 }
 
 impl Payment {
+    /// The number that an id of ours ends with.
+    pub(super) fn number(id: &str) -> Option<u64> {
+        let (_, number) = id.rsplit_once('-')?;
+        u64::from_str_radix(number, 16).ok()
+    }
+
     /// The body of a `POST /payments`.
     pub(super) fn body(&self) -> String {
         let (whole, rest) = (self.cents / 100, self.cents % 100);
@@ -114,6 +120,7 @@ mod tests {
         let ids: BTreeSet<String> = (0..1000).map(|n| traffic.payment(n).id).collect();
         assert_eq!(ids.len(), 1000);
         assert!(ids.iter().all(|id| id.len() == 36));
+        assert_eq!(Payment::number(&traffic.payment(0xabc).id), Some(0xabc));
         assert_eq!(traffic.payment(5), Traffic { seed: 7 }.payment(5));
         assert_ne!(traffic.payment(5), Traffic { seed: 8 }.payment(5));
     }

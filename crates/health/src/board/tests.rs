@@ -140,6 +140,17 @@ async fn a_time_out_of_long_ago_does_not_open_the_breaker() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failure_of_something_asked_earlier_does_not_either() {
+    let (board, rank) = board(4);
+    let early = board.try_start(rank, now()).unwrap();
+    board.try_start(rank, now()).unwrap().ended(Ended::Answered);
+    early.ended(Ended::Failed);
+    assert_eq!(board.condition(rank, now()), Condition::Fine);
+    fail(&board, rank);
+    assert_eq!(board.condition(rank, now()), Condition::Failing);
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_asked_in_vain_is_woken_when_a_permit_comes_back() {
     let (board, rank) = board(1);
     let permit = board.try_start(rank, now()).unwrap();

@@ -1,0 +1,44 @@
+//! Every fault at once, under load: the stack must come out of it with all books equal.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::faults::FaultRun;
+use super::load::{Load, LoadPlan};
+use super::register::Register;
+use super::schedule::{self, Setting};
+use super::trial::{Acted, Trial};
+use crate::clock;
+use crate::up::Fsync;
+
+pub(super) fn run(trial: &Trial) -> Result<Acted> {
+    let (fronts, leaders) = (trial.stack.fronts(), trial.stack.leaders());
+    let steps = schedule::draw(&Setting {
+        seed: trial.seed,
+        length: trial.length,
+        fronts: &fronts,
+        leaders: &leaders,
+        fsync_always: trial.fsync == Fsync::Always,
+    });
+    let register = Arc::new(Register::default());
+    let begin = clock::now();
+    let plan = LoadPlan {
+        traffic: trial.traffic(),
+        address: trial.entrance.clone(),
+        rate: trial.rate,
+        tickets: 0..trial.tickets(),
+    };
+    let load = Load::start(plan, &register)?;
+    let run = FaultRun::new(&trial.stack, &trial.simulators, &trial.interrupt, begin);
+    let done = run.run(&steps, trial.length)?;
+    load.stop();
+    println!("Healing …");
+    trial.heal()?;
+    load.join()?;
+    Ok(Acted {
+        sightings: register.sightings(),
+        done,
+        ..Acted::default()
+    })
+}

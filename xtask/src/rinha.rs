@@ -1,0 +1,155 @@
+//! Plays the contest that Feeway is measured by, scenario by scenario, with the real k6.
+//!
+//! ```text
+//! scenario ──► plan.json ──► k6 (deploy/k6) ──► result.json ──► score
+//!     │                       │  load, stages, audits             ▲
+//!     │                  stack, simulators ──► dumps ─────────────┤
+//!     └──► oracle, onlooker: what could have been earned ─────────┘
+//! ```
+
+mod arrivals;
+mod contest;
+mod flips;
+mod k6;
+mod onlooker;
+mod oracle;
+mod outcome;
+mod processors;
+mod report;
+mod scenario;
+mod score;
+mod storm;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use self::k6::K6;
+use self::scenario::Scenario;
+use crate::binaries::Profile;
+use crate::chaos::interrupt::Interrupt;
+use crate::chaos::private_stack::check_unused;
+use crate::clock;
+use crate::stack_dir::{StackDir, repository};
+
+/// What is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Play {
+    /// The contest's preliminary round: a minute.
+    Preview,
+    /// The contest's last round: five minutes.
+    Final,
+    /// Our own: two minutes in which both processors change at random.
+    Storm,
+    /// How soon a processor that fails is left, and taken again once it has recovered.
+    Flips,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RinhaOptions {
+    /// What is played
+    #[arg(value_enum)]
+    play: Play,
+
+    /// Draws the storm; the same seed draws the same, and each further run takes the next
+    /// [default: by the clock]
+    #[arg(long)]
+    seed: Option<u64>,
+
+    /// How often, each time with a stack of its own
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=20))]
+    runs: u32,
+
+    /// Kill NATS before the load begins, and leave it dead
+    #[arg(long)]
+    without_nats: bool,
+
+    /// How the programs are compiled
+    #[arg(long, value_enum, default_value = "release")]
+    profile: Profile,
+
+    /// An empty folder for stack and report [default: one in target/rinha]
+    #[arg(long)]
+    dir: Option<PathBuf>,
+
+    /// The port that takes payments [default: a free one]
+    #[arg(long)]
+    port: Option<u16>,
+
+    /// The port of the first simulated processor; the second has the next one [default: free
+    /// ones]
+    #[arg(long)]
+    simulator_port: Option<u16>,
+}
+
+/// Plays it. Returns whether nothing was lost, twice, unasked for, refused or inconsistent.
+pub(crate) fn run(options: &RinhaOptions) -> Result<bool> {
+    let folder = folder(options)?;
+    check_unused(&folder)?;
+    let interrupt = Interrupt::catch()?;
+    let k6 = K6::find_or_install()?;
+    let sound = match options.play {
+        Play::Flips => flips::run(options, &k6, &folder, &interrupt)?,
+        Play::Preview | Play::Final | Play::Storm => play(options, &k6, &folder, &interrupt)?,
+    };
+    println!("\nreport and logs: {}", folder.display());
+    Ok(sound)
+}
+
+fn folder(options: &RinhaOptions) -> Result<PathBuf> {
+    if let Some(folder) = &options.dir {
+        return Ok(std::path::absolute(folder)?);
+    }
+    let play = options.play.to_possible_value();
+    let play = play.as_ref().map_or("", |play| play.get_name());
+    let name = format!("{play}-{}", clock::unix_seconds());
+    Ok(repository().join("target/rinha").join(name))
+}
+
+fn play(options: &RinhaOptions, k6: &K6, folder: &Path, interrupt: &Interrupt) -> Result<bool> {
+    let seed = options.seed.unwrap_or_else(clock::unix_seconds);
+    let mut runs = Vec::new();
+    for number in 0..options.runs {
+        let scenario = scenario(options.play, seed.wrapping_add(number.into()));
+        let own = if options.runs == 1 {
+            folder.to_owned()
+        } else {
+            println!("\n== run {} of {} ==", number + 1, options.runs);
+            folder.join(format!("run-{}", number + 1))
+        };
+        if options.play == Play::Storm {
+            println!("Seed {}", seed.wrapping_add(number.into()));
+        }
+        let outcome = contest::run(&scenario, options, k6, &own, interrupt)?;
+        discard_data(&own)?;
+        let figures = outcome.figures(&scenario);
+        report::print(&scenario, &outcome, &figures);
+        report::print_goals(&scenario, &figures);
+        runs.push((outcome, figures));
+    }
+    if runs.len() > 1 {
+        report::print_spread(&runs);
+    }
+    Ok(runs
+        .iter()
+        .all(|(outcome, figures)| outcome.is_sound(figures)))
+}
+
+fn scenario(play: Play, seed: u64) -> Scenario {
+    match play {
+        Play::Preview | Play::Flips => Scenario::preview(),
+        Play::Final => Scenario::finals(),
+        Play::Storm => storm::storm(seed),
+    }
+}
+
+/// Programs and payments are of no use after a run; logs and reports are.
+fn discard_data(folder: &Path) -> Result<()> {
+    let dir = StackDir::new(Some(folder))?;
+    for data in [dir.binaries(), dir.redis_data()] {
+        fs::remove_dir_all(&data)?;
+    }
+    Ok(())
+}

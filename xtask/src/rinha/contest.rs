@@ -1,0 +1,169 @@
+//! One run of a scenario: a fresh stack, k6, and the books at the end.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::process::Signal;
+
+use super::RinhaOptions;
+use super::k6::K6;
+use super::outcome::Outcome;
+use super::processors::{Processor, TOKEN, held_twice};
+use super::scenario::Scenario;
+use crate::binaries::Binaries;
+use crate::chaos::interrupt::Interrupt;
+use crate::chaos::private_stack::PrivateStack;
+use crate::clock::{self, Deadline};
+use crate::ports::{check_free, visible_ports};
+use crate::readiness::Address;
+use crate::stack_dir::StackDir;
+use crate::up::word;
+
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How many single free ports are tried until one has a free neighbour.
+const PORT_TRIES: usize = 16;
+
+/// A stack of a run's own, and what it is judged with.
+pub(super) struct Arena {
+    /// Everything in it ends with it.
+    _stack: PrivateStack,
+    pub(super) processors: Vec<Processor>,
+    target: String,
+    report: PathBuf,
+}
+
+impl Arena {
+    /// Builds, and starts a stack without data in the folder.
+    pub(super) fn start(
+        scenario: &Scenario,
+        options: &RinhaOptions,
+        folder: &Path,
+    ) -> Result<Self> {
+        let dir = StackDir::new(Some(folder))?;
+        dir.create()?;
+        Binaries::build(options.profile, &dir.binaries())?;
+        let simulator_port = match options.simulator_port {
+            Some(port) => port,
+            None => free_pair()?,
+        };
+        let port = match options.port {
+            Some(port) => port,
+            None => visible_ports(3)?
+                .into_iter()
+                .find(|port| !(simulator_port..=simulator_port.saturating_add(1)).contains(port))
+                .context("no free port")?,
+        };
+        let [fee_default, fee_fallback] = scenario.fees.map(|fee| fee.option());
+        let mut up: Vec<String> = vec!["--allow-purge".to_owned()];
+        for (option, value) in [
+            ("--port", port.to_string()),
+            ("--simulator-port", simulator_port.to_string()),
+            ("--fee-default", fee_default),
+            ("--fee-fallback", fee_fallback),
+            ("--profile", word(options.profile)),
+        ] {
+            up.extend([option.to_owned(), value]);
+        }
+        let stack = PrivateStack::start(dir, &up)?;
+        if options.without_nats {
+            // Paused, the supervisor does not start it again.
+            stack.pause_supervisor()?;
+            stack.signal("nats", Signal::KILL)?;
+        }
+        let target = match stack.address("haproxy")? {
+            Address::Tcp(address) => format!("http://127.0.0.1:{}", address.port()),
+            Address::Unix(path) => anyhow::bail!("the entrance listens at {}", path.display()),
+        };
+        Ok(Self {
+            processors: Processor::all(&stack)?,
+            _stack: stack,
+            target,
+            report: folder.join("report"),
+        })
+    }
+
+    /// What k6 is told of this stack.
+    pub(super) fn plan(&self, scenario: &Scenario) -> serde_json::Value {
+        let processors: Vec<(String, String)> = self
+            .processors
+            .iter()
+            .map(|processor| (processor.url(), TOKEN.to_owned()))
+            .collect();
+        scenario.plan(&self.target, &processors)
+    }
+
+    pub(super) fn report(&self) -> &Path {
+        &self.report
+    }
+}
+
+/// A port that is free and whose successor is.
+fn free_pair() -> Result<u16> {
+    let is_free =
+        |port| check_free(std::net::Ipv4Addr::LOCALHOST, port, "--simulator-port").is_ok();
+    visible_ports(PORT_TRIES)?
+        .into_iter()
+        .find(|port| is_free(*port) && port.checked_add(1).is_some_and(is_free))
+        .context("no two free ports in a row: give --simulator-port")
+}
+
+/// Runs a scenario once on a stack of its own in this folder.
+pub(super) fn run(
+    scenario: &Scenario,
+    options: &RinhaOptions,
+    k6: &K6,
+    folder: &Path,
+    interrupt: &Interrupt,
+) -> Result<Outcome> {
+    let arena = Arena::start(scenario, options, folder)?;
+    interrupt.check()?;
+    let length = scenario.ends_after();
+    println!("\nRunning {} for {} s …", scenario.name, length.as_secs());
+    let plan = arena.plan(scenario);
+    let counted = k6.start(&plan, arena.report(), length)?.finish(interrupt)?;
+    let (held, settled_after) = if scenario.settle_for.is_zero() {
+        (counted.held, None)
+    } else {
+        println!("Waiting until all is settled …");
+        let (held, after) = settle(&arena, counted.accepted, scenario.settle_for, interrupt)?;
+        (held, Some(after))
+    };
+    println!("Reading the processors' books …");
+    let twice = held_twice(&arena.processors)?;
+    Ok(Outcome {
+        counted,
+        held,
+        twice,
+        settled_after,
+    })
+}
+
+/// Waits for a bounded time until the processors hold what was accepted and work on nothing.
+/// Returns what they hold then, and how long that took.
+fn settle(
+    arena: &Arena,
+    accepted: u64,
+    patience: Duration,
+    interrupt: &Interrupt,
+) -> Result<([u64; 2], Duration)> {
+    let begin = clock::now();
+    let deadline = Deadline::after(patience);
+    loop {
+        interrupt.check()?;
+        let mut held = [0; 2];
+        let mut busy = 0;
+        for (held, processor) in held.iter_mut().zip(&arena.processors) {
+            let stats = processor.stats()?;
+            *held = stats.payments;
+            busy += stats.working + stats.queued;
+        }
+        let all = held.iter().sum::<u64>() >= accepted && busy == 0;
+        if all || deadline.passed() {
+            return Ok((held, begin.elapsed()));
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
