@@ -23,6 +23,9 @@ pub(crate) struct TestOptions {
     filter: Option<String>,
 }
 
+/// The runs of `cargo xtask chaos` that are part of every test: scenario, minutes, seed.
+const CHAOS: [(&str, &str, &str); 2] = [("mixed", "2", "1"), ("kill-all", "0.5", "1")];
+
 /// A finished step: what it is, how long it took, whether it went well.
 struct Step {
     name: String,
@@ -34,6 +37,7 @@ struct Step {
 pub(crate) fn run(options: &TestOptions) -> Result<bool> {
     let servers = Servers::find_or_install()?;
     let mut steps = Vec::new();
+    steps.push(step("Cargo.lock", cargo().args(["fetch", "--locked"]))?);
     if !options.skip_lint {
         steps.push(step("format", cargo().args(["fmt", "--all", "--check"]))?);
         let lint = [
@@ -61,6 +65,14 @@ pub(crate) fn run(options: &TestOptions) -> Result<bool> {
             took: started.elapsed(),
             passed: counted.failed == 0,
         });
+    }
+
+    if options.filter.is_none() {
+        for scenario in CHAOS {
+            let step = chaos(&scenario)?;
+            tally.count(step.passed);
+            steps.push(step);
+        }
     }
 
     println!();
@@ -93,6 +105,15 @@ fn step(name: &str, command: &mut Command) -> Result<Step> {
         took: started.elapsed(),
         passed: status.success(),
     })
+}
+
+/// Breaks a stack of its own and audits every payment, in a process of its own as well.
+fn chaos((scenario, minutes, seed): &(&str, &str, &str)) -> Result<Step> {
+    let program = std::env::current_exe().context("this program has no path")?;
+    let mut chaos = Command::new(program);
+    chaos.args(["chaos", "--profile", "dev", "--scenario", scenario]);
+    chaos.args(["--minutes", minutes, "--seed", seed]);
+    step(&format!("chaos {scenario}"), &mut chaos)
 }
 
 /// HAProxy takes a configuration with warnings; we do not.

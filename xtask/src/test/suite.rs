@@ -22,6 +22,17 @@ pub(super) struct Tally {
     pub(super) failed: u64,
 }
 
+impl Tally {
+    /// Counts one more test.
+    pub(super) fn count(&mut self, passed: bool) {
+        if passed {
+            self.passed += 1;
+        } else {
+            self.failed += 1;
+        }
+    }
+}
+
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.passed += other.passed;

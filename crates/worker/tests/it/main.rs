@@ -8,9 +8,11 @@
 mod audit;
 mod front;
 mod gate;
+mod rejection;
 mod schedule;
 mod scripted_processor;
 mod shop;
 mod simulation;
+mod stale_page;
 mod unreliable_store;
 mod world;

@@ -61,6 +61,7 @@ impl Fault {
                 Mood::Slow(_) => "slow",
                 Mood::Failing => "500",
                 Mood::Overloaded => "429",
+                Mood::Malformed => "400",
                 Mood::Refusing => "refusal",
                 Mood::BadGateway => "502",
                 Mood::ResetBeforeInsert => "reset before insert",
@@ -202,7 +203,7 @@ fn trouble_before(planned: &Planned, rng: &mut fastrand::Rng) -> Option<Planned>
 }
 
 fn mood(rng: &mut fastrand::Rng) -> Mood {
-    match rng.u8(..10) {
+    match rng.u8(..11) {
         0 => Mood::Slow(Duration::from_millis(rng.u64(10..8_000))),
         1 => Mood::Failing,
         2 => Mood::Overloaded,
@@ -212,6 +213,7 @@ fn mood(rng: &mut fastrand::Rng) -> Mood {
         6 => Mood::ResetAfterInsert,
         7 => Mood::HangAfterInsert,
         8 => Mood::InsertLate,
+        9 => Mood::Malformed,
         _ => Mood::ErrorAfterInsert,
     }
 }

@@ -20,6 +20,7 @@ pub(crate) enum Mood {
     Slow(Duration),
     Failing,
     Overloaded,
+    Malformed,
     Refusing,
     BadGateway,
     ResetBeforeInsert,
@@ -108,6 +109,7 @@ impl ScriptedProcessor {
                 PostAnswer::Failing
             }
             Mood::Overloaded => PostAnswer::Overloaded,
+            Mood::Malformed => PostAnswer::Malformed,
             Mood::Refusing => PostAnswer::Unreachable,
             Mood::BadGateway => {
                 if first < 500 {
@@ -180,6 +182,7 @@ impl ProcessorClient for Line {
             Mood::Fine
             | Mood::Slow(_)
             | Mood::Failing
+            | Mood::Malformed
             | Mood::HangAfterInsert
             | Mood::InsertLate
             | Mood::ErrorAfterInsert => false,
