@@ -77,21 +77,31 @@ impl Latency {
         self.reported = Some(Reported { latency, at });
     }
 
-    /// What an attempt started now is expected to take; zero when nothing is known.
+    /// What an attempt started now is expected to take: the newest that is known, however
+    /// old; zero when nothing is.
     pub(crate) fn expected(&self, now: Instant) -> Duration {
-        let fresh = |at: Instant| now.duration_since(at) < STALE_AFTER;
-        let samples = || self.samples.iter().filter(|sample| fresh(sample.at));
-        let measured = samples().map(|sample| sample.latency).min();
-        let measured_at = samples().map(|sample| sample.at).max();
+        let measured = self.samples.iter().map(|sample| sample.latency).min();
+        let measured_at = self.measured_at();
         let reported = self
             .reported
-            .filter(|reported| fresh(reported.at))
             .filter(|reported| measured_at.is_none_or(|at| at < reported.at))
             .map(|reported| reported.latency);
         reported
             .or(measured)
             .unwrap_or(Duration::ZERO)
             .max(self.waiting(now))
+    }
+
+    /// When what is known will be stale.
+    pub(crate) fn stale_at(&self) -> Option<Instant> {
+        let reported_at = self.reported.map(|reported| reported.at);
+        self.measured_at()
+            .max(reported_at)
+            .map(|at| at + STALE_AFTER)
+    }
+
+    fn measured_at(&self) -> Option<Instant> {
+        self.samples.iter().map(|sample| sample.at).max()
     }
 
     /// How long the oldest attempt has waited that nothing started later has overtaken: a
@@ -154,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newer_of_report_and_measure_counts_until_it_is_stale() {
+    fn the_newer_of_report_and_measure_counts() {
         let start = Instant::now();
         let mut latency = Latency::default();
         let flight = latency.start(start);
@@ -164,6 +174,7 @@ mod tests {
         let flight = latency.start(start + SECOND);
         latency.answer(flight, start + SECOND + SECOND / 5);
         assert_eq!(latency.expected(start + 2 * SECOND), SECOND / 10);
-        assert_eq!(latency.expected(start + 60 * SECOND), Duration::ZERO);
+        let stale_at = start + SECOND + SECOND / 5 + STALE_AFTER;
+        assert_eq!(latency.stale_at(), Some(stale_at));
     }
 }

@@ -91,7 +91,7 @@ impl Standing {
 
     /// Takes a permit for a probe if one is due.
     pub(crate) fn start_probe(&mut self, config: &BoardConfig, now: Instant) -> Option<u64> {
-        if self.probes >= MAX_PROBES || now < self.next_probe {
+        if now < self.probe_due(config, now)? {
             return None;
         }
         let flight = self.start(config, now)?;
@@ -101,6 +101,19 @@ impl Standing {
         let spread = self.latency.expected(now) / MAX_PROBES;
         self.next_probe = now + config.probe_interval.max(spread);
         Some(flight)
+    }
+
+    /// From when on a probe may start; never while as many as may be are outstanding.
+    ///
+    /// A failing processor refuses a probe, which costs nothing. A slow one keeps it for as
+    /// long as it is slow, so the leader's reports have to tell of its recovery, and only
+    /// when there are none any more a single probe does.
+    fn probe_due(&self, config: &BoardConfig, now: Instant) -> Option<Instant> {
+        match self.condition(config, now) {
+            Condition::Failing => (self.probes < MAX_PROBES).then_some(self.next_probe),
+            Condition::Slow => self.latency.stale_at().filter(|_| self.probes == 0),
+            Condition::Fine => None,
+        }
     }
 
     /// When a permit refused now might be had because time alone has passed.
@@ -113,7 +126,7 @@ impl Standing {
             .latency
             .waiting_since()
             .map(|since| since + config.max_latency);
-        let probe = (!full && self.probes < MAX_PROBES).then_some(self.next_probe);
+        let probe = self.probe_due(config, now).filter(|_| !full);
         let chances = restored.into_iter().chain(slow).chain(probe);
         // What has passed already was no chance, or the permit would not have been refused.
         chances.filter(|chance| *chance > now).min()
@@ -197,7 +210,7 @@ impl Standing {
             }
         } else {
             self.latency.report(min_response_time, asked);
-            // Not failing any more is worth a probe at once; the probe closes the breaker.
+            // Not failing any more is worth a probe at once, which then closes the breaker.
             self.next_probe = self.next_probe.min(now);
         }
         self.condition(config, now) != before || !failing

@@ -121,11 +121,26 @@ async fn a_report_counts_unless_an_own_answer_is_newer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_report_of_slowness_makes_it_slow_until_it_is_stale() {
+async fn a_slow_one_gets_no_probe_but_one_when_all_that_is_known_is_stale() {
     let (board, rank) = board(4);
     board.report(rank, false, 2000 * MILLISECOND, now());
     assert_eq!(board.condition(rank, now()), Condition::Slow);
-    advance(15_000 * MILLISECOND).await;
+    advance(14_999 * MILLISECOND).await;
+    assert!(board.try_probe(rank, now()).is_none());
+    assert_eq!(board.next_chance(rank, now()), Some(now() + MILLISECOND));
+    advance(MILLISECOND).await;
+    let probe = board.try_probe(rank, now()).unwrap();
+    assert!(board.try_probe(rank, now()).is_none(), "one at a time");
+    probe.ended(Ended::Answered);
+    assert_eq!(board.condition(rank, now()), Condition::Fine);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_ends_slowness() {
+    let (board, rank) = board(4);
+    board.report(rank, false, 2000 * MILLISECOND, now());
+    advance(5000 * MILLISECOND).await;
+    board.report(rank, false, Duration::ZERO, now());
     assert_eq!(board.condition(rank, now()), Condition::Fine);
 }
 
