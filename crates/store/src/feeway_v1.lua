@@ -181,34 +181,39 @@ local function restore_reject(keys, args)
   return { 'rejected' }
 end
 
+-- The bytes of an hour's roll-up: for each second 4 of count and 8 of cents.
+local HOUR_BYTES = 3600 * 12
+
 -- Counts a payment in the roll-ups and lists it in the ledger. A day's cents are the
--- largest sum: when they fit, all do, and when they do not, nothing was written.
+-- largest sum: when they fit, all do, and when they do not, nothing stays written.
 local function book(keys, args)
   local id, processor, micros, cents = args[1], args[2], args[3], args[4]
-  local second, minute, hour, day = args[6], args[7], args[8], args[9]
-  local sum = redis.pcall('HINCRBY', keys[7], day .. 'c', cents)
-  if type(sum) == 'table' then return sum end
-  local payments = redis.call('HINCRBY', keys[7], day .. 'n', 1)
-  redis.call('HINCRBY', keys[6], hour .. 'c', cents)
-  redis.call('HINCRBY', keys[6], hour .. 'n', 1)
-  redis.call('HINCRBY', keys[5], minute .. 'c', cents)
-  redis.call('HINCRBY', keys[5], minute .. 'n', 1)
-  redis.call('HINCRBY', keys[4], second .. 'c', cents)
-  redis.call('HINCRBY', keys[4], second .. 'n', 1)
-  redis.call('ZADD', keys[3], micros, id .. processor .. ':' .. cents)
-  if payments == 1 then
-    redis.call('HSETNX', keys[9], processor .. ':' .. args[10], day)
+  local sums = redis.call('BITFIELD', keys[5], 'OVERFLOW', 'FAIL',
+    'INCRBY', 'i64', args[6], cents, 'INCRBY', 'i64', args[7], '1',
+    'INCRBY', 'i64', args[8], cents, 'INCRBY', 'i64', args[9], '1')
+  if not sums[1] then
+    redis.call('BITFIELD', keys[5], 'INCRBY', 'i64', args[7], '-1',
+      'INCRBY', 'i64', args[8], '-' .. cents, 'INCRBY', 'i64', args[9], '-1')
+    return redis.error_reply('ERR the cents of a day do not fit')
   end
+  if sums[4] == 1 then
+    -- The first of this hour: the roll-up gets its whole size at once, since one that grows
+    -- is given twice what it needs.
+    redis.call('SETRANGE', keys[4], HOUR_BYTES - 1, '\0')
+    redis.call('HSETNX', keys[7], processor .. ':' .. args[12], micros)
+  end
+  redis.call('BITFIELD', keys[4], 'INCRBY', 'i64', args[10], cents, 'INCRBY', 'u32', args[11], '1')
+  redis.call('ZADD', keys[3], micros, id .. processor .. ':' .. cents)
   return nil
 end
 
--- keys: open, settled, ledger of the hour, sums of the minute, hour, day and quarter,
---       conflicts, processors
--- args: id, processor, requestedAt, cents, fee in millionths,
---       second of the minute, minute of the hour, hour of the day, day, quarter
+-- keys: open, settled, ledger of the hour, sums of the hour and of the quarter, conflicts,
+--       processors
+-- args: id, processor, requestedAt, cents, fee in millionths, then where cents and count
+--       are counted (in bits): of the day, of the hour, of the second; quarter
 local function settle(keys, args)
   local id, processor = args[1], args[2]
-  check(#id == 16 and #keys == 9 and #args == 10, 'a malformed settlement')
+  check(#id == 16 and #keys == 7 and #args == 12, 'a malformed settlement')
   local record = processor .. ':' .. args[3] .. ':' .. args[4] .. ':' .. args[5]
   check(string.find(record, '^[a-z0-9-]+:%d+:%d+:%d+$'), 'a malformed settlement')
   local entry = redis.call('HGET', keys[1], id)
@@ -224,11 +229,11 @@ local function settle(keys, args)
     if first == processor then
       reply = { 'known' }
     else
-      local others = redis.call('HGET', keys[8], id) or first
+      local others = redis.call('HGET', keys[6], id) or first
       if not string.find(others, '|' .. processor .. ':', 1, true) then
         local fault = book(keys, args)
         if fault then return fault end
-        redis.call('HSET', keys[8], id, others .. '|' .. record)
+        redis.call('HSET', keys[6], id, others .. '|' .. record)
       end
       reply = { 'conflict', first }
     end

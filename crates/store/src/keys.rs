@@ -36,6 +36,7 @@ pub(crate) fn ledger(hour: i64) -> String {
     format!("{{0}}:ledger:{hour}")
 }
 
+/// The roll-up of an hour's seconds, or of a quarter's days and hours.
 pub(crate) fn sum(processor: &ProcessorName, unit: Unit, period: i64) -> String {
     format!("{{0}}:sum:{processor}:{}:{period}", unit.letter())
 }

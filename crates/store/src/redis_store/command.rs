@@ -106,8 +106,6 @@ pub(crate) fn settle(settlement: &Settlement) -> Cmd {
             &keys::settled(payment.id),
             &keys::ledger(place.hour),
             &sum(Unit::Second),
-            &sum(Unit::Minute),
-            &sum(Unit::Hour),
             &sum(Unit::Day),
             keys::CONFLICTS,
             keys::PROCESSORS,
@@ -118,8 +116,8 @@ pub(crate) fn settle(settlement: &Settlement) -> Cmd {
         .arg(requested_at.micros())
         .arg(payment.amount.cents())
         .arg(fee.millionths());
-    for unit in [Unit::Second, Unit::Minute, Unit::Hour, Unit::Day] {
-        call.arg(place.slot(unit).1);
+    for unit in [Unit::Day, Unit::Hour, Unit::Second] {
+        call.arg(&unit.bits(place.slot(unit).1));
     }
     call.arg(place.quarter);
     call

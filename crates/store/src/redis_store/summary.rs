@@ -65,9 +65,12 @@ impl Reads {
         transaction.atomic();
         transaction.cmd("HGETALL").arg(keys::PROCESSORS);
         for (processor, slice) in &slices {
+            let bytes = slice.unit.bytes(&slice.numbers);
             transaction
-                .cmd("HGETALL")
-                .arg(keys::sum(processor, slice.unit, slice.period));
+                .cmd("GETRANGE")
+                .arg(keys::sum(processor, slice.unit, slice.period))
+                .arg(bytes.start)
+                .arg(bytes.end - 1);
         }
         for edge in &plan.edges {
             transaction
@@ -87,9 +90,11 @@ impl Reads {
         let (sums, edges) = replies
             .split_at_checked(self.slices.len())
             .ok_or_else(|| unreadable(&replies))?;
-        for ((processor, slice), fields) in self.slices.iter().zip(sums) {
+        for ((processor, slice), sum) in self.slices.iter().zip(sums) {
             let total = self.totals.entry(processor.clone()).or_default();
-            add_fields(total, slice, fields).ok_or_else(|| unreadable(fields))?;
+            bytes(sum)
+                .and_then(|places| slice.unit.add_up(places, total))
+                .ok_or_else(|| unreadable(sum))?;
         }
         for members in edges {
             self.add_members(members)
@@ -112,27 +117,6 @@ impl Reads {
         }
         Some(())
     }
-}
-
-/// Adds the fields of a roll-up that belong to a slice: `<number>n` counts payments,
-/// `<number>c` their cents.
-fn add_fields(total: &mut Total, slice: &Slice, fields: &Value) -> Option<()> {
-    let Value::Map(fields) = fields else {
-        return None;
-    };
-    for (field, value) in fields {
-        let field = std::str::from_utf8(bytes(field)?).ok()?;
-        let value: i128 = std::str::from_utf8(bytes(value)?).ok()?.parse().ok()?;
-        let (number, kind) = field.split_at_checked(field.len().checked_sub(1)?)?;
-        if slice.fields.contains(&number.parse().ok()?) {
-            match kind {
-                "n" => total.add(u64::try_from(value).ok()?, 0),
-                "c" => total.add(0, value),
-                _ => return None,
-            }
-        }
-    }
-    Some(())
 }
 
 fn read_known(names: &Value) -> Option<BTreeSet<Known>> {
