@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-use feeway_domain::{CorrelationId, Payment, ProcessorName, Purge, Store, StoreFault};
+use feeway_domain::{CorrelationId, LedgerFault, Payment, ProcessorName, Purge, Store, StoreFault};
 use hyper::Request;
 use hyper::body::Incoming;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -97,7 +97,7 @@ impl<S: Store, I: Intake> App<S, I> {
         let window =
             window_query::parse(query).map_err(|error| Problem::bad_request(&error.to_string()))?;
         let _permit = permit(&self.questions_in_hand, &problem::TOO_MANY_QUESTIONS)?;
-        let summary = self.store.summary(window).await.map_err(ledger_away)?;
+        let summary = self.store.summary(window).await.map_err(too_old_or_away)?;
         Ok(answer::json(summary::body(
             &self.settings.processors,
             &summary,
@@ -140,6 +140,14 @@ fn permit<'a>(
     full: &'static Problem,
 ) -> Result<SemaphorePermit<'a>, &'static Problem> {
     lane.try_acquire().or(Err(full))
+}
+
+/// Why the ledger has no answer.
+fn too_old_or_away(fault: LedgerFault) -> Refusal {
+    match fault {
+        LedgerFault::TooOld { oldest } => Problem::too_old(oldest).into(),
+        LedgerFault::Store(fault) => ledger_away(fault).into(),
+    }
 }
 
 /// A question changes nothing, so it does not matter what kept the store from answering.

@@ -1,6 +1,7 @@
 //! The refusals: each status, title and detail that a client may see stands here.
 
 use bytes::Bytes;
+use feeway_domain::RequestedAt;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
@@ -158,6 +159,13 @@ impl Problem {
     /// 400 with a detail that is known only now.
     pub(crate) fn bad_request(detail: &str) -> Self {
         Self::written(StatusCode::BAD_REQUEST, "Bad Request", detail)
+    }
+
+    /// 400 to a question about single payments that are no longer kept.
+    pub(crate) fn too_old(oldest: RequestedAt) -> Self {
+        Self::bad_request(&format!(
+            "single payments are kept from {oldest} on; before it a summary may only begin with a whole hour, such as 2025-07-15T12:00:00Z, and end with one, such as 2025-07-15T12:59:59.999999Z"
+        ))
     }
 
     /// 409 to a purge while so many payments are open.

@@ -219,7 +219,7 @@ async fn questions_are_refused_while_the_store_is_away() {
     let front = Front::start().await;
     let mut client = Client::unix(&front).await;
     for fault in [StoreFault::Away, StoreFault::Full, StoreFault::Unknown] {
-        *front.script.summary.lock().unwrap() = Some(Err(fault));
+        *front.script.summary.lock().unwrap() = Some(Err(fault.into()));
         *front.script.state.lock().unwrap() = Some(Err(fault));
         *front.script.purge.lock().unwrap() = Some(Err(fault));
         client.ask("GET", "/payments-summary").await.detail(503);

@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use feeway_domain::{ProcessorName, StoreFault, Summary, Total, Window};
+use feeway_domain::{LedgerFault, ProcessorName, StoreFault, Summary, Total, Window};
 use redis::{Pipeline, Value, pipe};
 
+use crate::horizon::Horizon;
 use crate::keys;
 use crate::record::read_ledger_member;
 use crate::redis_store::RedisStore;
@@ -20,22 +21,23 @@ const ATTEMPTS: usize = 8;
 impl RedisStore {
     /// Adds up a window from one atomic read. Which keys there are to read is remembered
     /// from the last time; the read itself says whether that is still right.
-    pub(crate) async fn summarize(&self, window: Window) -> Result<Summary, StoreFault> {
+    pub(crate) async fn summarize(&self, window: Window) -> Result<Summary, LedgerFault> {
         let plan = Plan::of(window);
         for _ in 0..ATTEMPTS {
             let known = Arc::clone(&*self.inner.known.lock().await);
             let reads = Reads::new(&plan, &known);
             let replies = self.read_together(&reads.transaction).await?;
-            let Some((names, replies)) = replies.split_first() else {
-                return Err(unreadable(&replies));
+            let [names, horizon, replies @ ..] = &replies[..] else {
+                return Err(unreadable(&replies).into());
             };
             let current = read_known(names).ok_or_else(|| unreadable(names))?;
             if current == *known {
-                return reads.add_up(replies);
+                Horizon::read(bytes(horizon)).check(window)?;
+                return Ok(reads.add_up(replies)?);
             }
             *self.inner.known.lock().await = Arc::new(current);
         }
-        Err(StoreFault::Unknown)
+        Err(StoreFault::Unknown.into())
     }
 }
 
@@ -64,6 +66,7 @@ impl Reads {
         let mut transaction = pipe();
         transaction.atomic();
         transaction.cmd("HGETALL").arg(keys::PROCESSORS);
+        transaction.cmd("GET").arg(keys::HORIZON);
         for (processor, slice) in &slices {
             let bytes = slice.unit.bytes(&slice.numbers);
             transaction

@@ -97,8 +97,8 @@ async fn a_summary_costs_the_same_for_any_number_of_payments() {
             .sum();
         counts.push(calls);
     }
-    // MULTI, the processors, one quarter, EXEC.
-    assert_eq!(counts, [4, 4]);
+    // MULTI, the processors, the horizon, one quarter, EXEC.
+    assert_eq!(counts, [5, 5]);
 }
 
 #[tokio::test]

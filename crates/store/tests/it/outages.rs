@@ -24,7 +24,7 @@ async fn away_means_nothing_was_sent_and_is_said_within_a_second() {
     let accepted = world.store.accept(&hold, &payment(1), None).await;
     assert_eq!(accepted, Err(StoreFault::Away));
     let summary = world.store.summary(Window::default()).await;
-    assert_eq!(summary, Err(StoreFault::Away));
+    assert_eq!(summary, Err(StoreFault::Away.into()));
     assert!(began.elapsed() < ANSWER, "{:?}", began.elapsed());
     world.redis.restart();
     up(&world.store).await;
