@@ -63,7 +63,7 @@ pub(crate) static NO_SUCH_ADDRESS: Problem = problem!(
     NOT_FOUND,
     404,
     "Not Found",
-    "nothing is at this address; there are POST /payments, GET /payments-summary, GET /payments/{id} and POST /purge-payments"
+    "nothing is at this address; there are POST and GET /payments, GET /payments-summary, GET /payments/{id} and POST /purge-payments"
 );
 pub(crate) static NO_ADMIN_ADDRESS: Problem = problem!(
     NOT_FOUND,
@@ -79,6 +79,7 @@ pub(crate) static NO_SUCH_PAYMENT: Problem = problem!(
 );
 pub(crate) static GET_ONLY: Problem = wrong_method!("GET");
 pub(crate) static POST_ONLY: Problem = wrong_method!("POST");
+pub(crate) static GET_OR_POST_ONLY: Problem = wrong_method!("GET, POST");
 
 pub(crate) static AMOUNT_DIFFERS: Problem = problem!(
     CONFLICT,
@@ -241,7 +242,7 @@ impl From<Problem> for Refusal {
 
 /// The text as it may stand between the quotes of a JSON string. Our details are plain
 /// sentences; what they quote need not be.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut written = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -273,6 +274,7 @@ mod tests {
             &NO_SUCH_PAYMENT,
             &GET_ONLY,
             &POST_ONLY,
+            &GET_OR_POST_ONLY,
             &AMOUNT_DIFFERS,
             &PURGE_FORBIDDEN,
             &BODY_TOO_LARGE,

@@ -28,9 +28,10 @@ pub(crate) struct Script {
     pub(crate) windows: Mutex<Vec<Window>>,
     pub(crate) state: Mutex<Option<Result<Option<PaymentState>, StoreFault>>>,
     pub(crate) purge: Mutex<Option<Result<Purge, StoreFault>>>,
-    /// While somebody holds one of these, payments or questions wait.
+    /// While one of these is shut, payments, questions or listings wait.
     pub(crate) payment_gate: Gate,
     pub(crate) question_gate: Gate,
+    pub(crate) listing_gate: Gate,
 }
 
 /// Open unless it is shut.
@@ -124,7 +125,7 @@ impl Store for Scripted {
 
     async fn list(&self, listing: &Listing) -> Result<Page, LedgerFault> {
         self.0.listings.lock().unwrap().push(listing.clone());
-        self.0.question_gate.pass().await;
+        self.0.listing_gate.pass().await;
         let scripted = self.0.page.lock().unwrap().clone();
         scripted.unwrap_or(Ok(Page::default()))
     }
