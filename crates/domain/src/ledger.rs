@@ -1,6 +1,6 @@
 //! The ledger's words: what is settled, and what can be asked about it.
 
-use crate::{CorrelationId, Fee, Money, Payment, ProcessorName, RequestedAt, Total};
+use crate::{CorrelationId, Fee, Money, Payment, ProcessorName, RequestedAt, StoreFault, Total};
 
 /// The fact that a processor holds a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,12 @@ pub enum Settle {
     Conflict {
         /// The one that was recorded first.
         first: ProcessorName,
+    },
+    /// It is older than the oldest exact instant, where the books are closed: it is known
+    /// from now on, but counts in no summary. Somebody must look.
+    TooOld {
+        /// The oldest instant that could have been counted.
+        oldest: RequestedAt,
     },
 }
 
@@ -81,6 +87,30 @@ impl Summary {
     }
 }
 
+/// A question to the ledger that has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerFault {
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// Single payments of that time are no longer kept. Before the oldest instant, a
+    /// summary may begin and end with whole hours only.
+    #[error("single payments are kept from {oldest} on")]
+    TooOld {
+        /// The oldest instant of which every payment is kept.
+        oldest: RequestedAt,
+    },
+}
+
+/// The reply to retiring what is older than the retention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retire {
+    /// Nothing old is left.
+    Done,
+    /// Some is.
+    More,
+}
+
 /// Where a payment stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentState {
@@ -116,6 +146,17 @@ pub enum Status {
         /// The instant in its books.
         requested_at: RequestedAt,
     },
+}
+
+impl Status {
+    /// The processor that holds it or may have seen it, if any.
+    pub fn processor(&self) -> Option<&ProcessorName> {
+        match self {
+            Self::Open { processor } => processor.as_ref(),
+            Self::Settled { processor, .. } | Self::Conflict { processor, .. } => Some(processor),
+            Self::Rejected => None,
+        }
+    }
 }
 
 /// The reply to a purge.

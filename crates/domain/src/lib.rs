@@ -19,6 +19,7 @@ mod correlation_id;
 mod health_report;
 mod journal;
 mod ledger;
+mod listing;
 mod money;
 mod outcome;
 mod payment;
@@ -32,7 +33,11 @@ pub use health_report::HealthReport;
 pub use journal::{
     Accept, Adopt, Beat, Entry, HEARTBEAT, Hold, Incarnation, JournalTime, LAPSE, Reject, Rename,
 };
-pub use ledger::{PaymentState, Purge, Settle, Settlement, Status, Summary, Window, WindowError};
+pub use ledger::{
+    LedgerFault, PaymentState, Purge, Retire, Settle, Settlement, Status, Summary, Window,
+    WindowError,
+};
+pub use listing::{Cursor, Line, Listed, Listing, MAX_PAGE, Page};
 pub use money::{Money, MoneyError, Total};
 pub use outcome::{Doubt, No, Outcome};
 pub use payment::Payment;

@@ -1,8 +1,9 @@
 use std::future::Future;
 
 use crate::{
-    Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, Payment, PaymentState,
-    ProcessorName, Purge, Reject, Rename, Settle, Settlement, Summary, Window,
+    Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, LedgerFault, Listing, Page,
+    Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle, Settlement,
+    Summary, Window,
 };
 
 /// The journal of open payments and the ledger of settled ones: in Redis in the product,
@@ -78,8 +79,16 @@ pub trait Store: Clone + Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Entry>, StoreFault>> + Send;
 
-    /// What was settled in a window.
-    fn summary(&self, window: Window) -> impl Future<Output = Result<Summary, StoreFault>> + Send;
+    /// What was settled in a window, to the microsecond or not at all.
+    fn summary(&self, window: Window) -> impl Future<Output = Result<Summary, LedgerFault>> + Send;
+
+    /// A page of single payments.
+    fn list(&self, listing: &Listing) -> impl Future<Output = Result<Page, LedgerFault>> + Send;
+
+    /// Closes the books of hours that are older than the retention, and forgets single
+    /// payments a day later: a bounded number of them, so that nobody waits for it.
+    /// Anybody may call it at any time.
+    fn retire(&self) -> impl Future<Output = Result<Retire, StoreFault>> + Send;
 
     /// Where a payment stands, if it is known.
     fn find(

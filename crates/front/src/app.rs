@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-use feeway_domain::{CorrelationId, Payment, ProcessorName, Purge, Store, StoreFault};
+use feeway_domain::{CorrelationId, LedgerFault, Payment, ProcessorName, Purge, Store, StoreFault};
 use hyper::Request;
 use hyper::body::Incoming;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -12,7 +12,7 @@ use crate::payment_body::PaymentParser;
 use crate::problem::{self, Problem, Refusal};
 use crate::readiness::Readiness;
 use crate::route::Route;
-use crate::{payment_state, request_body, summary, window_query};
+use crate::{listing, payment_state, request_body, summary, window_query};
 
 /// What a front answers with: the store for questions, the intake for payments.
 pub struct App<S, I> {
@@ -23,6 +23,7 @@ pub struct App<S, I> {
     parser: Mutex<PaymentParser>,
     payments_in_hand: Semaphore,
     questions_in_hand: Semaphore,
+    listings_in_hand: Semaphore,
 }
 
 /// What an [`App`] is told once.
@@ -49,6 +50,7 @@ impl<S: Store, I: Intake> App<S, I> {
             parser: Mutex::default(),
             payments_in_hand: Semaphore::new(limits.payments_in_hand),
             questions_in_hand: Semaphore::new(limits.questions_in_hand),
+            listings_in_hand: Semaphore::new(limits.listings_in_hand),
             settings,
         }
     }
@@ -71,7 +73,8 @@ impl<S: Store, I: Intake> App<S, I> {
 
     async fn handle(&self, request: Request<Incoming>) -> Handled {
         match Route::of(request.method(), request.uri().path())? {
-            Route::Payments => self.accept(request.into_body()).await,
+            Route::Accept => self.accept(request.into_body()).await,
+            Route::List => self.list(request.uri().query()).await,
             Route::Summary => self.summary(request.uri().query()).await,
             Route::Payment(id) => self.find(id).await,
             Route::Purge => self.purge().await,
@@ -97,11 +100,19 @@ impl<S: Store, I: Intake> App<S, I> {
         let window =
             window_query::parse(query).map_err(|error| Problem::bad_request(&error.to_string()))?;
         let _permit = permit(&self.questions_in_hand, &problem::TOO_MANY_QUESTIONS)?;
-        let summary = self.store.summary(window).await.map_err(ledger_away)?;
+        let summary = self.store.summary(window).await.map_err(too_old_or_away)?;
         Ok(answer::json(summary::body(
             &self.settings.processors,
             &summary,
         )))
+    }
+
+    async fn list(&self, query: Option<&str>) -> Handled {
+        let asked =
+            listing::parse(query).map_err(|error| Problem::bad_request(&error.to_string()))?;
+        let _permit = permit(&self.listings_in_hand, &problem::TOO_MANY_QUESTIONS)?;
+        let page = self.store.list(&asked).await.map_err(too_old_or_away)?;
+        Ok(answer::json(listing::body(asked.listed, &page)))
     }
 
     async fn find(&self, id: CorrelationId) -> Handled {
@@ -140,6 +151,14 @@ fn permit<'a>(
     full: &'static Problem,
 ) -> Result<SemaphorePermit<'a>, &'static Problem> {
     lane.try_acquire().or(Err(full))
+}
+
+/// Why the ledger has no answer.
+fn too_old_or_away(fault: LedgerFault) -> Refusal {
+    match fault {
+        LedgerFault::TooOld { oldest } => Problem::too_old(oldest).into(),
+        LedgerFault::Store(fault) => ledger_away(fault).into(),
+    }
 }
 
 /// A question changes nothing, so it does not matter what kept the store from answering.

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! client ──► Server ──► App ──► Intake (the worker's gateway) ──► journal, lanes
-//!                        └────► Store: summary, look-up, purge
+//!                        └────► Store: summary, look-up, listing, purge
 //! ```
 
 mod admin;
@@ -20,11 +20,13 @@ mod intake;
 mod limits;
 mod listen_address;
 mod listener;
+mod listing;
 pub mod logging;
 pub mod open_files;
 mod payment_body;
 mod payment_state;
 mod problem;
+mod query;
 mod readiness;
 mod request_body;
 mod route;

@@ -20,6 +20,9 @@ pub struct Limits {
     /// Summaries, look-ups and purges under way. They have a lane of their own, so that
     /// neither they nor payments can starve the others.
     pub questions_in_hand: usize,
+    /// Listings under way. Each may carry a thousand lines, so they get fewer places than
+    /// the other questions and take none of theirs: an export does not delay a summary.
+    pub listings_in_hand: usize,
     /// How long a front that is told to stop says "not ready" and goes on serving, so that
     /// the load balancer stops sending first.
     pub notice: Duration,
@@ -36,6 +39,7 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(5),
             payments_in_hand: 1024,
             questions_in_hand: 64,
+            listings_in_hand: 4,
             notice: Duration::from_secs(1),
             farewell: Duration::from_secs(3),
         }

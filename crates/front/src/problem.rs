@@ -1,6 +1,7 @@
 //! The refusals: each status, title and detail that a client may see stands here.
 
 use bytes::Bytes;
+use feeway_domain::RequestedAt;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
@@ -62,7 +63,7 @@ pub(crate) static NO_SUCH_ADDRESS: Problem = problem!(
     NOT_FOUND,
     404,
     "Not Found",
-    "nothing is at this address; there are POST /payments, GET /payments-summary, GET /payments/{id} and POST /purge-payments"
+    "nothing is at this address; there are POST and GET /payments, GET /payments-summary, GET /payments/{id} and POST /purge-payments"
 );
 pub(crate) static NO_ADMIN_ADDRESS: Problem = problem!(
     NOT_FOUND,
@@ -78,6 +79,7 @@ pub(crate) static NO_SUCH_PAYMENT: Problem = problem!(
 );
 pub(crate) static GET_ONLY: Problem = wrong_method!("GET");
 pub(crate) static POST_ONLY: Problem = wrong_method!("POST");
+pub(crate) static GET_OR_POST_ONLY: Problem = wrong_method!("GET, POST");
 
 pub(crate) static AMOUNT_DIFFERS: Problem = problem!(
     CONFLICT,
@@ -160,6 +162,13 @@ impl Problem {
         Self::written(StatusCode::BAD_REQUEST, "Bad Request", detail)
     }
 
+    /// 400 to a question about single payments that are no longer kept.
+    pub(crate) fn too_old(oldest: RequestedAt) -> Self {
+        Self::bad_request(&format!(
+            "single payments are kept from {oldest} on; before it a summary may only begin with a whole hour, such as 2025-07-15T12:00:00Z, and end with one, such as 2025-07-15T12:59:59.999999Z"
+        ))
+    }
+
     /// 409 to a purge while so many payments are open.
     pub(crate) fn still_open(payments: u64) -> Self {
         let detail =
@@ -233,7 +242,7 @@ impl From<Problem> for Refusal {
 
 /// The text as it may stand between the quotes of a JSON string. Our details are plain
 /// sentences; what they quote need not be.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut written = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -265,6 +274,7 @@ mod tests {
             &NO_SUCH_PAYMENT,
             &GET_ONLY,
             &POST_ONLY,
+            &GET_OR_POST_ONLY,
             &AMOUNT_DIFFERS,
             &PURGE_FORBIDDEN,
             &BODY_TOO_LARGE,

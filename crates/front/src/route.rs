@@ -3,12 +3,30 @@ use hyper::Method;
 
 use crate::problem::{self, Problem};
 
+/// What can be done at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Methods {
+    get: Option<Route>,
+    post: Option<Route>,
+}
+
+impl Methods {
+    fn get(route: Route) -> Self {
+        Self {
+            get: Some(route),
+            post: None,
+        }
+    }
+}
+
 /// What a path asks for. Paths are compared byte by byte: one with a trailing slash or a
 /// percent-encoded letter is another path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// `/payments`
-    Payments,
+    /// `POST /payments`
+    Accept,
+    /// `GET /payments`
+    List,
     /// `/payments/{id}`
     Payment(CorrelationId),
     /// `/payments-summary`
@@ -22,27 +40,41 @@ pub(crate) enum Route {
 impl Route {
     /// The route of a request, or the refusal of its path or method.
     pub(crate) fn of(method: &Method, path: &str) -> Result<Self, &'static Problem> {
-        let route = Self::of_path(path).ok_or(&problem::NO_SUCH_ADDRESS)?;
-        let (expected, refusal) = match route {
-            Self::Payments | Self::Purge => (Method::POST, &problem::POST_ONLY),
-            Self::Payment(_) | Self::Summary | Self::Ready => (Method::GET, &problem::GET_ONLY),
-        };
-        if *method == expected {
-            Ok(route)
-        } else {
-            Err(refusal)
+        let routes = Self::of_path(path).ok_or(&problem::NO_SUCH_ADDRESS)?;
+        match (method, routes) {
+            (
+                &Method::GET,
+                Methods {
+                    get: Some(route), ..
+                },
+            ) => Ok(route),
+            (
+                &Method::POST,
+                Methods {
+                    post: Some(route), ..
+                },
+            ) => Ok(route),
+            (_, Methods { post: None, .. }) => Err(&problem::GET_ONLY),
+            (_, Methods { get: None, .. }) => Err(&problem::POST_ONLY),
+            (_, _) => Err(&problem::GET_OR_POST_ONLY),
         }
     }
 
-    fn of_path(path: &str) -> Option<Self> {
+    fn of_path(path: &str) -> Option<Methods> {
         match path {
-            "/payments" => Some(Self::Payments),
-            "/payments-summary" => Some(Self::Summary),
-            "/purge-payments" => Some(Self::Purge),
-            "/readyz" => Some(Self::Ready),
+            "/payments" => Some(Methods {
+                get: Some(Self::List),
+                post: Some(Self::Accept),
+            }),
+            "/payments-summary" => Some(Methods::get(Self::Summary)),
+            "/purge-payments" => Some(Methods {
+                get: None,
+                post: Some(Self::Purge),
+            }),
+            "/readyz" => Some(Methods::get(Self::Ready)),
             other => {
                 let id = other.strip_prefix("/payments/")?;
-                id.parse().ok().map(Self::Payment)
+                id.parse().ok().map(Self::Payment).map(Methods::get)
             }
         }
     }
@@ -54,17 +86,23 @@ mod tests {
 
     const ID: &str = "4a7901b8-7d26-4d9d-aa19-4dc1c7cf60b3";
 
-    fn check(path: &str, expected: Option<Route>) {
-        assert_eq!(Route::of_path(path), expected, "{path}");
+    fn check(method: &Method, path: &str, expected: Option<Route>) {
+        assert_eq!(Route::of(method, path).ok(), expected, "{method} {path}");
     }
 
     #[test]
     fn paths_are_exact() {
-        check("/payments", Some(Route::Payments));
-        check("/payments-summary", Some(Route::Summary));
-        check("/purge-payments", Some(Route::Purge));
-        check("/readyz", Some(Route::Ready));
+        let (get, post) = (&Method::GET, &Method::POST);
+        check(post, "/payments", Some(Route::Accept));
+        check(get, "/payments", Some(Route::List));
+        check(&Method::PUT, "/payments", None);
+        check(get, "/payments-summary", Some(Route::Summary));
+        check(post, "/payments-summary", None);
+        check(post, "/purge-payments", Some(Route::Purge));
+        check(get, "/purge-payments", None);
+        check(get, "/readyz", Some(Route::Ready));
         check(
+            get,
             &format!("/payments/{ID}"),
             ID.parse().ok().map(Route::Payment),
         );
@@ -84,7 +122,8 @@ mod tests {
             "/admin/payments-summary",
             &format!("/payments/{ID}/"),
         ] {
-            check(path, None);
+            check(get, path, None);
+            check(post, path, None);
         }
     }
 }

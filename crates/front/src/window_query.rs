@@ -1,48 +1,19 @@
 //! Reads the stretch of time that a summary is asked for: `?from=…&to=…`.
 
-use feeway_domain::{RequestedAt, Window, WindowError};
-use percent_encoding::percent_decode_str;
+use feeway_domain::{Window, WindowError};
 
-/// Why a query is not a window. The text is the detail that the client reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum WindowQueryError {
-    #[error("{0} appears more than once")]
-    Repeated(&'static str),
-    #[error(
-        "{0} must be an instant such as 2025-07-15T12:34:56.000Z, in UTC, with at most six decimals"
-    )]
-    NotAnInstant(&'static str),
-    #[error("from must not lie after to")]
-    Reversed,
+use crate::query::{self, QueryError};
+
+/// The window of a query; what the query leaves out is open.
+pub(crate) fn parse(query: Option<&str>) -> Result<Window, QueryError> {
+    let [from, to] = query::read(query, ["from", "to"])?;
+    window(from, to)
 }
 
-/// The window of a query; what the query leaves out is open. Other parameters are ignored.
-///
-/// A `+` stands for itself, as the RFC of URIs has it: turning it into the space of HTML
-/// forms could only turn one thing that is no instant into another.
-pub(crate) fn parse(query: Option<&str>) -> Result<Window, WindowQueryError> {
-    let mut from = None;
-    let mut to = None;
-    for parameter in query.unwrap_or_default().split('&') {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let (edge, name) = if percent_decode_str(name).eq(*b"from") {
-            (&mut from, "from")
-        } else if percent_decode_str(name).eq(*b"to") {
-            (&mut to, "to")
-        } else {
-            continue;
-        };
-        if edge.replace(instant(name, value)?).is_some() {
-            return Err(WindowQueryError::Repeated(name));
-        }
-    }
-    Window::new(from, to).map_err(|WindowError| WindowQueryError::Reversed)
-}
-
-fn instant(name: &'static str, value: &str) -> Result<RequestedAt, WindowQueryError> {
-    let refused = WindowQueryError::NotAnInstant(name);
-    let text = percent_decode_str(value).decode_utf8().or(Err(refused))?;
-    text.parse().or(Err(refused))
+/// The window between two values.
+pub(crate) fn window(from: Option<String>, to: Option<String>) -> Result<Window, QueryError> {
+    let (from, to) = (query::instant("from", from)?, query::instant("to", to)?);
+    Window::new(from, to).map_err(|WindowError| QueryError::Reversed)
 }
 
 #[cfg(test)]

@@ -5,9 +5,22 @@
 -- Redis does not roll back: each function checks all it can before its first write.
 -- Lua's numbers are doubles: instants and amounts travel as text, HINCRBY adds, and only
 -- instants (microseconds since 1970, below 2^53) are ever compared as numbers.
--- All keys share the tag {0}. The queue and the record of an entry's owner are known only
--- once the entry has been read, so these alone are built here instead of being declared.
+-- All keys share the tag {0}. What is known only once something has been read, or rarely
+-- needed, is named here instead of being declared.
 
+local CONFLICTS = '{0}:conflicts'     -- hash: id → first|record|record…
+local CONFLICTED = '{0}:conflicted'   -- their lines of the ledger, once more
+local PROCESSORS = '{0}:processors'   -- hash: processor:quarter of every roll-up of days
+local HOURS = '{0}:hours'             -- sorted set: processor:hour of every roll-up of seconds
+local REJECTIONS = '{0}:rejections'   -- sorted set: rejected ids by the time of that
+local HORIZON = '{0}:horizon'         -- the oldest exact instant, a whole hour
+
+local HOUR = 3600000000
+
+local function ledger_of(hour) return string.format('{0}:ledger:%.0f', hour) end
+local function settled_of(id)
+  return string.format('{0}:settled:%02x%02x', string.byte(id, 1, 2))
+end
 local function queue_of(owner) return '{0}:queue:' .. owner end
 local function record_of(owner) return '{0}:owner:' .. owner end
 
@@ -162,7 +175,9 @@ local function reject(keys, args)
   if not entry then return { 'gone' } end
   local owner, _, _, cents = read_entry(entry)
   if owner ~= args[2] or not held(keys[2], args[3], args[4]) then return { 'fenced' } end
-  redis.call('SET', keys[3], cents .. '|' .. now() .. '|' .. args[5], 'PX', args[6])
+  local at = now()
+  redis.call('SET', keys[3], cents .. '|' .. at .. '|' .. args[5], 'PX', args[6])
+  redis.call('ZADD', REJECTIONS, at, id)
   end_entry(keys[1], id, entry)
   return { 'rejected' }
 end
@@ -176,61 +191,90 @@ local function restore_reject(keys, args)
   check_digits(args[4], 'the time to live')
   local entry = redis.call('HGET', keys[1], id)
   if redis.call('HEXISTS', keys[2], id) == 1 then return { 'gone' } end
-  redis.call('SET', keys[3], args[2] .. '|' .. now() .. '|' .. args[3], 'PX', args[4])
+  local at = now()
+  redis.call('SET', keys[3], args[2] .. '|' .. at .. '|' .. args[3], 'PX', args[4])
+  redis.call('ZADD', REJECTIONS, at, id)
   if entry then end_entry(keys[1], id, entry) end
   return { 'rejected' }
 end
 
+-- The bytes of an hour's roll-up: for each second 4 of count and 8 of cents.
+local HOUR_BYTES = 3600 * 12
+
 -- Counts a payment in the roll-ups and lists it in the ledger. A day's cents are the
--- largest sum: when they fit, all do, and when they do not, nothing was written.
+-- largest sum: when they fit, all do, and when they do not, nothing stays written.
 local function book(keys, args)
   local id, processor, micros, cents = args[1], args[2], args[3], args[4]
-  local second, minute, hour, day = args[6], args[7], args[8], args[9]
-  local sum = redis.pcall('HINCRBY', keys[7], day .. 'c', cents)
-  if type(sum) == 'table' then return sum end
-  local payments = redis.call('HINCRBY', keys[7], day .. 'n', 1)
-  redis.call('HINCRBY', keys[6], hour .. 'c', cents)
-  redis.call('HINCRBY', keys[6], hour .. 'n', 1)
-  redis.call('HINCRBY', keys[5], minute .. 'c', cents)
-  redis.call('HINCRBY', keys[5], minute .. 'n', 1)
-  redis.call('HINCRBY', keys[4], second .. 'c', cents)
-  redis.call('HINCRBY', keys[4], second .. 'n', 1)
-  redis.call('ZADD', keys[3], micros, id .. processor .. ':' .. cents)
-  if payments == 1 then
-    redis.call('HSETNX', keys[9], processor .. ':' .. args[10], day)
+  local sums = redis.call('BITFIELD', keys[5], 'OVERFLOW', 'FAIL',
+    'INCRBY', 'i64', args[6], cents, 'INCRBY', 'i64', args[7], '1',
+    'INCRBY', 'i64', args[8], cents, 'INCRBY', 'i64', args[9], '1')
+  if not sums[1] then
+    redis.call('BITFIELD', keys[5], 'INCRBY', 'i64', args[7], '-1',
+      'INCRBY', 'i64', args[8], '-' .. cents, 'INCRBY', 'i64', args[9], '-1')
+    return redis.error_reply('ERR the cents of a day do not fit')
   end
+  if sums[4] == 1 then
+    -- The first of this hour: the roll-up gets its whole size at once, since one that grows
+    -- is given twice what it needs.
+    redis.call('SETRANGE', keys[4], HOUR_BYTES - 1, '\0')
+    local hour, quarter = string.match(keys[3], '%d+$'), string.match(keys[5], '%d+$')
+    redis.call('ZADD', HOURS, hour, processor .. ':' .. hour)
+    redis.call('HSETNX', PROCESSORS, processor .. ':' .. quarter, hour)
+  end
+  redis.call('BITFIELD', keys[4], 'INCRBY', 'i64', args[10], cents, 'INCRBY', 'u32', args[11], '1')
+  redis.call('ZADD', keys[3], micros, id .. processor .. ':' .. cents)
   return nil
 end
 
--- keys: open, settled, ledger of the hour, sums of the minute, hour, day and quarter,
---       conflicts, processors
--- args: id, processor, requestedAt, cents, fee in millionths,
---       second of the minute, minute of the hour, hour of the day, day, quarter
+-- A settlement whose hour is closed. It counts nowhere; it is put beside the payments of
+-- this hour, so that its id is known for as long as theirs.
+local function lay_aside(args)
+  local hour = math.floor(tonumber(now()) / HOUR)
+  redis.call('ZADD', ledger_of(hour), args[3], args[1] .. args[2] .. ':' .. args[4])
+  redis.call('ZADD', HOURS, hour, string.format('%s:%.0f', args[2], hour))
+end
+
+-- Lists a payment that two processors hold, once for each.
+local function list_conflict(args, first)
+  local processor, micros, cents = string.match(first, '^([^:]+):(%d+):(%d+):')
+  redis.call('ZADD', CONFLICTED, micros, args[1] .. processor .. ':' .. cents,
+    args[3], args[1] .. args[2] .. ':' .. args[4])
+end
+
+-- keys: open, settled, ledger of the hour, sums of the hour and of the quarter, horizon
+-- args: id, processor, requestedAt, cents, fee in millionths, then where cents and count
+--       are counted (in bits): of the day, of the hour, of the second
 local function settle(keys, args)
   local id, processor = args[1], args[2]
-  check(#id == 16 and #keys == 9 and #args == 10, 'a malformed settlement')
+  check(#id == 16 and #keys == 6 and #args == 11, 'a malformed settlement')
   local record = processor .. ':' .. args[3] .. ':' .. args[4] .. ':' .. args[5]
   check(string.find(record, '^[a-z0-9-]+:%d+:%d+:%d+$'), 'a malformed settlement')
   local entry = redis.call('HGET', keys[1], id)
-  local reply = { 'settled' }
+  local horizon = redis.call('GET', keys[6])
+  local late = horizon and tonumber(args[3]) < tonumber(horizon)
+  local reply = late and { 'late', horizon } or { 'settled' }
   if redis.call('HSETNX', keys[2], id, record) == 1 then
-    local fault = book(keys, args)
+    local fault = nil
+    if late then lay_aside(args) else fault = book(keys, args) end
     if fault then
       redis.call('HDEL', keys[2], id)
       return fault
     end
   else
-    local first = string.match(redis.call('HGET', keys[2], id), '^([^:]+):')
-    if first == processor then
+    local first = redis.call('HGET', keys[2], id)
+    local holder = string.match(first, '^([^:]+):')
+    if holder == processor then
       reply = { 'known' }
     else
-      local others = redis.call('HGET', keys[8], id) or first
+      local others = redis.call('HGET', CONFLICTS, id) or holder
       if not string.find(others, '|' .. processor .. ':', 1, true) then
-        local fault = book(keys, args)
+        local fault = nil
+        if late then lay_aside(args) else fault = book(keys, args) end
         if fault then return fault end
-        redis.call('HSET', keys[8], id, others .. '|' .. record)
+        redis.call('HSET', CONFLICTS, id, others .. '|' .. record)
+        list_conflict(args, first)
       end
-      reply = { 'conflict', first }
+      reply = { 'conflict', holder }
     end
   end
   if entry then end_entry(keys[1], id, entry) end
@@ -318,6 +362,15 @@ local function discharge(keys, args)
   return { 'discharged' }
 end
 
+-- Whether one id comes after another. Lua's own comparison follows the locale.
+local function comes_after(id, other)
+  for at = 1, #id do
+    local one, two = string.byte(id, at), string.byte(other, at)
+    if one ~= two then return one > two end
+  end
+  return false
+end
+
 -- keys: open, owner's queue; args: limit, then accepted-at and id of the entry to go on after
 local function queued(keys, args)
   check_digits(args[1], 'limit')
@@ -333,7 +386,7 @@ local function queued(keys, args)
     local wanted = {}
     for at = 1, #ids, 2 do
       local same = after and tonumber(ids[at + 1]) == tonumber(after)
-      if not (same and ids[at] <= after_id) then wanted[#wanted + 1] = ids[at] end
+      if not (same and not comes_after(ids[at], after_id)) then wanted[#wanted + 1] = ids[at] end
     end
     if #wanted > 0 then
       local entries = redis.call('HMGET', keys[1], unpack(wanted))
@@ -346,6 +399,125 @@ local function queued(keys, args)
     end
   end
   return found
+end
+
+-- Adds members of a sorted set, each with its score, that lie between two scores and behind
+-- a place. The member at that place tells it exactly, also among others of the same score.
+local function add_members(found, key, from, to, limit, after)
+  local rank = after and redis.call('ZRANK', key, after.member)
+  if not rank then
+    if after then from = '(' .. after.at end
+    local more = redis.call('ZRANGEBYSCORE', key, from, to, 'WITHSCORES', 'LIMIT', 0, limit)
+    for at = 1, #more do found[#found + 1] = more[at] end
+    return
+  end
+  local more = redis.call('ZRANGE', key, rank + 1, rank + limit, 'WITHSCORES')
+  for at = 1, #more, 2 do
+    if tonumber(more[at + 1]) > tonumber(to) then return end
+    found[#found + 1] = more[at]
+    found[#found + 1] = more[at + 1]
+  end
+end
+
+-- Lists what is not closed yet, or what was rejected.
+-- keys: horizon, then nothing for the ledger, else the one sorted set to list
+-- args: from, to, limit, then score and member to go on behind
+local function lines(keys, args)
+  local horizon, from, to, limit = redis.call('GET', keys[1]) or '0', args[1], args[2], args[3]
+  check_digits(limit, 'limit')
+  if keys[2] ~= REJECTIONS and tonumber(from) < tonumber(horizon) then from = horizon end
+  local found, after = {}, nil
+  if args[4] and tonumber(args[4]) >= tonumber(from) then
+    after = { at = args[4], member = args[5] }
+  end
+  if keys[2] then
+    add_members(found, keys[2], from, to, limit, after)
+    return { horizon, found }
+  end
+  local hour = math.floor(tonumber(after and after.at or from) / HOUR)
+  local last = math.floor(tonumber(to) / HOUR)
+  while #found < limit * 2 do
+    local next = redis.call('ZRANGEBYSCORE', HOURS, hour, last, 'WITHSCORES', 'LIMIT', 0, 1)
+    if not next[1] then break end
+    local same = after and tonumber(next[2]) == hour
+    hour = tonumber(next[2])
+    add_members(found, ledger_of(hour), from, to, limit - #found / 2, same and after or nil)
+    hour, after = hour + 1, nil
+  end
+  return { horizon, found }
+end
+
+-- One of several holders of a payment is forgotten; of those that are left the first takes
+-- its place. A single one is in conflict no longer.
+local function forget_holder(settled, id, member, others)
+  local gone, left = string.match(member, '^([^:]+):', 17), {}
+  left[1] = redis.call('HGET', settled, id) or nil
+  for record in string.gmatch(others, '|([^|]+)') do left[#left + 1] = record end
+  for at = #left, 1, -1 do
+    if string.match(left[at], '^[^:]+') == gone then table.remove(left, at) end
+  end
+  redis.call('ZREM', CONFLICTED, member)
+  if #left == 0 then return redis.call('HDEL', CONFLICTS, id) end
+  redis.call('HSET', settled, id, left[1])
+  local first, cents = string.match(left[1], '^([^:]+):%d+:(%d+)')
+  if #left == 1 then
+    redis.call('HDEL', CONFLICTS, id)
+    redis.call('ZREM', CONFLICTED, id .. first .. ':' .. cents)
+  else
+    redis.call('HSET', CONFLICTS, id, first .. '|' .. table.concat(left, '|', 2))
+  end
+end
+
+-- Forgets a member of the ledger whose time is over, and what is known by its id.
+local function forget(member, score, conflicts)
+  local id, processor = string.sub(member, 1, 16), string.match(member, '^([^:]+):', 17)
+  local settled = settled_of(id)
+  local others = conflicts and redis.call('HGET', CONFLICTS, id)
+  if others then return forget_holder(settled, id, member, others) end
+  local record = redis.call('HGET', settled, id)
+  local start = processor .. ':' .. score .. ':'
+  if record and string.sub(record, 1, #start) == start then redis.call('HDEL', settled, id) end
+end
+
+-- Forgets an hour, as far as so many steps go; gives back how many are left.
+local function forget_hour(name, hour, steps)
+  local ledger = ledger_of(hour)
+  local conflicts = redis.call('EXISTS', CONFLICTS) == 1
+  local members = redis.call('ZRANGE', ledger, 0, steps - 1, 'WITHSCORES')
+  for at = 1, #members, 2 do forget(members[at], members[at + 1], conflicts) end
+  local forgotten = #members / 2
+  if forgotten > 0 then redis.call('ZREMRANGEBYRANK', ledger, 0, forgotten - 1) end
+  if forgotten == steps then return 0 end
+  local processor = string.match(name, '^([^:]+):')
+  redis.call('DEL', string.format('{0}:sum:%s:s:%.0f', processor, hour))
+  redis.call('ZREM', HOURS, name)
+  return steps - forgotten - 1
+end
+
+-- Closes the hours that are older than the retention: from then on nothing is counted
+-- there. What they hold of single payments goes a day later. Each call takes a bounded
+-- number of steps, of about 2 µs.
+-- keys: horizon; args: retention in µs, grace in µs, steps
+local function retire(keys, args)
+  for at = 1, 3 do check_digits(args[at], 'an argument') end
+  local oldest, steps = tonumber(now()) - tonumber(args[1]), tonumber(args[3])
+  local horizon = math.max(math.floor(oldest / HOUR) * HOUR, 0)
+  local closed = tonumber(redis.call('GET', keys[1]) or '0')
+  if horizon > closed then
+    redis.call('SET', keys[1], string.format('%.0f', horizon))
+  else
+    horizon = closed
+  end
+  local rejected = redis.call('ZRANGEBYSCORE', REJECTIONS, '-inf', oldest, 'LIMIT', 0, steps)
+  if #rejected > 0 then redis.call('ZREM', REJECTIONS, unpack(rejected)) end
+  steps = steps - #rejected
+  local last = math.floor((horizon - tonumber(args[2])) / HOUR) - 1
+  while steps > 0 do
+    local next = redis.call('ZRANGEBYSCORE', HOURS, '-inf', last, 'WITHSCORES', 'LIMIT', 0, 1)
+    if not next[1] then return { 'done' } end
+    steps = forget_hour(next[1], tonumber(next[2]), steps)
+  end
+  return { 'more' }
 end
 
 -- keys: open
@@ -361,7 +533,7 @@ local function purge(keys, _)
       if kinds[string.match(key, '^{0}:(%l+):')] then redis.call('UNLINK', key) end
     end
   until cursor == '0'
-  redis.call('UNLINK', '{0}:conflicts', '{0}:processors')
+  redis.call('UNLINK', CONFLICTS, CONFLICTED, PROCESSORS, HOURS, REJECTIONS, HORIZON)
   return { 'purged' }
 end
 
@@ -429,6 +601,7 @@ end
 
 redis.register_function('accept', accept)
 redis.register_function({ function_name = 'queued', callback = queued, flags = { 'no-writes' } })
+redis.register_function({ function_name = 'lines', callback = lines, flags = { 'no-writes' } })
 register('rename', rename)
 register('settle', settle)
 register('reject', reject)
@@ -437,6 +610,7 @@ register('beat', beat)
 register('resign', resign)
 register('adopt', adopt)
 register('discharge', discharge)
+register('retire', retire)
 register('purge', purge)
 register('restore_entry', restore_entry)
 register('restore_rename', restore_rename)

@@ -11,6 +11,12 @@ pub(crate) const EPOCH: &str = "{0}:epoch";
 pub(crate) const CONFLICTS: &str = "{0}:conflicts";
 /// `<processor>:<quarter>` of every roll-up of days that exists.
 pub(crate) const PROCESSORS: &str = "{0}:processors";
+/// The lines of the ledger that are in conflict, once more.
+pub(crate) const CONFLICTED: &str = "{0}:conflicted";
+/// The rejected ids, by the time of that.
+pub(crate) const REJECTIONS: &str = "{0}:rejections";
+/// The oldest exact instant, in microseconds; a whole hour.
+pub(crate) const HORIZON: &str = "{0}:horizon";
 pub(crate) const LEASE: &str = "feeway:lease:health";
 
 pub(crate) fn owner(incarnation: &Incarnation) -> String {
@@ -36,6 +42,7 @@ pub(crate) fn ledger(hour: i64) -> String {
     format!("{{0}}:ledger:{hour}")
 }
 
+/// The roll-up of an hour's seconds, or of a quarter's days and hours.
 pub(crate) fn sum(processor: &ProcessorName, unit: Unit, period: i64) -> String {
     format!("{{0}}:sum:{processor}:{}:{period}", unit.letter())
 }

@@ -13,7 +13,9 @@
 //! summary, find, queued ──► pool of reads ─────┘
 //! ```
 
+mod horizon;
 mod keys;
+mod listing;
 mod memory_store;
 mod record;
 mod redis_store;

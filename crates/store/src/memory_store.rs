@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, JournalTime, Payment,
-    PaymentState, ProcessorName, Purge, Reject, Rename, Settle, Settlement, Store, StoreFault,
-    Summary, Window,
+    Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, JournalTime, LedgerFault, Listed,
+    Listing, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle,
+    Settlement, Store, StoreFault, Summary, Window,
 };
 use tokio::time::Instant;
 
@@ -65,7 +65,12 @@ pub enum Acknowledged {
     /// A payment is in the ledger.
     Settle(Settlement),
     /// A payment is rejected.
-    Reject(Payment),
+    Reject {
+        /// Which.
+        payment: Payment,
+        /// And why.
+        why: String,
+    },
     /// A holder is going.
     Resign(Hold),
     /// An owner is forgotten.
@@ -79,7 +84,7 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store that takes so many open payments and keeps rejected ones so long.
+    /// An empty store that takes so many open payments and keeps single ones so long.
     pub fn new(max_open: u64, retention: Duration) -> Self {
         Self {
             state: Arc::default(),
@@ -137,15 +142,13 @@ impl MemoryStore {
             }
             Acknowledged::Rename { id, moves, to } => state.journal.restore_rename(*id, *moves, to),
             Acknowledged::Settle(settlement) => {
-                state.books.settle(settlement);
+                state.books.settle(settlement, now.micros());
                 state.journal.remove(settlement.payment.id);
             }
-            Acknowledged::Reject(payment) => {
+            Acknowledged::Reject { payment, why } => {
                 if state.books.find(payment.id).is_none() {
-                    let until = self.rejected_until();
-                    state
-                        .journal
-                        .restore_reject(payment.id, payment.amount, until);
+                    let times = self.rejection_times();
+                    state.journal.restore_reject(payment, why, times);
                 }
             }
             Acknowledged::Resign(hold) => state.journal.resign(hold),
@@ -155,9 +158,15 @@ impl MemoryStore {
         }
     }
 
-    fn rejected_until(&self) -> JournalTime {
-        let retention = i64::try_from(self.retention.as_micros()).unwrap_or(i64::MAX);
-        JournalTime::from_micros(self.now().micros().saturating_add(retention))
+    /// Now, and until when what is rejected now is kept.
+    fn rejection_times(&self) -> (JournalTime, JournalTime) {
+        let now = self.now();
+        let until = now.micros().saturating_add(self.retention_micros());
+        (now, JournalTime::from_micros(until))
+    }
+
+    fn retention_micros(&self) -> i64 {
+        i64::try_from(self.retention.as_micros()).unwrap_or(i64::MAX)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -220,7 +229,7 @@ impl Store for MemoryStore {
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settle, StoreFault> {
         let mut state = self.state();
-        let settled = state.books.settle(settlement);
+        let settled = state.books.settle(settlement, self.now().micros());
         state.journal.remove(settlement.payment.id);
         Ok(settled)
     }
@@ -229,10 +238,10 @@ impl Store for MemoryStore {
         &self,
         hold: &Hold,
         payment: &Payment,
-        _why: &str,
+        why: &str,
     ) -> Result<Reject, StoreFault> {
-        let until = self.rejected_until();
-        Ok(self.state().journal.reject(hold, payment.id, until))
+        let times = self.rejection_times();
+        Ok(self.state().journal.reject(hold, payment.id, why, times))
     }
 
     async fn beat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {
@@ -261,8 +270,26 @@ impl Store for MemoryStore {
         Ok(self.state().journal.queued(owner, after, limit))
     }
 
-    async fn summary(&self, window: Window) -> Result<Summary, StoreFault> {
-        Ok(self.state().books.summary(window))
+    async fn summary(&self, window: Window) -> Result<Summary, LedgerFault> {
+        self.state().books.summary(window)
+    }
+
+    async fn list(&self, listing: &Listing) -> Result<Page, LedgerFault> {
+        let state = self.state();
+        match listing.listed {
+            Listed::Settled | Listed::Conflict => state.books.list(listing),
+            Listed::Open | Listed::Pinned | Listed::Rejected => {
+                Ok(state.journal.list(listing, self.now()))
+            }
+        }
+    }
+
+    async fn retire(&self) -> Result<Retire, StoreFault> {
+        let now = self.now();
+        let mut state = self.state();
+        state.books.retire(now.micros() - self.retention_micros());
+        state.journal.retire(now);
+        Ok(Retire::Done)
     }
 
     async fn find(&self, id: CorrelationId) -> Result<Option<PaymentState>, StoreFault> {

@@ -1,7 +1,7 @@
 //! The texts that Redis keeps for each payment, and how they are read.
 
 use feeway_domain::{
-    CorrelationId, Entry, Incarnation, JournalTime, Money, Payment, ProcessorName, RequestedAt,
+    CorrelationId, Entry, Fee, Incarnation, JournalTime, Money, Payment, ProcessorName, RequestedAt,
 };
 
 /// `owner|processor|moves|cents|acceptedAt`; the processor may be empty.
@@ -37,6 +37,7 @@ pub(crate) struct Settled {
     pub(crate) processor: ProcessorName,
     pub(crate) requested_at: RequestedAt,
     pub(crate) amount: Money,
+    pub(crate) fee: Fee,
 }
 
 /// Reads `processor:requestedAt:cents:fee`.
@@ -46,12 +47,43 @@ pub(crate) fn read_settled(text: &[u8]) -> Option<Settled> {
         processor: parts.next()?.parse().ok()?,
         requested_at: RequestedAt::from_micros(parts.next()?.parse().ok()?)?,
         amount: cents(parts.next()?)?,
+        fee: Fee::from_millionths(parts.next()?.parse().ok()?)?,
     })
 }
 
-/// Reads the amount of `cents|rejectedAt|why`.
-pub(crate) fn read_rejected(text: &[u8]) -> Option<Money> {
-    cents(std::str::from_utf8(text).ok()?.split('|').next()?)
+/// Reads what a processor holds from `first|record|record…`, where the first has no record.
+pub(crate) fn read_other(text: &[u8], processor: &ProcessorName) -> Option<Settled> {
+    let mut others = text.split(|&byte| byte == b'|').skip(1);
+    others.find_map(|record| read_settled(record).filter(|settled| settled.processor == *processor))
+}
+
+/// A rejected payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rejected {
+    pub(crate) amount: Money,
+    pub(crate) at: JournalTime,
+    pub(crate) why: String,
+}
+
+/// Reads `cents|rejectedAt|why`.
+pub(crate) fn read_rejected(text: &[u8]) -> Option<Rejected> {
+    let mut parts = std::str::from_utf8(text).ok()?.splitn(3, '|');
+    Some(Rejected {
+        amount: cents(parts.next()?)?,
+        at: JournalTime::from_micros(parts.next()?.parse().ok()?),
+        why: parts.next()?.to_owned(),
+    })
+}
+
+/// A member of the ledger: 16 bytes of id, then `processor:cents`.
+pub(crate) fn write_ledger_member(
+    id: CorrelationId,
+    processor: &ProcessorName,
+    amount: Money,
+) -> Vec<u8> {
+    let mut member = id.as_bytes().to_vec();
+    member.extend_from_slice(format!("{processor}:{}", amount.cents()).as_bytes());
+    member
 }
 
 /// Reads a member of the ledger: 16 bytes of id, then `processor:cents`.

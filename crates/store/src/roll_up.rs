@@ -1,39 +1,88 @@
-//! Where an instant falls in the roll-ups: the units that are summed, and their numbers.
+//! Where an instant falls in the roll-ups: the units that are summed, and their places.
+//!
+//! A roll-up is one string of fixed places, each the count and the cents of one unit. An
+//! hour's string has its seconds, a quarter's first its days and then its hours.
 
 use std::ops::Range;
 
-use feeway_domain::RequestedAt;
-use jiff::{Timestamp, tz::Offset};
+use feeway_domain::{RequestedAt, Total};
+use jiff::{Timestamp, civil::Date, tz::Offset};
 
 pub(crate) const SECOND_MICROS: i64 = 1_000_000;
-pub(crate) const MINUTE_SECONDS: i64 = 60;
-pub(crate) const HOUR_MINUTES: i64 = 60;
+pub(crate) const HOUR_SECONDS: i64 = 3_600;
+pub(crate) const HOUR_MICROS: i64 = HOUR_SECONDS * SECOND_MICROS;
 pub(crate) const DAY_HOURS: i64 = 24;
-const DAY_SECONDS: i64 = DAY_HOURS * HOUR_MINUTES * MINUTE_SECONDS;
+const DAY_SECONDS: i64 = DAY_HOURS * HOUR_SECONDS;
 pub(crate) const DAY_MICROS: i64 = DAY_SECONDS * SECOND_MICROS;
+const QUARTER_DAYS_MAX: i64 = 92;
 
-/// What one field of a roll-up counts. All but days are numbered within their period.
+const CENTS_BYTES: i64 = 8;
+
+/// What is counted in one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Unit {
-    /// The seconds of one minute.
+    /// The seconds of an hour.
     Second,
-    /// The minutes of one hour.
-    Minute,
-    /// The hours of one day.
+    /// The hours of a quarter of a year.
     Hour,
-    /// The days of one quarter of a year, numbered from 1970.
+    /// The days of a quarter of a year.
     Day,
 }
 
 impl Unit {
-    /// The letter that stands for it in a key.
+    /// The letter that stands in the key of its string.
     pub(crate) fn letter(self) -> char {
         match self {
             Self::Second => 's',
-            Self::Minute => 'm',
-            Self::Hour => 'h',
-            Self::Day => 'd',
+            Self::Hour | Self::Day => 'd',
         }
+    }
+
+    /// The bytes of one count. A second has room for four billion payments.
+    fn count_bytes(self) -> i64 {
+        match self {
+            Self::Second => 4,
+            Self::Hour | Self::Day => 8,
+        }
+    }
+
+    fn place_bytes(self) -> i64 {
+        self.count_bytes() + CENTS_BYTES
+    }
+
+    /// The byte where the place of a unit begins.
+    fn byte(self, number: i64) -> i64 {
+        let before = match self {
+            Self::Second | Self::Day => 0,
+            Self::Hour => QUARTER_DAYS_MAX * Self::Day.place_bytes(),
+        };
+        before + number * self.place_bytes()
+    }
+
+    /// The bytes of some places in a row.
+    pub(crate) fn bytes(self, numbers: &Range<i64>) -> Range<i64> {
+        self.byte(numbers.start)..self.byte(numbers.end)
+    }
+
+    /// Where cents and count of a place begin, in bits.
+    pub(crate) fn bits(self, number: i64) -> [i64; 2] {
+        let count = self.byte(number);
+        [(count + self.count_bytes()) * 8, count * 8]
+    }
+
+    /// Adds up places in a row. What was never written is not there, or zero.
+    pub(crate) fn add_up(self, bytes: &[u8], total: &mut Total) -> Option<()> {
+        let count_bytes = usize::try_from(self.count_bytes()).ok()?;
+        let places = bytes.chunks(usize::try_from(self.place_bytes()).ok()?);
+        for place in places {
+            let (count, cents) = place.split_at_checked(count_bytes)?;
+            let count = count
+                .iter()
+                .fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+            let cents = i64::from_be_bytes(cents.try_into().ok()?);
+            total.add(count, i128::from(cents));
+        }
+        Some(())
     }
 }
 
@@ -41,7 +90,6 @@ impl Unit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) second: i64,
-    pub(crate) minute: i64,
     pub(crate) hour: i64,
     pub(crate) day: i64,
     pub(crate) quarter: i64,
@@ -50,25 +98,23 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn of(instant: RequestedAt) -> Self {
         let second = instant.micros() / SECOND_MICROS;
-        let minute = second / MINUTE_SECONDS;
-        let hour = minute / HOUR_MINUTES;
+        let hour = second / HOUR_SECONDS;
         let day = hour / DAY_HOURS;
         Self {
             second,
-            minute,
             hour,
             day,
             quarter: quarter_of(day),
         }
     }
 
-    /// Period and field of this instant in the roll-up of a unit.
+    /// The string that counts this instant's unit, and its number there.
     pub(crate) fn slot(&self, unit: Unit) -> (i64, i64) {
+        let first_day = first_day_of(self.quarter);
         match unit {
-            Unit::Second => (self.minute, self.second % MINUTE_SECONDS),
-            Unit::Minute => (self.hour, self.minute % HOUR_MINUTES),
-            Unit::Hour => (self.day, self.hour % DAY_HOURS),
-            Unit::Day => (self.quarter, self.day),
+            Unit::Second => (self.hour, self.second - self.hour * HOUR_SECONDS),
+            Unit::Hour => (self.quarter, self.hour - first_day * DAY_HOURS),
+            Unit::Day => (self.quarter, self.day - first_day),
         }
     }
 }
@@ -80,9 +126,31 @@ pub(crate) fn quarter_of(day: i64) -> i64 {
     i64::from(date.year()) * 4 + i64::from(date.month() - 1) / 3
 }
 
+/// The first day (counted from 1970) of a quarter.
+pub(crate) fn first_day_of(quarter: i64) -> i64 {
+    let start = Offset::UTC.to_timestamp(first_date_of(quarter).into());
+    start.expect("days lie in 1970 to 9999").as_second() / DAY_SECONDS
+}
+
+/// How many days a quarter has: 90 to 92.
+pub(crate) fn days_in(quarter: i64) -> i64 {
+    let first = first_date_of(quarter);
+    let months = (0..3).map(|month| {
+        let of_quarter = Date::new(first.year(), first.month() + month, 1);
+        i64::from(of_quarter.expect("every month has a first").days_in_month())
+    });
+    months.sum()
+}
+
+fn first_date_of(quarter: i64) -> Date {
+    let year = i16::try_from(quarter / 4).expect("years lie in 1970 to 9999");
+    let month = i8::try_from(quarter % 4 * 3 + 1).expect("1, 4, 7 or 10");
+    Date::new(year, month, 1).expect("every month has a first")
+}
+
 /// The hour (counted from 1970) whose ledger lists an instant.
 pub(crate) fn hour_of(micros: i64) -> i64 {
-    micros / (SECOND_MICROS * MINUTE_SECONDS * HOUR_MINUTES)
+    micros / HOUR_MICROS
 }
 
 /// Cuts a range of whole units where a period ends; within each piece the numbers count
@@ -126,12 +194,45 @@ mod tests {
     }
 
     #[test]
-    fn fields_count_within_their_period() {
+    fn every_day_has_a_place_of_its_own_in_its_quarter() {
+        let last = Place::of(RequestedAt::MAX).day;
+        let mut expected = 0;
+        for day in 0..=last {
+            let quarter = quarter_of(day);
+            if day > 0 && quarter != quarter_of(day - 1) {
+                assert_eq!(expected, days_in(quarter - 1));
+                expected = 0;
+            }
+            assert_eq!(day - first_day_of(quarter), expected, "{day}");
+            assert!(expected < QUARTER_DAYS_MAX);
+            expected += 1;
+        }
+    }
+
+    #[test]
+    fn units_count_within_their_string() {
         let place = place("2025-07-15T12:34:56.789Z");
-        assert_eq!(place.slot(Unit::Second).1, 56);
-        assert_eq!(place.slot(Unit::Minute).1, 34);
-        assert_eq!(place.slot(Unit::Hour).1, 12);
-        assert_eq!(place.slot(Unit::Day).1, place.day);
+        assert_eq!(place.slot(Unit::Second).1, 34 * 60 + 56);
+        assert_eq!(place.slot(Unit::Hour).1, 14 * 24 + 12);
+        assert_eq!(place.slot(Unit::Day).1, 14);
+        assert_eq!(Unit::Second.bits(1), [16 * 8, 12 * 8]);
+        assert_eq!(Unit::Day.bits(91), [(91 * 16 + 8) * 8, 91 * 16 * 8]);
+        assert_eq!(Unit::Hour.bytes(&(0..1)), 92 * 16..93 * 16);
+    }
+
+    #[test]
+    fn places_are_added_as_far_as_they_are_there() {
+        let mut bytes = Vec::new();
+        for (count, cents) in [(1_u32, 5_i64), (0, 0), (u32::MAX, i64::MAX)] {
+            bytes.extend(count.to_be_bytes());
+            bytes.extend(cents.to_be_bytes());
+        }
+        let mut total = Total::default();
+        assert_eq!(Unit::Second.add_up(&bytes, &mut total), Some(()));
+        assert_eq!(total.count, u64::from(u32::MAX) + 1);
+        assert_eq!(total.cents, i128::from(i64::MAX) + 5);
+        assert_eq!(Unit::Second.add_up(&[], &mut total), Some(()));
+        assert_eq!(Unit::Second.add_up(&bytes[..7], &mut total), None);
     }
 
     #[test]

@@ -5,16 +5,16 @@ use std::ops::Range;
 use feeway_domain::{RequestedAt, Window};
 
 use crate::roll_up::{
-    DAY_HOURS, DAY_MICROS, HOUR_MINUTES, MINUTE_SECONDS, Place, SECOND_MICROS, Unit, by_period,
-    hour_of, quarter_of,
+    DAY_HOURS, DAY_MICROS, HOUR_SECONDS, Place, SECOND_MICROS, Unit, by_period, days_in,
+    first_day_of, hour_of, quarter_of,
 };
 
-/// Some fields of one roll-up.
+/// Some places in a row of one roll-up: seconds of an hour, hours or days of a quarter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Slice {
     pub(crate) unit: Unit,
     pub(crate) period: i64,
-    pub(crate) fields: Range<i64>,
+    pub(crate) numbers: Range<i64>,
 }
 
 /// Single payments of one second, by `requestedAt` in microseconds, both ends inclusive.
@@ -33,12 +33,12 @@ impl Edge {
 
 /// A window taken apart: every instant of it lies in exactly one part.
 ///
-/// However long the window, there are at most two edges and six slices; whole days are
+/// However long the window, there are at most two edges and four slices; whole days are
 /// one range, because only the ledger knows in which quarters it has any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) edges: Vec<Edge>,
-    /// Seconds, minutes and hours.
+    /// Seconds and hours.
     pub(crate) slices: Vec<Slice>,
     pub(crate) days: Range<i64>,
 }
@@ -52,17 +52,27 @@ impl Plan {
         let end = window
             .to()
             .map_or((last_day + 1) * DAY_MICROS, |to| to.micros() + 1);
-        let mut slices = Vec::new();
         let (seconds, edges) = inner(first..end, SECOND_MICROS);
-        let (minutes, rest) = inner(seconds, MINUTE_SECONDS);
-        slice(&mut slices, Unit::Second, MINUTE_SECONDS, rest);
-        let (hours, rest) = inner(minutes, HOUR_MINUTES);
-        slice(&mut slices, Unit::Minute, HOUR_MINUTES, rest);
+        let (hours, rest) = inner(seconds, HOUR_SECONDS);
+        let mut slices = Vec::new();
+        for (hour, numbers) in pieces(rest, HOUR_SECONDS) {
+            slices.push(Slice {
+                unit: Unit::Second,
+                period: hour,
+                numbers,
+            });
+        }
         let (days, rest) = inner(hours, DAY_HOURS);
-        slice(&mut slices, Unit::Hour, DAY_HOURS, rest);
-        let edges = edges
-            .into_iter()
-            .flat_map(|range| by_period(range, SECOND_MICROS))
+        for (day, hours) in pieces(rest, DAY_HOURS) {
+            let quarter = quarter_of(day);
+            let before = (day - first_day_of(quarter)) * DAY_HOURS;
+            slices.push(Slice {
+                unit: Unit::Hour,
+                period: quarter,
+                numbers: before + hours.start..before + hours.end,
+            });
+        }
+        let edges = pieces(edges, SECOND_MICROS)
             .map(|(second, micros)| Edge {
                 first: second * SECOND_MICROS + micros.start,
                 last: second * SECOND_MICROS + micros.end - 1,
@@ -80,24 +90,23 @@ impl Plan {
         let touched = !self.days.is_empty()
             && quarter_of(self.days.start) <= quarter
             && quarter <= quarter_of(self.days.end - 1);
-        touched.then(|| Slice {
-            unit: Unit::Day,
-            period: quarter,
-            fields: self.days.clone(),
+        touched.then(|| {
+            let first = first_day_of(quarter);
+            let start = self.days.start.max(first);
+            let end = self.days.end.min(first + days_in(quarter));
+            Slice {
+                unit: Unit::Day,
+                period: quarter,
+                numbers: start - first..end - first,
+            }
         })
     }
 }
 
-fn slice(slices: &mut Vec<Slice>, unit: Unit, units_in_period: i64, ranges: Vec<Range<i64>>) {
-    for range in ranges {
-        for (period, fields) in by_period(range, units_in_period) {
-            slices.push(Slice {
-                unit,
-                period,
-                fields,
-            });
-        }
-    }
+fn pieces(ranges: Vec<Range<i64>>, size: i64) -> impl Iterator<Item = (i64, Range<i64>)> {
+    ranges
+        .into_iter()
+        .flat_map(move |range| by_period(range, size))
 }
 
 /// The whole larger units inside a range of smaller ones, and what is left at both ends.

@@ -2,7 +2,8 @@
 //!
 //! Does: writes the payment into the journal before it is answered, deals it to a lane,
 //! chooses a processor by fee, board and age, makes the attempts, and settles. Sends out
-//! heartbeats and adopts the open payments of fronts that stopped.
+//! heartbeats, adopts the open payments of fronts that stopped, and has the store forget
+//! what is older than the retention.
 //!
 //! Does not: speak HTTP to clients, know Redis, or decide what an answer of a processor
 //! means (that is `processor`).
@@ -26,6 +27,7 @@ mod lane;
 mod persist;
 mod registry;
 mod resolve;
+mod retire;
 mod router;
 mod sabotage;
 mod tasks;

@@ -53,6 +53,15 @@ pub(crate) async fn settle<S: Store, C: ProcessorClient>(
                 tracing::error!(id = %payment.id, %first, %second, "two processors hold one payment");
                 return;
             }
+            Ok(Settle::TooOld { oldest }) => {
+                let Settlement {
+                    processor,
+                    requested_at,
+                    ..
+                } = &settlement;
+                tracing::error!(id = %payment.id, %processor, %requested_at, %oldest, "settled in closed books: no summary counts it");
+                return;
+            }
             Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => backoff.pause().await,
         }
     }

@@ -12,6 +12,7 @@ use crate::dispatcher::Dispatcher;
 use crate::heartbeat::beat_for_ever;
 use crate::lane::Lane;
 use crate::registry::Registry;
+use crate::retire::retire_for_ever;
 use crate::{Gateway, WorkerConfig};
 
 /// A running worker. Dropping it ends all its tasks where they stand, as a crash would:
@@ -40,6 +41,7 @@ pub fn start<S: Store, C: ProcessorClient>(
             .spawn(Lane::new(&context, inbox, alive.clone()).run());
     }
     context.tasks.spawn(beat_for_ever(Arc::clone(&context)));
+    context.tasks.spawn(retire_for_ever(Arc::clone(&context)));
     Worker { context, lanes }
 }
 

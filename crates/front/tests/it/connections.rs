@@ -176,6 +176,30 @@ async fn questions_beyond_their_limit_are_shed_and_payments_still_taken() {
 }
 
 #[tokio::test]
+async fn listings_beyond_their_limit_are_shed_and_summaries_still_answered() {
+    let limits = Limits {
+        listings_in_hand: 1,
+        ..Limits::default()
+    };
+    let front = Front::start_with(limits, false, true).await;
+    front.script.listing_gate.shut();
+    let mut waiting = Client::unix(&front).await;
+    waiting
+        .write("GET /payments HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await;
+    until(|| front.script.listings.lock().unwrap().len() == 1).await;
+
+    let mut client = Client::tcp(&front).await;
+    client.ask("GET", "/payments?status=open").await.detail(503);
+    assert_eq!(client.ask("GET", "/payments-summary").await.status, 200);
+    assert_eq!(client.post(&payment("1")).await.status, 202);
+
+    front.script.listing_gate.open();
+    assert_eq!(waiting.reply().await.status, 200);
+    assert_eq!(client.ask("GET", "/payments").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_client_that_is_slow_with_its_body_holds_no_place_among_the_payments() {
     let limits = Limits {
         payments_in_hand: 1,

@@ -1,7 +1,8 @@
 //! Every row of the HTTP contract.
 
 use feeway_domain::{
-    Money, PaymentState, ProcessorName, Purge, Status, StoreFault, Summary, Total,
+    Fee, JournalTime, LedgerFault, Line, Listed, Money, Page, PaymentState, ProcessorName, Purge,
+    RequestedAt, Status, StoreFault, Summary, Total,
 };
 use feeway_front::Limits;
 use feeway_worker::{NotKept, Submit};
@@ -215,12 +216,97 @@ async fn a_payment_is_found_by_its_id() {
 }
 
 #[tokio::test]
+async fn payments_are_listed_page_by_page() {
+    let front = Front::start().await;
+    let mut client = Client::unix(&front).await;
+    let empty = client.ask("GET", "/payments").await;
+    assert_eq!(empty.status, 200);
+    assert_eq!(empty.body, r#"{"payments":[],"next":null}"#);
+
+    let requested_at: RequestedAt = "2025-07-15T12:34:56.000001Z".parse().unwrap();
+    let line = Line {
+        state: PaymentState {
+            id: ID.parse().unwrap(),
+            amount: Money::from_cents(1990).unwrap(),
+            status: Status::Settled {
+                processor: "default".parse().unwrap(),
+                requested_at,
+            },
+        },
+        at: JournalTime::from_micros(requested_at.micros()),
+        fee: Fee::from_millionths(50_000),
+        why: None,
+    };
+    *front.script.page.lock().unwrap() = Some(Ok(Page {
+        next: Some(line.cursor()),
+        lines: vec![line.clone()],
+    }));
+    let page = client.ask("GET", "/payments?limit=1").await;
+    assert_eq!(page.header("content-type"), Some("application/json"));
+    let next = format!("settled.1752582896000001.{ID}.1990.default");
+    assert_eq!(
+        page.body,
+        format!(
+            r#"{{"payments":[{{"correlationId":"{ID}","amount":19.90,"status":"settled","processor":"default","requestedAt":"2025-07-15T12:34:56.000001Z","fee":0.05}}],"next":"{next}"}}"#
+        )
+    );
+    let query =
+        format!("/payments?status=settled&from=2025-07-15T12:00:00Z&after={next}&limit=1000");
+    assert_eq!(client.ask("GET", &query).await.status, 200);
+    let asked = front.script.listings.lock().unwrap();
+    assert_eq!((asked[0].listed, asked[0].limit), (Listed::Settled, 100));
+    assert_eq!(
+        (asked[2].after.clone(), asked[2].limit),
+        (Some(line.cursor()), 1000)
+    );
+    assert!(asked[2].window.from().is_some());
+}
+
+#[tokio::test]
+async fn a_query_that_is_no_listing_is_refused_by_name() {
+    let front = Front::start().await;
+    let mut client = Client::tcp(&front).await;
+    for (query, detail) in [
+        (
+            "status=closed",
+            "status must be one of settled, open, pinned",
+        ),
+        ("limit=1001", "limit must be a whole number from 1 to 1000"),
+        ("limit=", "limit must be a whole number from 1 to 1000"),
+        ("after=x", "after must be the next of a page"),
+        ("from=yesterday", "from must be an instant such as"),
+        ("status=open&status=open", "status appears more than once"),
+    ] {
+        let reply = client.ask("GET", &format!("/payments?{query}")).await;
+        let found = reply.detail(400);
+        assert!(found.starts_with(detail), "{found}");
+    }
+    assert!(front.script.listings.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_no_longer_exact_is_refused_with_the_oldest_instant() {
+    let front = Front::start().await;
+    let mut client = Client::tcp(&front).await;
+    let oldest = "2025-07-08T12:00:00Z".parse().unwrap();
+    let too_old = LedgerFault::TooOld { oldest };
+    *front.script.summary.lock().unwrap() = Some(Err(too_old));
+    *front.script.page.lock().unwrap() = Some(Err(too_old));
+    for path in ["/payments-summary", "/payments"] {
+        let detail = client.ask("GET", path).await.detail(400);
+        assert!(detail.contains("2025-07-08T12:00:00.000000Z"), "{detail}");
+    }
+}
+
+#[tokio::test]
 async fn questions_are_refused_while_the_store_is_away() {
     let front = Front::start().await;
     let mut client = Client::unix(&front).await;
     for fault in [StoreFault::Away, StoreFault::Full, StoreFault::Unknown] {
-        *front.script.summary.lock().unwrap() = Some(Err(fault));
+        *front.script.summary.lock().unwrap() = Some(Err(fault.into()));
         *front.script.state.lock().unwrap() = Some(Err(fault));
+        *front.script.page.lock().unwrap() = Some(Err(fault.into()));
+        client.ask("GET", "/payments").await.detail(503);
         *front.script.purge.lock().unwrap() = Some(Err(fault));
         client.ask("GET", "/payments-summary").await.detail(503);
         client
@@ -256,11 +342,9 @@ async fn a_wrong_method_is_told_the_right_one() {
     let front = Front::start().await;
     let id = format!("/payments/{ID}");
     for (method, path, allow) in [
-        ("GET", "/payments", "POST"),
-        ("GET", "/payments?status=open", "POST"),
-        ("PUT", "/payments", "POST"),
-        ("OPTIONS", "/payments", "POST"),
-        ("NONSENSE", "/payments", "POST"),
+        ("PUT", "/payments", "GET, POST"),
+        ("OPTIONS", "/payments", "GET, POST"),
+        ("NONSENSE", "/payments?status=open", "GET, POST"),
         ("POST", "/payments-summary", "GET"),
         ("DELETE", &id, "GET"),
         ("GET", "/purge-payments", "POST"),

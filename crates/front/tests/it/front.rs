@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, Payment, PaymentState,
-    ProcessorName, Purge, Reject, Rename, Settle, Settlement, Store, StoreFault, Summary, Window,
+    Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, LedgerFault, Listing, Page,
+    Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle, Settlement, Store,
+    StoreFault, Summary, Window,
 };
 use feeway_front::{App, AppSettings, Intake, Limits, ListenAddress, Server};
 use feeway_worker::Submit;
@@ -21,13 +22,16 @@ use tokio::task::JoinHandle;
 pub(crate) struct Script {
     pub(crate) submits: Mutex<VecDeque<Submit>>,
     pub(crate) submitted: Mutex<Vec<Payment>>,
-    pub(crate) summary: Mutex<Option<Result<Summary, StoreFault>>>,
+    pub(crate) summary: Mutex<Option<Result<Summary, LedgerFault>>>,
+    pub(crate) page: Mutex<Option<Result<Page, LedgerFault>>>,
+    pub(crate) listings: Mutex<Vec<Listing>>,
     pub(crate) windows: Mutex<Vec<Window>>,
     pub(crate) state: Mutex<Option<Result<Option<PaymentState>, StoreFault>>>,
     pub(crate) purge: Mutex<Option<Result<Purge, StoreFault>>>,
-    /// While somebody holds one of these, payments or questions wait.
+    /// While one of these is shut, payments, questions or listings wait.
     pub(crate) payment_gate: Gate,
     pub(crate) question_gate: Gate,
+    pub(crate) listing_gate: Gate,
 }
 
 /// Open unless it is shut.
@@ -115,7 +119,18 @@ impl Store for Scripted {
         panic!("{NOT_ASKED}")
     }
 
-    async fn summary(&self, window: Window) -> Result<Summary, StoreFault> {
+    async fn retire(&self) -> Result<Retire, StoreFault> {
+        panic!("{NOT_ASKED}")
+    }
+
+    async fn list(&self, listing: &Listing) -> Result<Page, LedgerFault> {
+        self.0.listings.lock().unwrap().push(listing.clone());
+        self.0.listing_gate.pass().await;
+        let scripted = self.0.page.lock().unwrap().clone();
+        scripted.unwrap_or(Ok(Page::default()))
+    }
+
+    async fn summary(&self, window: Window) -> Result<Summary, LedgerFault> {
         self.0.windows.lock().unwrap().push(window);
         self.0.question_gate.pass().await;
         let scripted = self.0.summary.lock().unwrap().clone();

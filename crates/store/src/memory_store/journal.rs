@@ -2,9 +2,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use feeway_domain::{
-    Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, JournalTime, LAPSE, Money, PaymentState,
-    ProcessorName, Reject, Rename, Status,
+    Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, JournalTime, LAPSE, Line, Listed,
+    Listing, Money, Page, Payment, PaymentState, ProcessorName, Reject, Rename, Status,
 };
+
+use crate::listing;
 
 /// Open and rejected payments, and who owns them.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +15,15 @@ pub(crate) struct Journal {
     queues: BTreeMap<Incarnation, BTreeSet<(JournalTime, CorrelationId)>>,
     owners: BTreeMap<Incarnation, Record>,
     epoch: u64,
-    rejected: BTreeMap<CorrelationId, (Money, JournalTime)>,
+    rejected: BTreeMap<CorrelationId, Rejected>,
+}
+
+#[derive(Clone, Debug)]
+struct Rejected {
+    amount: Money,
+    at: JournalTime,
+    until: JournalTime,
+    why: String,
 }
 
 #[derive(Clone, Debug)]
@@ -49,10 +59,10 @@ impl Journal {
             let amount = entry.payment.amount;
             return Some(PaymentState { id, amount, status });
         }
-        let (amount, until) = *self.rejected.get(&id)?;
-        (now < until).then_some(PaymentState {
+        let rejected = self.rejected.get(&id)?;
+        (now < rejected.until).then_some(PaymentState {
             id,
-            amount,
+            amount: rejected.amount,
             status: Status::Rejected,
         })
     }
@@ -98,7 +108,13 @@ impl Journal {
         Rename::Named
     }
 
-    pub(crate) fn reject(&mut self, hold: &Hold, id: CorrelationId, until: JournalTime) -> Reject {
+    pub(crate) fn reject(
+        &mut self,
+        hold: &Hold,
+        id: CorrelationId,
+        why: &str,
+        (at, until): (JournalTime, JournalTime),
+    ) -> Reject {
         let Some(entry) = self.open.get(&id) else {
             return Reject::Gone;
         };
@@ -106,15 +122,48 @@ impl Journal {
             return Reject::Fenced;
         }
         let amount = entry.payment.amount;
-        self.rejected.insert(id, (amount, until));
+        let rejected = Rejected {
+            amount,
+            at,
+            until,
+            why: why.to_owned(),
+        };
+        self.rejected.insert(id, rejected);
         self.remove(id);
         Reject::Rejected
     }
 
     pub(crate) fn is_rejected(&self, id: CorrelationId, now: JournalTime) -> bool {
-        self.rejected
-            .get(&id)
-            .is_some_and(|(_, until)| now < *until)
+        let rejected = self.rejected.get(&id);
+        rejected.is_some_and(|rejected| now < rejected.until)
+    }
+
+    /// Open or rejected payments.
+    pub(crate) fn list(&self, listing: &Listing, now: JournalTime) -> Page {
+        let mut lines: Vec<Line> = if listing.listed == Listed::Rejected {
+            let kept = self.rejected.iter().filter(|(_, kept)| now < kept.until);
+            kept.map(|(&id, kept)| {
+                listing::rejected_line(id, kept.amount, kept.at, kept.why.clone())
+            })
+            .collect()
+        } else {
+            let pinned = listing.listed == Listed::Pinned;
+            let open = self.open.values();
+            open.filter(|entry| !pinned || entry.processor.is_some())
+                .map(listing::open_line)
+                .collect()
+        };
+        let (from, to) = listing::range(listing.window);
+        let start = listing.after.as_ref().map(|cursor| (cursor.at, cursor.id));
+        lines.retain(|line| {
+            (from..=to).contains(&line.at.micros()) && Some((line.at, line.state.id)) > start
+        });
+        lines.sort_unstable_by_key(|line| (line.at, line.state.id));
+        listing::page(lines, listing.limit)
+    }
+
+    pub(crate) fn retire(&mut self, now: JournalTime) {
+        self.rejected.retain(|_, rejected| now < rejected.until);
     }
 
     pub(crate) fn forget_rejected(&mut self) {
@@ -233,9 +282,20 @@ impl Journal {
     }
 
     /// As the function `restore_reject`.
-    pub(crate) fn restore_reject(&mut self, id: CorrelationId, amount: Money, until: JournalTime) {
-        self.rejected.insert(id, (amount, until));
-        self.remove(id);
+    pub(crate) fn restore_reject(
+        &mut self,
+        payment: &Payment,
+        why: &str,
+        (at, until): (JournalTime, JournalTime),
+    ) {
+        let rejected = Rejected {
+            amount: payment.amount,
+            at,
+            until,
+            why: why.to_owned(),
+        };
+        self.rejected.insert(payment.id, rejected);
+        self.remove(payment.id);
     }
 
     pub(crate) fn queued(

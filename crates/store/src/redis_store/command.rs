@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use feeway_domain::{CorrelationId, Hold, Incarnation, LAPSE, Payment, ProcessorName, Settlement};
+use feeway_domain::{
+    CorrelationId, Hold, Incarnation, JournalTime, LAPSE, Payment, ProcessorName, Settlement,
+};
 use redis::{Cmd, cmd};
 
 use crate::keys;
@@ -106,11 +108,8 @@ pub(crate) fn settle(settlement: &Settlement) -> Cmd {
             &keys::settled(payment.id),
             &keys::ledger(place.hour),
             &sum(Unit::Second),
-            &sum(Unit::Minute),
-            &sum(Unit::Hour),
             &sum(Unit::Day),
-            keys::CONFLICTS,
-            keys::PROCESSORS,
+            keys::HORIZON,
         ],
     );
     call.arg(payment.id.as_bytes())
@@ -118,10 +117,9 @@ pub(crate) fn settle(settlement: &Settlement) -> Cmd {
         .arg(requested_at.micros())
         .arg(payment.amount.cents())
         .arg(fee.millionths());
-    for unit in [Unit::Second, Unit::Minute, Unit::Hour, Unit::Day] {
-        call.arg(place.slot(unit).1);
+    for unit in [Unit::Day, Unit::Hour, Unit::Second] {
+        call.arg(&unit.bits(place.slot(unit).1));
     }
-    call.arg(place.quarter);
     call
 }
 
@@ -183,15 +181,38 @@ pub(crate) fn discharge(hold: &Hold) -> Cmd {
 
 pub(crate) fn queued(
     owner: &Incarnation,
-    after: Option<&feeway_domain::Entry>,
+    after: Option<(JournalTime, CorrelationId)>,
     limit: usize,
 ) -> Cmd {
     let mut call = call("queued", &[keys::OPEN, &keys::queue(owner)]);
     call.arg(limit);
-    if let Some(after) = after {
-        call.arg(after.accepted_at.micros())
-            .arg(after.payment.id.as_bytes());
+    if let Some((accepted_at, id)) = after {
+        call.arg(accepted_at.micros()).arg(id.as_bytes());
     }
+    call
+}
+
+/// Members of the ledger, or of another sorted set by time, between two instants.
+pub(crate) fn lines(
+    set: Option<&str>,
+    (from, to): (i64, i64),
+    limit: usize,
+    after: Option<(JournalTime, Vec<u8>)>,
+) -> Cmd {
+    let names: Vec<&str> = [keys::HORIZON].into_iter().chain(set).collect();
+    let mut call = call("lines", &names);
+    call.arg(from).arg(to).arg(limit);
+    if let Some((at, member)) = after {
+        call.arg(at.micros()).arg(member);
+    }
+    call
+}
+
+pub(crate) fn retire(retention: Duration, grace: Duration, steps: usize) -> Cmd {
+    let mut call = call("retire", &[keys::HORIZON]);
+    call.arg(whole_micros(retention))
+        .arg(whole_micros(grace))
+        .arg(steps);
     call
 }
 

@@ -29,7 +29,7 @@ const REPLAY_CHUNK: usize = 1_000;
 
 const LIBRARY: &str = include_str!("../feeway_v1.lua");
 const LIBRARY_NAME: &str = "feeway_v1";
-const SCHEMA: &str = "1";
+const SCHEMA: &str = "2";
 
 /// What all connections of one process share.
 pub(crate) struct Shared {

@@ -12,15 +12,8 @@ impl RedisStore {
         after: Option<&Entry>,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreFault> {
-        let found = Reply::new(self.read(command::queued(owner, after, limit)).await?)?;
-        let (pairs, _) = found.parts().as_chunks::<2>();
-        let entries = pairs.iter().map(|[id, text]| {
-            let id = CorrelationId::from_bytes(bytes(id)?.try_into().ok()?);
-            record::read_entry(id, bytes(text)?)
-        });
-        entries
-            .collect::<Option<Vec<Entry>>>()
-            .ok_or_else(|| unreadable(&found))
+        let after = after.map(|entry| (entry.accepted_at, entry.payment.id));
+        read_entries(self.read(command::queued(owner, after, limit)).await?)
     }
 
     /// Looks in all places at one moment: a payment that settles meanwhile is in one of them.
@@ -50,9 +43,9 @@ impl RedisStore {
                 },
             })
         } else if let Some(text) = bytes(rejected) {
-            record::read_rejected(text).map(|amount| PaymentState {
+            record::read_rejected(text).map(|rejected| PaymentState {
                 id,
-                amount,
+                amount: rejected.amount,
                 status: Status::Rejected,
             })
         } else {
@@ -60,6 +53,19 @@ impl RedisStore {
         };
         state.map(Some).ok_or_else(|| unreadable(&found))
     }
+}
+
+/// Reads the reply of `queued`.
+pub(crate) fn read_entries(reply: Value) -> Result<Vec<Entry>, StoreFault> {
+    let found = Reply::new(reply)?;
+    let (pairs, _) = found.parts().as_chunks::<2>();
+    let entries = pairs.iter().map(|[id, text]| {
+        let id = CorrelationId::from_bytes(bytes(id)?.try_into().ok()?);
+        record::read_entry(id, bytes(text)?)
+    });
+    entries
+        .collect::<Option<Vec<Entry>>>()
+        .ok_or_else(|| unreadable(&found))
 }
 
 fn settled_state(id: CorrelationId, text: &[u8], conflict: bool) -> Option<PaymentState> {

@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use feeway_domain::{ProcessorName, StoreFault, Summary, Total, Window};
+use feeway_domain::{LedgerFault, ProcessorName, StoreFault, Summary, Total, Window};
 use redis::{Pipeline, Value, pipe};
 
+use crate::horizon::Horizon;
 use crate::keys;
 use crate::record::read_ledger_member;
 use crate::redis_store::RedisStore;
@@ -20,22 +21,23 @@ const ATTEMPTS: usize = 8;
 impl RedisStore {
     /// Adds up a window from one atomic read. Which keys there are to read is remembered
     /// from the last time; the read itself says whether that is still right.
-    pub(crate) async fn summarize(&self, window: Window) -> Result<Summary, StoreFault> {
+    pub(crate) async fn summarize(&self, window: Window) -> Result<Summary, LedgerFault> {
         let plan = Plan::of(window);
         for _ in 0..ATTEMPTS {
             let known = Arc::clone(&*self.inner.known.lock().await);
             let reads = Reads::new(&plan, &known);
             let replies = self.read_together(&reads.transaction).await?;
-            let Some((names, replies)) = replies.split_first() else {
-                return Err(unreadable(&replies));
+            let [names, horizon, replies @ ..] = &replies[..] else {
+                return Err(unreadable(&replies).into());
             };
             let current = read_known(names).ok_or_else(|| unreadable(names))?;
             if current == *known {
-                return reads.add_up(replies);
+                Horizon::read(bytes(horizon)).check(window)?;
+                return Ok(reads.add_up(replies)?);
             }
             *self.inner.known.lock().await = Arc::new(current);
         }
-        Err(StoreFault::Unknown)
+        Err(StoreFault::Unknown.into())
     }
 }
 
@@ -64,10 +66,14 @@ impl Reads {
         let mut transaction = pipe();
         transaction.atomic();
         transaction.cmd("HGETALL").arg(keys::PROCESSORS);
+        transaction.cmd("GET").arg(keys::HORIZON);
         for (processor, slice) in &slices {
+            let bytes = slice.unit.bytes(&slice.numbers);
             transaction
-                .cmd("HGETALL")
-                .arg(keys::sum(processor, slice.unit, slice.period));
+                .cmd("GETRANGE")
+                .arg(keys::sum(processor, slice.unit, slice.period))
+                .arg(bytes.start)
+                .arg(bytes.end - 1);
         }
         for edge in &plan.edges {
             transaction
@@ -87,9 +93,11 @@ impl Reads {
         let (sums, edges) = replies
             .split_at_checked(self.slices.len())
             .ok_or_else(|| unreadable(&replies))?;
-        for ((processor, slice), fields) in self.slices.iter().zip(sums) {
+        for ((processor, slice), sum) in self.slices.iter().zip(sums) {
             let total = self.totals.entry(processor.clone()).or_default();
-            add_fields(total, slice, fields).ok_or_else(|| unreadable(fields))?;
+            bytes(sum)
+                .and_then(|places| slice.unit.add_up(places, total))
+                .ok_or_else(|| unreadable(sum))?;
         }
         for members in edges {
             self.add_members(members)
@@ -112,27 +120,6 @@ impl Reads {
         }
         Some(())
     }
-}
-
-/// Adds the fields of a roll-up that belong to a slice: `<number>n` counts payments,
-/// `<number>c` their cents.
-fn add_fields(total: &mut Total, slice: &Slice, fields: &Value) -> Option<()> {
-    let Value::Map(fields) = fields else {
-        return None;
-    };
-    for (field, value) in fields {
-        let field = std::str::from_utf8(bytes(field)?).ok()?;
-        let value: i128 = std::str::from_utf8(bytes(value)?).ok()?.parse().ok()?;
-        let (number, kind) = field.split_at_checked(field.len().checked_sub(1)?)?;
-        if slice.fields.contains(&number.parse().ok()?) {
-            match kind {
-                "n" => total.add(u64::try_from(value).ok()?, 0),
-                "c" => total.add(0, value),
-                _ => return None,
-            }
-        }
-    }
-    Some(())
 }
 
 fn read_known(names: &Value) -> Option<BTreeSet<Known>> {

@@ -1,6 +1,9 @@
 //! The behaviours that every store must have, each run against both.
 
-use crate::{conformance_journal as journal, conformance_ledger as ledger};
+use crate::{
+    conformance_journal as journal, conformance_ledger as ledger, conformance_listing as listing,
+    conformance_retention as retention,
+};
 
 /// The limit of open payments in every behaviour.
 pub(crate) const MAX_OPEN: u64 = 1_000;
@@ -58,4 +61,19 @@ both_stores_agree! {
         ten_thousand_payments_of_the_largest_amount
         random_windows_agree_with_a_naive_count
         a_purge_empties_the_ledger_unless_payments_are_open;
+    listing:
+        the_ledger_is_listed_line_by_line_in_order
+        a_window_and_a_cursor_cut_the_listing_exactly
+        a_cursor_stays_while_payments_come
+        a_cursor_of_nothing_that_is_there_is_a_place_too
+        open_payments_of_all_owners_are_listed_by_acceptance
+        rejected_payments_are_listed_with_the_reason
+        a_conflict_is_listed_once_for_each_holder;
+    retention:
+        what_is_older_than_the_retention_counts_in_whole_hours
+        single_payments_go_a_day_after_their_hour_is_closed
+        a_settle_in_closed_books_counts_nowhere_and_is_known
+        rejections_are_forgotten_after_the_retention
+        of_a_conflict_each_holder_goes_in_its_time
+        whatever_is_answered_after_retiring_is_right;
 }

@@ -4,9 +4,12 @@
 mod conformance;
 mod conformance_journal;
 mod conformance_ledger;
+mod conformance_listing;
+mod conformance_retention;
 mod cost;
 mod lease;
 mod outages;
 mod replay;
+mod retirement;
 mod together;
 mod world;

@@ -24,7 +24,7 @@ async fn away_means_nothing_was_sent_and_is_said_within_a_second() {
     let accepted = world.store.accept(&hold, &payment(1), None).await;
     assert_eq!(accepted, Err(StoreFault::Away));
     let summary = world.store.summary(Window::default()).await;
-    assert_eq!(summary, Err(StoreFault::Away));
+    assert_eq!(summary, Err(StoreFault::Away.into()));
     assert!(began.elapsed() < ANSWER, "{:?}", began.elapsed());
     world.redis.restart();
     up(&world.store).await;
@@ -140,13 +140,13 @@ async fn data_of_another_schema_is_refused_for_good() {
     let redis = PrivateRedis::start();
     redis::cmd("SET")
         .arg("{0}:schema")
-        .arg("2")
+        .arg("3")
         .exec_async(&mut raw(&redis).await)
         .await
         .unwrap();
     let store = RedisStore::new(RedisConfig::new(redis.url()));
     let refused = store.ready().await.unwrap_err();
-    assert_eq!((refused.found.as_str(), refused.known), ("2", "1"));
+    assert_eq!((refused.found.as_str(), refused.known), ("3", "2"));
     let enlisted = store.enlist(&Incarnation::new("front-1.a")).await;
     assert_eq!(enlisted, Err(StoreFault::Away));
 }
@@ -159,7 +159,7 @@ async fn an_empty_redis_is_given_the_schema() {
         .query_async(&mut world.raw().await)
         .await
         .unwrap();
-    assert_eq!(schema, "1");
+    assert_eq!(schema, "2");
 }
 
 #[tokio::test]

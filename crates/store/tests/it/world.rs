@@ -18,6 +18,9 @@ pub(crate) trait World {
 
     /// As if no owner had been heard of for [`LAPSE`].
     fn owners_fall_silent(&self) -> impl Future<Output = ()>;
+
+    /// As if every rejection had been made a retention ago.
+    fn rejections_grow_old(&self) -> impl Future<Output = ()>;
 }
 
 pub(crate) struct InMemory(MemoryStore);
@@ -37,6 +40,10 @@ impl World for InMemory {
 
     async fn owners_fall_silent(&self) {
         tokio::time::advance(LAPSE).await;
+    }
+
+    async fn rejections_grow_old(&self) {
+        tokio::time::advance(RedisConfig::RETENTION).await;
     }
 }
 
@@ -95,6 +102,36 @@ impl World for InRedis {
                 .await
                 .unwrap();
         }
+    }
+
+    async fn rejections_grow_old(&self) {
+        let mut raw = self.raw().await;
+        let ids: Vec<Vec<u8>> = redis::cmd("ZRANGE")
+            .arg("{0}:rejections")
+            .arg(&["0", "-1"])
+            .query_async(&mut raw)
+            .await
+            .unwrap();
+        for id in ids {
+            let age = RedisConfig::RETENTION.as_micros().to_string();
+            redis::cmd("ZINCRBY")
+                .arg("{0}:rejections")
+                .arg(format!("-{age}"))
+                .arg(id)
+                .exec_async(&mut raw)
+                .await
+                .unwrap();
+        }
+        let keys: Vec<String> = redis::cmd("KEYS")
+            .arg("{0}:rejected:*")
+            .query_async(&mut raw)
+            .await
+            .unwrap();
+        redis::cmd("DEL")
+            .arg(keys)
+            .exec_async(&mut raw)
+            .await
+            .unwrap();
     }
 }
 

@@ -3,8 +3,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, Payment, PaymentState,
-    ProcessorName, Purge, Reject, Rename, Settle, Settlement, Store, StoreFault, Summary, Window,
+    Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, LedgerFault, Listing, Page,
+    Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle, Settlement, Store,
+    StoreFault, Summary, Window,
 };
 use feeway_store::{Acknowledged, MemoryStore};
 use tokio::time::{Instant, sleep};
@@ -281,11 +282,15 @@ impl Store for UnreliableStore {
         payment: &Payment,
         why: &str,
     ) -> Result<Reject, StoreFault> {
-        let (hold, again, why) = (hold.clone(), *payment, why.to_owned());
+        let (hold, again, reason) = (hold.clone(), *payment, why.to_owned());
         let reject =
-            move |inner: MemoryStore| async move { inner.reject(&hold, &again, &why).await };
-        let acknowledged =
-            |reply: &Reject| (*reply == Reject::Rejected).then_some(Acknowledged::Reject(*payment));
+            move |inner: MemoryStore| async move { inner.reject(&hold, &again, &reason).await };
+        let acknowledged = |reply: &Reject| {
+            (*reply == Reject::Rejected).then(|| Acknowledged::Reject {
+                payment: *payment,
+                why: why.to_owned(),
+            })
+        };
         self.call(reject, acknowledged).await
     }
 
@@ -337,12 +342,26 @@ impl Store for UnreliableStore {
         self.call(queued, nothing).await
     }
 
-    async fn summary(&self, window: Window) -> Result<Summary, StoreFault> {
-        self.call(
-            move |inner| async move { inner.summary(window).await },
+    async fn summary(&self, window: Window) -> Result<Summary, LedgerFault> {
+        let summary = self.call(
+            move |inner| async move { Ok(inner.summary(window).await) },
             nothing,
-        )
-        .await
+        );
+        summary.await?
+    }
+
+    async fn list(&self, listing: &Listing) -> Result<Page, LedgerFault> {
+        let listing = listing.clone();
+        let list = self.call(
+            move |inner| async move { Ok(inner.list(&listing).await) },
+            nothing,
+        );
+        list.await?
+    }
+
+    async fn retire(&self) -> Result<Retire, StoreFault> {
+        self.call(|inner| async move { inner.retire().await }, nothing)
+            .await
     }
 
     async fn find(&self, id: CorrelationId) -> Result<Option<PaymentState>, StoreFault> {

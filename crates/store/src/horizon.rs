@@ -1,0 +1,89 @@
+//! How far back the books are exact.
+
+use std::time::Duration;
+
+use feeway_domain::{LedgerFault, RequestedAt, Window};
+
+use crate::roll_up::HOUR_MICROS;
+
+/// How much longer than the retention the id of a settled payment is known.
+pub(crate) const GRACE: Duration = Duration::from_secs(24 * 3_600);
+
+/// The oldest exact instant, in microseconds: a whole hour. What is older counts in whole
+/// hours and days, to which nothing is added any longer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Horizon(i64);
+
+impl Horizon {
+    /// The horizon when single payments since this instant are to be kept.
+    pub(crate) fn since(micros: i64) -> Self {
+        Self((micros - micros.rem_euclid(HOUR_MICROS)).max(0))
+    }
+
+    /// Reads what Redis has; where nothing was ever retired, everything is exact.
+    pub(crate) fn read(text: Option<&[u8]>) -> Self {
+        let micros = text.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        Self(micros.unwrap_or(0))
+    }
+
+    pub(crate) fn micros(self) -> i64 {
+        self.0
+    }
+
+    pub(crate) fn instant(self) -> RequestedAt {
+        RequestedAt::from_micros(self.0).unwrap_or(RequestedAt::MAX)
+    }
+
+    /// The fault of asking for single payments from before.
+    pub(crate) fn too_old(self) -> LedgerFault {
+        let oldest = self.instant();
+        LedgerFault::TooOld { oldest }
+    }
+
+    /// Whether whole hours and single payments that are kept add up to a window.
+    pub(crate) fn check(self, window: Window) -> Result<(), LedgerFault> {
+        let fine = |cut: i64| cut >= self.0 || cut % HOUR_MICROS == 0;
+        let from = window.from().is_none_or(|from| fine(from.micros()));
+        let to = window.to().is_none_or(|to| fine(to.micros() + 1));
+        if from && to {
+            Ok(())
+        } else {
+            Err(self.too_old())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn before_the_horizon_only_whole_hours_are_answered() {
+        let at = |text: &str| text.parse::<RequestedAt>().unwrap();
+        let horizon = Horizon::since(at("2025-07-15T12:34:56Z").micros());
+        assert_eq!(horizon.micros(), at("2025-07-15T12:00:00Z").micros());
+        for (from, to, fine) in [
+            (None, None, true),
+            (Some("2025-07-15T12:00:00.000001Z"), None, true),
+            (Some("2025-07-15T11:59:59.999999Z"), None, false),
+            (Some("2025-07-15T11:00:00Z"), None, true),
+            (None, Some("2025-07-15T11:59:59.999999Z"), true),
+            (None, Some("2025-07-15T12:00:00Z"), true),
+            (None, Some("2025-07-15T11:59:59Z"), false),
+            (
+                Some("2025-07-01T00:00:00Z"),
+                Some("2025-07-01T23:59:59.999999Z"),
+                true,
+            ),
+            (
+                Some("2025-07-01T00:00:00Z"),
+                Some("2025-07-02T00:00:00Z"),
+                false,
+            ),
+        ] {
+            let window = Window::new(from.map(at), to.map(at)).unwrap();
+            assert_eq!(horizon.check(window).is_ok(), fine, "{window:?}");
+        }
+        assert!(Horizon::default().check(Window::default()).is_ok());
+    }
+}

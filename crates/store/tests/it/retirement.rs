@@ -1,0 +1,85 @@
+//! How retiring treats Redis: little at a time, and nothing is left behind.
+
+use feeway_domain::{Retire, Store, Window};
+use futures_util::future::join_all;
+use redis::aio::MultiplexedConnection;
+
+use crate::world::{InRedis, micros, processor, settlement};
+
+const HOUR: i64 = 3_600_000_000;
+const DAY: i64 = 24 * HOUR;
+
+async fn keys(raw: &mut MultiplexedConnection) -> Vec<String> {
+    let found = redis::cmd("KEYS").arg("{0}:*").query_async(raw).await;
+    let mut keys: Vec<String> = found.unwrap();
+    keys.sort();
+    keys
+}
+
+async fn settle_old(world: &InRedis, payments: u64) {
+    let beat = world.store.beat(&[]).await.unwrap();
+    let start = (beat.now.micros() - 9 * DAY) / HOUR * HOUR;
+    let old = (0..payments).map(|number| {
+        let instant = micros(start + i64::try_from(number).unwrap() * 5_000_000);
+        let name = ["default", "fallback"][usize::from(number % 3 == 0)];
+        settlement(number, name, instant)
+    });
+    let old: Vec<_> = old.collect();
+    for chunk in old.chunks(100) {
+        let settled = join_all(chunk.iter().map(|done| world.store.settle(done))).await;
+        assert!(settled.iter().all(Result::is_ok));
+    }
+}
+
+#[tokio::test]
+async fn each_step_forgets_few_payments_and_all_of_them_nothing_but_totals() {
+    const PAYMENTS: u64 = 1_500;
+    let world = InRedis::new(10).await;
+    let mut raw = world.raw().await;
+    settle_old(&world, PAYMENTS).await;
+    // One of them is in conflict.
+    let mut other = settlement(1, "third", micros(0));
+    other.requested_at = micros(world.store.beat(&[]).await.unwrap().now.micros() - 9 * DAY);
+    world.store.settle(&other).await.unwrap();
+    let before = world.store.summary(Window::default()).await.unwrap();
+    let mut steps = 0;
+    let mut known = PAYMENTS;
+    while world.store.retire().await.unwrap() == Retire::More {
+        steps += 1;
+        let mut left = 0;
+        for key in keys(&mut raw).await {
+            if key.starts_with("{0}:settled:") {
+                let fields = redis::cmd("HLEN").arg(key).query_async(&mut raw).await;
+                left += fields.unwrap_or(0_u64);
+            }
+        }
+        assert!(known - left <= 200, "{known} to {left}");
+        known = left;
+    }
+    assert!(steps >= 7, "{steps}");
+    let left = keys(&mut raw).await;
+    let expected = ["horizon", "processors", "schema", "sum"];
+    for key in &left {
+        let kind = key.split(':').nth(1).unwrap();
+        assert!(expected.contains(&kind) && !key.contains(":s:"), "{left:?}");
+    }
+    let after = world.store.summary(Window::default()).await.unwrap();
+    assert_eq!(after, before);
+    assert_eq!(after.of(&processor("third")).count, 1);
+}
+
+#[tokio::test]
+async fn several_fronts_retire_as_one() {
+    let world = InRedis::new(10).await;
+    settle_old(&world, 1_000).await;
+    let before = world.store.summary(Window::default()).await.unwrap();
+    let stores = [world.store.clone(), world.another().await];
+    for _ in 0..10 {
+        let turns = join_all(stores.iter().map(Store::retire)).await;
+        assert!(turns.iter().all(Result::is_ok));
+    }
+    for store in &stores {
+        assert_eq!(store.retire().await, Ok(Retire::Done));
+        assert_eq!(store.summary(Window::default()).await, Ok(before.clone()));
+    }
+}
