@@ -6,6 +6,11 @@
 //!
 //! ```text
 //! cargo bench --bench dispatcher ──► designs
+//! cargo bench --bench summary ─────► ledger, original, times
+//! cargo bench --bench settle ──────► ledger, times
 //! ```
 
 pub mod designs;
+pub mod ledger;
+pub mod original;
+pub mod times;

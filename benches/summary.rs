@@ -1,0 +1,295 @@
+//! What a summary costs, by the number of settled payments and by the window; the same in the
+//! way of the original; and how long an auditor waits while payments settle.
+//!
+//! `cargo bench --bench summary -- --ten-million` fills a third ledger with ten million
+//! payments, which takes some minutes and 2.5 GB.
+
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion};
+use feeway_benches::ledger::{
+    Ledger, MIDNIGHT, connect, instant, memory_bytes, processor, settlement,
+};
+use feeway_benches::original;
+use feeway_benches::times::{Times, told};
+use feeway_domain::{Store, Summary, Window};
+use feeway_store::testing::PrivateRedis;
+use feeway_store::{RedisConfig, RedisStore};
+use redis::aio::MultiplexedConnection;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+const HOUR: Duration = Duration::from_secs(3_600);
+const SECOND_MICROS: i64 = 1_000_000;
+
+/// A window by its length; the last is open at both ends.
+const WINDOWS: [(&str, Option<Duration>); 4] = [
+    ("13.5 s", Some(Duration::from_millis(13_500))),
+    ("1 h", Some(HOUR)),
+    ("24 h", Some(Duration::from_secs(24 * 3_600 - 1))),
+    ("all", None),
+];
+
+/// Where the edges of a window lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Edges {
+    WholeSeconds,
+    Any,
+}
+
+/// The ends of a window of this length, the first of them past noon unless it is too long.
+fn ends(length: Option<Duration>, edges: Edges) -> Option<(i64, i64)> {
+    let length = i64::try_from(length?.as_micros()).expect("a short time");
+    let noon = MIDNIGHT + 12 * 3_600 * SECOND_MICROS;
+    let latest = MIDNIGHT + 24 * 3_600 * SECOND_MICROS - length - SECOND_MICROS;
+    let from = (noon + 123 * SECOND_MICROS).min(latest);
+    Some(match edges {
+        Edges::WholeSeconds => {
+            let seconds = (length + SECOND_MICROS - 1) / SECOND_MICROS;
+            (from, from + seconds * SECOND_MICROS - 1)
+        }
+        Edges::Any => (from + 345_678, from + 345_678 + length),
+    })
+}
+
+fn window(length: Option<Duration>, edges: Edges) -> Window {
+    let ends = ends(length, edges);
+    let (from, to) = (ends.map(|ends| ends.0), ends.map(|ends| ends.1));
+    Window::new(from.map(instant), to.map(instant)).expect("from before to")
+}
+
+/// So many summaries one after another.
+async fn summaries(store: &RedisStore, window: Window, calls: u64) -> Vec<Duration> {
+    let mut times = Vec::new();
+    for _ in 0..calls {
+        let start = Instant::now();
+        store.summary(window).await.expect("a summary");
+        times.push(start.elapsed());
+    }
+    times
+}
+
+/// Payments in the two edge seconds, which alone are read one by one.
+async fn in_edges(store: &RedisStore, length: Option<Duration>) -> u64 {
+    let Some((from, to)) = ends(length, Edges::Any) else {
+        return 0;
+    };
+    let second = |micros: i64| micros / SECOND_MICROS * SECOND_MICROS;
+    let first = (from, second(from) + SECOND_MICROS - 1);
+    let last = (second(to), to);
+    let mut payments = 0;
+    for (from, to) in [first, last] {
+        let window = Window::new(Some(instant(from)), Some(instant(to))).expect("an edge");
+        let summary: Summary = store.summary(window).await.expect("a summary");
+        payments += summary.0.iter().map(|(_, total)| total.count).sum::<u64>();
+    }
+    payments
+}
+
+/// The medians of every window, to be compared with those of other sizes.
+type Medians = Vec<(String, Duration)>;
+
+fn ours(criterion: &mut Criterion, runtime: &Runtime, payments: u64) -> Medians {
+    let ledger = runtime.block_on(async {
+        let mut ledger = Ledger::start().await;
+        let empty = memory_bytes(&mut ledger.raw).await;
+        ledger.fill(payments, DAY).await;
+        let used = memory_bytes(&mut ledger.raw).await - empty;
+        let each = used / payments;
+        println!("\n{payments} payments over 24 h: {each} bytes each, roll-ups included");
+        ledger
+    });
+    let store = &ledger.store;
+    let mut medians = Medians::new();
+    let mut group = criterion.benchmark_group("summary");
+    for (name, length) in WINDOWS {
+        let mut whole = Duration::ZERO;
+        for edges in [Edges::WholeSeconds, Edges::Any] {
+            if length.is_none() && edges == Edges::Any {
+                continue;
+            }
+            let asked = window(length, edges);
+            let times = runtime.block_on(async {
+                summaries(store, asked, 100).await;
+                Times::new(summaries(store, asked, 1_000).await)
+            });
+            let (median, tail) = (times.median(), times.at(990));
+            println!(
+                "{payments:>9}  {name:>7}  {:<13}  p50 {:>9}  p99 {:>9}",
+                format!("{edges:?}"),
+                told(median),
+                told(tail)
+            );
+            match edges {
+                Edges::WholeSeconds => {
+                    whole = median;
+                    medians.push((name.to_owned(), median));
+                }
+                Edges::Any => {
+                    let read = runtime.block_on(in_edges(store, length));
+                    let more = median.saturating_sub(whole);
+                    let each = more.as_secs_f64() * 1e6 / read.max(1) as f64;
+                    println!("           {read} payments in the edge seconds, {each:.2} µs each");
+                }
+            }
+            let id = BenchmarkId::new(format!("{name} {edges:?}"), payments);
+            group.bench_function(id, |bencher| {
+                bencher.iter_custom(|calls| {
+                    runtime.block_on(async {
+                        let start = Instant::now();
+                        summaries(store, asked, calls).await;
+                        start.elapsed()
+                    })
+                });
+            });
+        }
+    }
+    group.finish();
+    medians
+}
+
+/// Everything in the way of the original; the median of a few calls.
+fn originals(criterion: &mut Criterion, runtime: &Runtime, payments: u64) -> Duration {
+    let redis = PrivateRedis::start();
+    let span = i64::try_from(DAY.as_micros()).expect("a day");
+    let all = (MIDNIGHT, MIDNIGHT + span);
+    let mut raw = runtime.block_on(async {
+        let raw = connect(&redis).await;
+        original::fill(&raw, payments, MIDNIGHT, span).await;
+        raw
+    });
+    let call = |raw: &mut MultiplexedConnection, calls: u64| {
+        runtime.block_on(async {
+            let mut times = Vec::new();
+            for _ in 0..calls {
+                let start = Instant::now();
+                original::summary(raw, all.0, all.1).await;
+                times.push(start.elapsed());
+            }
+            times
+        })
+    };
+    let median = Times::new(call(&mut raw, 5)).median();
+    println!(
+        "{payments:>9}      all  the original  p50 {:>9}",
+        told(median)
+    );
+    if payments <= 10_000 {
+        let mut group = criterion.benchmark_group("summary");
+        group.bench_function(BenchmarkId::new("all, the original", payments), |bencher| {
+            bencher.iter_custom(|calls| call(&mut raw, calls).iter().sum());
+        });
+        group.finish();
+    }
+    median
+}
+
+const SETTLES_A_SECOND: u64 = 1_000;
+const AUDIT: Duration = Duration::from_secs(20);
+
+/// An auditor asks for the last 13.5 s but 1.5 s, as often as it can get a word in every
+/// 5 ms, while payments settle from another process's store.
+async fn audit_while_settling(redis: &PrivateRedis, asking: &RedisStore) -> Times {
+    let settling = RedisStore::new(RedisConfig::new(redis.url()));
+    settling.ready().await.expect("our schema");
+    let ended = Instant::now() + AUDIT;
+    let now = {
+        let began = Instant::now();
+        move || {
+            let passed = i64::try_from(began.elapsed().as_micros()).expect("a short time");
+            MIDNIGHT + 2 * 24 * 3_600 * SECOND_MICROS + passed
+        }
+    };
+    let settles = tokio::spawn(async move {
+        let mut ticks = interval(Duration::from_micros(1_000_000 / SETTLES_A_SECOND));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut settled = 0;
+        while Instant::now() < ended {
+            ticks.tick().await;
+            let done = settlement(1 << 40 | settled, now());
+            let store = settling.clone();
+            tokio::spawn(async move { store.settle(&done).await.expect("settled") });
+            settled += 1;
+        }
+        settled
+    });
+    let mut times = Vec::new();
+    let mut ticks = interval(Duration::from_millis(5));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while Instant::now() < ended {
+        ticks.tick().await;
+        let at = now();
+        let window = Window::new(
+            Some(instant(at - 15 * SECOND_MICROS)),
+            Some(instant(at - 3 * SECOND_MICROS / 2)),
+        );
+        let start = Instant::now();
+        let summary = asking.summary(window.expect("a window")).await;
+        times.push(start.elapsed());
+        summary.expect("a summary");
+    }
+    let settled = settles.await.expect("settling ends");
+    println!(
+        "{settled} settles in {} s, {} audits meanwhile",
+        AUDIT.as_secs(),
+        times.len()
+    );
+    Times::new(times)
+}
+
+async fn memory_of_an_hour() {
+    let mut ledger = Ledger::start().await;
+    let empty = memory_bytes(&mut ledger.raw).await;
+    ledger.fill(1_000_000, HOUR).await;
+    let used = memory_bytes(&mut ledger.raw).await - empty;
+    println!(
+        "\n1000000 payments over 1 h: {} bytes each, roll-ups included",
+        used / 1_000_000
+    );
+    let asking = RedisStore::new(RedisConfig::new(ledger.redis.url()));
+    asking.ready().await.expect("our schema");
+    let times = audit_while_settling(&ledger.redis, &asking).await;
+    let name = processor(1);
+    println!(
+        "13.5 s of {name} and others while {SETTLES_A_SECOND}/s settle: p50 {}  p99 {}  max {}",
+        told(times.median()),
+        told(times.at(990)),
+        told(times.at(1_000))
+    );
+}
+
+fn main() {
+    let largest = std::env::args().any(|argument| argument == "--ten-million");
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime starts");
+    let mut criterion = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1));
+    let sizes: &[u64] = if largest {
+        &[10_000, 1_000_000, 10_000_000]
+    } else {
+        &[10_000, 1_000_000]
+    };
+    let mut medians = Vec::new();
+    for &payments in sizes {
+        medians.push((payments, ours(&mut criterion, &runtime, payments)));
+    }
+    println!();
+    let (smallest, first) = &medians[0];
+    for (payments, medians) in &medians[1..] {
+        for ((name, small), (_, large)) in first.iter().zip(medians) {
+            let times = large.as_secs_f64() / small.as_secs_f64();
+            println!("{name:>7}, whole seconds: {payments} cost {times:.2} × {smallest}");
+        }
+    }
+    for (payments, medians) in &medians[..2] {
+        let theirs = originals(&mut criterion, &runtime, *payments);
+        let ours = medians.last().expect("all of them").1;
+        let times = theirs.as_secs_f64() / ours.as_secs_f64();
+        println!("everything of {payments}: the original takes {times:.0} × as long");
+    }
+    runtime.block_on(memory_of_an_hour());
+    criterion.final_summary();
+}
