@@ -21,10 +21,23 @@ const held = plan.processors.map((processor) => new Gauge(`held_${processor.name
 const summed = plan.processors.map((processor) => new Gauge(`summed_${processor.name}`));
 const misheld = new Gauge('wrong_amounts');
 
-const payments = { exec: 'pay', executor: 'ramping-vus', gracefulRampDown: '0s' };
-const load = plan.ramp
-  ? { ...payments, startVUs: 1, stages: [{ target: plan.users, duration: `${plan.seconds}s` }] }
-  : { exec: 'pay', executor: 'constant-vus', vus: plan.users, duration: `${plan.seconds}s` };
+// Users that come one by one, or payments at an even pace whoever sends them.
+const load = plan.users
+  ? {
+      exec: 'use',
+      executor: 'ramping-vus',
+      startVUs: 1,
+      gracefulRampDown: '0s',
+      stages: [{ target: plan.users, duration: `${plan.seconds}s` }],
+    }
+  : {
+      exec: 'pay',
+      executor: 'constant-arrival-rate',
+      rate: plan.perSecond,
+      duration: `${plan.seconds}s`,
+      preAllocatedVUs: 100,
+      maxVUs: 500,
+    };
 const scenarios = { payments: load };
 if (plan.audit) {
   scenarios.audits = {
@@ -62,7 +75,6 @@ const paymentParameters = {
   timeout: plan.timeoutMs,
 };
 
-// One user: a payment, and a second of rest.
 export function pay() {
   const body = `{"correlationId":"${crypto.randomUUID()}","amount":${plan.amount}}`;
   const response = http.post(paymentsUrl, body, paymentParameters);
@@ -73,6 +85,11 @@ export function pay() {
     failed.add(1);
     console.warn(`POST /payments: ${response.status} ${response.error} ${response.body}`);
   }
+}
+
+// One user: a payment, and a second of rest.
+export function use() {
+  pay();
   sleep(1);
 }
 

@@ -19,8 +19,10 @@ const HALVED_FOR: Duration = Duration::from_secs(1);
 pub enum Ended {
     /// It answered as a working processor does: held, or refused this payment alone.
     Answered,
-    /// It refused, failed, or broke off.
+    /// It refused, after as long as an answer takes now.
     Failed,
+    /// It could not be reached or broke off, which says nothing of its latency.
+    Broken,
     /// It gave no answer in time, which speaks of the time when it was asked.
     TimedOut,
     /// It has too much to do.
@@ -46,6 +48,9 @@ pub(crate) struct Standing {
     last_answer: Option<Instant>,
     /// The latest-started attempt that was answered.
     answered: u64,
+    /// Since when a processor that failed holds payments again, as far as attempts tell that
+    /// were started too long ago to say how fast it is now.
+    mending: Option<Instant>,
 }
 
 impl Standing {
@@ -59,17 +64,24 @@ impl Standing {
             halved: None,
             last_answer: None,
             answered: 0,
+            mending: None,
         }
     }
 
     pub(crate) fn condition(&self, config: &BoardConfig, now: Instant) -> Condition {
-        if self.breaker == Breaker::Open {
+        if self.breaker == Breaker::Open && !self.is_mended(config, now) {
             Condition::Failing
         } else if self.latency.expected(now) > config.max_latency {
             Condition::Slow
         } else {
             Condition::Fine
         }
+    }
+
+    /// Whether it has had its time to show that it is fast.
+    fn is_mended(&self, config: &BoardConfig, now: Instant) -> bool {
+        self.mending
+            .is_some_and(|since| now >= since + config.max_latency)
     }
 
     pub(crate) fn expected_latency(&self, now: Instant) -> Duration {
@@ -98,7 +110,10 @@ impl Standing {
         self.probes += 1;
         // Spread so that a long delay cannot have all probes outstanding at once, which
         // would leave nobody to see the recovery.
-        let spread = self.latency.expected(now) / MAX_PROBES;
+        let spread = match self.mending {
+            None => self.latency.expected(now) / MAX_PROBES,
+            Some(_) => Duration::ZERO,
+        };
         self.next_probe = now + config.probe_interval.max(spread);
         Some(flight)
     }
@@ -127,7 +142,8 @@ impl Standing {
             .waiting_since()
             .map(|since| since + config.max_latency);
         let probe = self.probe_due(config, now).filter(|_| !full);
-        let chances = restored.into_iter().chain(slow).chain(probe);
+        let mended = self.mending.map(|since| since + config.max_latency);
+        let chances = restored.into_iter().chain(slow).chain(probe).chain(mended);
         // What has passed already was no chance, or the permit would not have been refused.
         chances.filter(|chance| *chance > now).min()
     }
@@ -156,10 +172,23 @@ impl Standing {
         match ended {
             None => self.latency.forget(flight),
             Some(Ended::Answered) => {
-                self.latency.answer(flight, now);
+                let took = self.latency.answer(flight, now);
                 self.last_answer = Some(now);
                 self.answered = self.answered.max(flight);
-                self.breaker = Breaker::Closed;
+                if self.breaker == Breaker::Open
+                    && took > config.max_latency
+                    && !self.is_mended(config, now)
+                {
+                    // It works again, but how fast is for a fresh probe to say: what waits
+                    // for it would else go elsewhere for a delay that may be over.
+                    if self.mending.is_none() {
+                        self.mending = Some(now);
+                        self.next_probe = now;
+                    }
+                } else {
+                    self.breaker = Breaker::Closed;
+                    self.mending = None;
+                }
             }
             // If something asked later has been answered, this is old news.
             Some(Ended::Failed) => {
@@ -168,7 +197,7 @@ impl Standing {
                     self.open(config, now);
                 }
             }
-            Some(Ended::TimedOut) => {
+            Some(Ended::Broken | Ended::TimedOut) => {
                 self.latency.forget(flight);
                 if flight > self.answered {
                     self.open(config, now);
@@ -188,6 +217,7 @@ impl Standing {
             self.next_probe = now + config.probe_interval;
         }
         self.breaker = Breaker::Open;
+        self.mending = None;
     }
 
     /// Notes what the leader was told at `asked`. True when something changed.

@@ -67,7 +67,8 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
             permit.ended(match no {
                 No::Malformed => Ended::Answered,
                 No::Overloaded => Ended::Overloaded,
-                No::Unreachable | No::Failing => Ended::Failed,
+                No::Failing => Ended::Failed,
+                No::Unreachable => Ended::Broken,
             });
             Done::Refused(job, rank, no)
         }
@@ -79,7 +80,8 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
         Outcome::Unknown(doubt) => {
             permit.ended(match doubt {
                 Doubt::TimedOut => Ended::TimedOut,
-                Doubt::Reset | Doubt::Unclear | Doubt::Unconfirmed => Ended::Failed,
+                Doubt::Unconfirmed => Ended::Failed,
+                Doubt::Reset | Doubt::Unclear => Ended::Broken,
             });
             Done::Doubtful(job.pin(), doubt)
         }

@@ -1,6 +1,6 @@
 //! When payments arrive, as far as a scenario's users tell.
 
-use super::scenario::{Scenario, Users};
+use super::scenario::{Load, Scenario};
 
 /// How finely time is cut.
 pub(super) const TICK_MS: u64 = 10;
@@ -13,9 +13,9 @@ pub(super) fn arrivals(scenario: &Scenario, count: u64) -> Vec<u64> {
     let length_ms = u64::from(scenario.seconds) * 1000;
     let by = |at_ms: u64| -> u64 {
         let (at, length) = (u128::from(at_ms), u128::from(length_ms));
-        let (part, whole) = match scenario.users {
-            Users::Constant(_) => (at, length),
-            Users::Ramp(users) => {
+        let (part, whole) = match scenario.load {
+            Load::PerSecond(_) => (at, length),
+            Load::Users(users) => {
                 let more = u128::from(users.saturating_sub(1));
                 (
                     2 * at * length + more * at * at,

@@ -13,16 +13,17 @@ use anyhow::{Context, Result, bail};
 use super::RinhaOptions;
 use super::contest::Arena;
 use super::k6::K6;
-use super::scenario::{Scenario, Setting, Users, fails, works};
+use super::scenario::{Load, Scenario, Setting, fails, works};
 use crate::chaos::interrupt::Interrupt;
 use crate::clock::Deadline;
 
-const USERS: u32 = 300;
+/// Payments a second.
+const RATE: u32 = 300;
 const FLIPS: usize = 10;
 
 /// Enough for five whole seconds that begin a second after the failure.
 const FAILING_FOR: Duration = Duration::from_millis(7_200);
-const FINE_FOR: Duration = Duration::from_millis(3_800);
+const FINE_FOR: Duration = Duration::from_millis(3_300);
 const WARM_UP: Duration = Duration::from_secs(5);
 
 /// What a processor that has recovered takes.
@@ -36,9 +37,12 @@ const MAX_POSTS: u64 = 60;
 /// So soon after the recovery half of the traffic is to be back.
 const MAX_RETURN_MS: i64 = 500;
 
+/// Where in a second of the clock a failure begins.
+const BEGINS_AT_US: i64 = 985_000;
+
 /// Half of the traffic flows when half of what arrives in so long is sent in so long.
 const WINDOW_US: i64 = 100_000;
-const HALF_OF_WINDOW: usize = USERS as usize / 20;
+const HALF_OF_WINDOW: usize = RATE as usize / 20;
 const WINDOW_STEP_US: i64 = 10_000;
 
 /// One failure and its end.
@@ -72,11 +76,12 @@ pub(super) fn run(
 
 fn scenario() -> Scenario {
     let flip = FAILING_FOR + FINE_FOR;
-    let length = WARM_UP + flip.saturating_mul(FLIPS as u32) + FINE_FOR;
+    let a_second = Duration::from_secs(1);
+    let length = WARM_UP + (flip + a_second).saturating_mul(FLIPS as u32);
     Scenario {
         name: "flips",
         seconds: length.as_secs() as u32 + 1,
-        users: Users::Constant(USERS),
+        load: Load::PerSecond(RATE),
         audit: None,
         // The settings are not k6's business here.
         stages: Vec::new(),
@@ -95,7 +100,7 @@ fn measure(
     let arena = Arena::start(&scenario, options, folder)?;
     let length = scenario.ends_after();
     println!(
-        "\n{FLIPS} failures at {delay_ms} ms under {USERS} payments/s, {} s …",
+        "\n{FLIPS} failures at {delay_ms} ms under {RATE} payments/s, {} s …",
         length.as_secs()
     );
     arena.processors[0].set(RECOVERED)?;
@@ -127,6 +132,11 @@ fn measure(
 
 fn flip(arena: &Arena, delay_ms: u32, interrupt: &Interrupt) -> Result<Flip> {
     let processor = &arena.processors[0];
+    // POSTs are counted by the clock's seconds: one is to begin just after the time in which
+    // the failure may go unseen.
+    let into_second = now_us().rem_euclid(1_000_000);
+    let until = (BEGINS_AT_US - into_second).rem_euclid(1_000_000);
+    pause(Duration::from_micros(until.unsigned_abs()), interrupt)?;
     let failed_us = now_us();
     processor.set(fails(delay_ms))?;
     pause(FAILING_FOR, interrupt)?;

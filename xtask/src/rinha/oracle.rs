@@ -144,7 +144,7 @@ fn drop_oldest(arrivals: &mut [u64], mut count: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rinha::scenario::{Setting, Stage, Users, fails, works};
+    use crate::rinha::scenario::{Load, Setting, Stage, fails, works};
 
     const COUNT: u64 = 90_600;
 
@@ -155,7 +155,7 @@ mod tests {
         };
         Scenario {
             seconds: 10,
-            users: Users::Constant(500),
+            load: Load::PerSecond(500),
             stages: stages.iter().map(stage).collect(),
             ..Scenario::finals()
         }

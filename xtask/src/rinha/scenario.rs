@@ -57,12 +57,13 @@ pub(super) struct Audit {
     pub(super) lasting_only: bool,
 }
 
-/// How many users there are over time.
+/// Who pays how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Users {
-    /// Evenly more, from one to so many.
-    Ramp(u32),
-    Constant(u32),
+pub(super) enum Load {
+    /// Users, evenly more from one to so many. Each pays, rests for a second, and pays again.
+    Users(u32),
+    /// So many payments a second, evenly paced.
+    PerSecond(u32),
 }
 
 /// One run of the contest.
@@ -71,8 +72,7 @@ pub(super) struct Scenario {
     pub(super) name: &'static str,
     /// How long users pay.
     pub(super) seconds: u32,
-    /// Each pays, rests for a second, and pays again.
-    pub(super) users: Users,
+    pub(super) load: Load,
     pub(super) amount_cents: i64,
     pub(super) fees: [Fee; 2],
     pub(super) audit: Option<Audit>,
@@ -94,7 +94,7 @@ impl Scenario {
         Self {
             name: "preview",
             seconds: 60,
-            users: Users::Ramp(550),
+            load: Load::Users(550),
             amount_cents: 1990,
             fees: [Fee::percent(5), Fee::percent(15)],
             audit: Some(Audit {
@@ -120,7 +120,7 @@ impl Scenario {
         Self {
             name: "final",
             seconds: 300,
-            users: Users::Ramp(603),
+            load: Load::Users(603),
             amount_cents: 2005,
             fees: [Fee::percent(7), Fee::percent(10)],
             audit: Some(Audit {
@@ -163,9 +163,9 @@ impl Scenario {
 
     /// What the script in `deploy/k6` is told.
     pub(super) fn plan(&self, target: &str, processors: &[(String, String)]) -> Value {
-        let (ramp, users) = match self.users {
-            Users::Ramp(users) => (true, users),
-            Users::Constant(users) => (false, users),
+        let (users, per_second) = match self.load {
+            Load::Users(users) => (Some(users), None),
+            Load::PerSecond(rate) => (None, Some(rate)),
         };
         let processors: Vec<Value> = processors
             .iter()
@@ -185,8 +185,8 @@ impl Scenario {
         json!({
             "target": target,
             "processors": processors,
-            "ramp": ramp,
             "users": users,
+            "perSecond": per_second,
             "seconds": self.seconds,
             "amount": format!("{}.{:02}", self.amount_cents / 100, self.amount_cents % 100),
             "amountCents": self.amount_cents,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::scenario::{Audit, Scenario, Setting, Stage, Users, fails, works};
+use super::scenario::{Audit, Load, Scenario, Setting, Stage, fails, works};
 use super::score::Fee;
 
 const SECONDS: u32 = 120;
@@ -28,7 +28,7 @@ pub(super) fn storm(seed: u64) -> Scenario {
     Scenario {
         name: "storm",
         seconds: SECONDS,
-        users: Users::Ramp(550),
+        load: Load::Users(550),
         amount_cents: 1990,
         fees: [Fee::percent(5), Fee::percent(15)],
         audit: Some(Audit {

@@ -76,6 +76,44 @@ async fn a_long_delay_spreads_the_probes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_a_failure_behind_a_long_delay_a_fresh_probe_says_how_fast_it_is() {
+    let (board, rank) = board(4);
+    let old = board.try_start(rank, now()).unwrap();
+    let probe = board.try_start(rank, now()).unwrap();
+    advance(2000 * MILLISECOND).await;
+    old.ended(Ended::Failed);
+    probe.ended(Ended::Answered);
+    assert_eq!(
+        board.condition(rank, now()),
+        Condition::Failing,
+        "it may be slow, or not"
+    );
+    let fresh = board.try_probe(rank, now()).unwrap();
+    advance(20 * MILLISECOND).await;
+    fresh.ended(Ended::Answered);
+    assert_eq!(board.condition(rank, now()), Condition::Fine);
+}
+
+#[tokio::test(start_paused = true)]
+async fn if_the_fresh_probe_is_slow_as_well_it_is_slow() {
+    let (board, rank) = board(4);
+    let old = board.try_start(rank, now()).unwrap();
+    let probe = board.try_start(rank, now()).unwrap();
+    advance(2000 * MILLISECOND).await;
+    old.ended(Ended::Failed);
+    probe.ended(Ended::Answered);
+    let _fresh = board.try_probe(rank, now()).unwrap();
+    assert_eq!(
+        board.condition(rank, now() + 1199 * MILLISECOND),
+        Condition::Failing
+    );
+    assert_eq!(
+        board.condition(rank, now() + 1200 * MILLISECOND),
+        Condition::Slow
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn overload_halves_the_permits_for_a_second() {
     let (board, rank) = board(4);
     let permits: Vec<Permit> = (0..4)
