@@ -87,21 +87,19 @@ async fn in_edges(store: &RedisStore, length: Option<Duration>) -> u64 {
     payments
 }
 
-/// The medians of every window, to be compared with those of other sizes.
-type Medians = Vec<(String, Duration)>;
-
-fn ours(criterion: &mut Criterion, runtime: &Runtime, payments: u64) -> Medians {
-    let ledger = runtime.block_on(async {
+fn fill(runtime: &Runtime, payments: u64) -> Ledger {
+    runtime.block_on(async {
         let mut ledger = Ledger::start().await;
         let empty = memory_bytes(&mut ledger.raw).await;
         ledger.fill(payments, DAY).await;
-        let used = memory_bytes(&mut ledger.raw).await - empty;
-        let each = used / payments;
-        println!("\n{payments} payments over 24 h: {each} bytes each, roll-ups included");
+        let each = (memory_bytes(&mut ledger.raw).await - empty) / payments;
+        println!("{payments} payments over 24 h: {each} bytes each, roll-ups included");
         ledger
-    });
-    let store = &ledger.store;
-    let mut medians = Medians::new();
+    })
+}
+
+/// Prints and plots what each window costs in one ledger.
+fn ours(criterion: &mut Criterion, runtime: &Runtime, payments: u64, store: &RedisStore) {
     let mut group = criterion.benchmark_group("summary");
     for (name, length) in WINDOWS {
         let mut whole = Duration::ZERO;
@@ -110,30 +108,24 @@ fn ours(criterion: &mut Criterion, runtime: &Runtime, payments: u64) -> Medians 
                 continue;
             }
             let asked = window(length, edges);
-            let times = runtime.block_on(async {
+            let (times, read) = runtime.block_on(async {
                 summaries(store, asked, 100).await;
-                Times::new(summaries(store, asked, 1_000).await)
+                let times = Times::new(summaries(store, asked, 2_000).await);
+                (times, in_edges(store, length).await)
             });
-            let (median, tail) = (times.median(), times.at(990));
-            println!(
-                "{payments:>9}  {name:>7}  {:<13}  p50 {:>9}  p99 {:>9}",
-                format!("{edges:?}"),
-                told(median),
-                told(tail)
-            );
+            let (median, tail) = (told(times.median()), told(times.at(990)));
+            let kind = format!("{edges:?}");
+            println!("{payments:>9}  {name:>7}  {kind:<13}  p50 {median:>9}  p99 {tail:>9}");
             match edges {
-                Edges::WholeSeconds => {
-                    whole = median;
-                    medians.push((name.to_owned(), median));
-                }
+                Edges::WholeSeconds => whole = times.median(),
+                Edges::Any if read == 0 => {}
                 Edges::Any => {
-                    let read = runtime.block_on(in_edges(store, length));
-                    let more = median.saturating_sub(whole);
-                    let each = more.as_secs_f64() * 1e6 / read.max(1) as f64;
+                    let more = times.median().saturating_sub(whole);
+                    let each = more.as_secs_f64() * 1e6 / read as f64;
                     println!("           {read} payments in the edge seconds, {each:.2} µs each");
                 }
             }
-            let id = BenchmarkId::new(format!("{name} {edges:?}"), payments);
+            let id = BenchmarkId::new(format!("{name} {kind}"), payments);
             group.bench_function(id, |bencher| {
                 bencher.iter_custom(|calls| {
                     runtime.block_on(async {
@@ -146,7 +138,36 @@ fn ours(criterion: &mut Criterion, runtime: &Runtime, payments: u64) -> Medians 
         }
     }
     group.finish();
-    medians
+}
+
+/// Calls of one turn, and turns: ledgers take turns, so that whatever else the machine does
+/// slows all of them.
+const TURN: u64 = 100;
+const TURNS: usize = 30;
+
+/// Compares every ledger with the smallest. Gives back the median of everything in each.
+async fn compare(ledgers: &[(u64, Ledger)]) -> Vec<Duration> {
+    let mut everything = Vec::new();
+    println!();
+    for (name, length) in WINDOWS {
+        let asked = window(length, Edges::WholeSeconds);
+        let mut times = vec![Vec::new(); ledgers.len()];
+        for _ in 0..TURNS {
+            for ((_, ledger), times) in ledgers.iter().zip(&mut times) {
+                times.extend(summaries(&ledger.store, asked, TURN).await);
+            }
+        }
+        let medians: Vec<_> = times.into_iter().map(|t| Times::new(t).median()).collect();
+        for ((payments, _), median) in ledgers.iter().zip(&medians).skip(1) {
+            let (smallest, times) = (
+                ledgers[0].0,
+                median.as_secs_f64() / medians[0].as_secs_f64(),
+            );
+            println!("{name:>7}, whole seconds: {payments} cost {times:.2} × {smallest}");
+        }
+        everything = medians;
+    }
+    everything
 }
 
 /// Everything in the way of the original; the median of a few calls.
@@ -272,24 +293,20 @@ fn main() {
     } else {
         &[10_000, 1_000_000]
     };
-    let mut medians = Vec::new();
-    for &payments in sizes {
-        medians.push((payments, ours(&mut criterion, &runtime, payments)));
+    let ledgers = sizes
+        .iter()
+        .map(|&payments| (payments, fill(&runtime, payments)));
+    let ledgers: Vec<_> = ledgers.collect();
+    for (payments, ledger) in &ledgers {
+        ours(&mut criterion, &runtime, *payments, &ledger.store);
     }
-    println!();
-    let (smallest, first) = &medians[0];
-    for (payments, medians) in &medians[1..] {
-        for ((name, small), (_, large)) in first.iter().zip(medians) {
-            let times = large.as_secs_f64() / small.as_secs_f64();
-            println!("{name:>7}, whole seconds: {payments} cost {times:.2} × {smallest}");
-        }
-    }
-    for (payments, medians) in &medians[..2] {
+    let everything = runtime.block_on(compare(&ledgers));
+    for ((payments, _), ours) in ledgers.iter().zip(everything).take(2) {
         let theirs = originals(&mut criterion, &runtime, *payments);
-        let ours = medians.last().expect("all of them").1;
         let times = theirs.as_secs_f64() / ours.as_secs_f64();
         println!("everything of {payments}: the original takes {times:.0} × as long");
     }
+    drop(ledgers);
     runtime.block_on(memory_of_an_hour());
     criterion.final_summary();
 }

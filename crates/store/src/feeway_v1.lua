@@ -203,26 +203,26 @@ local HOUR_BYTES = 3600 * 12
 
 -- Counts a payment in the roll-ups and lists it in the ledger. A day's cents are the
 -- largest sum: when they fit, all do, and when they do not, nothing stays written.
-local function book(keys, args)
+local function book(call, keys, args)
   local id, processor, micros, cents = args[1], args[2], args[3], args[4]
-  local sums = redis.call('BITFIELD', keys[5], 'OVERFLOW', 'FAIL',
+  local sums = call('BITFIELD', keys[5], 'OVERFLOW', 'FAIL',
     'INCRBY', 'i64', args[6], cents, 'INCRBY', 'i64', args[7], '1',
     'INCRBY', 'i64', args[8], cents, 'INCRBY', 'i64', args[9], '1')
   if not sums[1] then
-    redis.call('BITFIELD', keys[5], 'INCRBY', 'i64', args[7], '-1',
+    call('BITFIELD', keys[5], 'INCRBY', 'i64', args[7], '-1',
       'INCRBY', 'i64', args[8], '-' .. cents, 'INCRBY', 'i64', args[9], '-1')
     return redis.error_reply('ERR the cents of a day do not fit')
   end
   if sums[4] == 1 then
     -- The first of this hour: the roll-up gets its whole size at once, since one that grows
     -- is given twice what it needs.
-    redis.call('SETRANGE', keys[4], HOUR_BYTES - 1, '\0')
+    call('SETRANGE', keys[4], HOUR_BYTES - 1, '\0')
     local hour, quarter = string.match(keys[3], '%d+$'), string.match(keys[5], '%d+$')
-    redis.call('ZADD', HOURS, hour, processor .. ':' .. hour)
-    redis.call('HSETNX', PROCESSORS, processor .. ':' .. quarter, hour)
+    call('ZADD', HOURS, hour, processor .. ':' .. hour)
+    call('HSETNX', PROCESSORS, processor .. ':' .. quarter, hour)
   end
-  redis.call('BITFIELD', keys[4], 'INCRBY', 'i64', args[10], cents, 'INCRBY', 'u32', args[11], '1')
-  redis.call('ZADD', keys[3], micros, id .. processor .. ':' .. cents)
+  call('BITFIELD', keys[4], 'INCRBY', 'i64', args[10], cents, 'INCRBY', 'u32', args[11], '1')
+  call('ZADD', keys[3], micros, id .. processor .. ':' .. cents)
   return nil
 end
 
@@ -245,33 +245,36 @@ end
 -- args: id, processor, requestedAt, cents, fee in millionths, then where cents and count
 --       are counted (in bits): of the day, of the hour, of the second
 local function settle(keys, args)
-  local id, processor = args[1], args[2]
-  check(#id == 16 and #keys == 6 and #args == 11, 'a malformed settlement')
+  -- Looked up once: there are eight calls, and this is the busiest function.
+  local call = redis.call
+  local id, processor, micros = args[1], args[2], tonumber(args[3])
+  if #id ~= 16 or #keys ~= 6 or #args ~= 11 or not (micros and tonumber(args[4])) then
+    error('a malformed settlement', 0)
+  end
   local record = processor .. ':' .. args[3] .. ':' .. args[4] .. ':' .. args[5]
-  check(string.find(record, '^[a-z0-9-]+:%d+:%d+:%d+$'), 'a malformed settlement')
-  local entry = redis.call('HGET', keys[1], id)
-  local horizon = redis.call('GET', keys[6])
-  local late = horizon and tonumber(args[3]) < tonumber(horizon)
+  local entry = call('HGET', keys[1], id)
+  local horizon = call('GET', keys[6])
+  local late = horizon and micros < tonumber(horizon)
   local reply = late and { 'late', horizon } or { 'settled' }
-  if redis.call('HSETNX', keys[2], id, record) == 1 then
+  if call('HSETNX', keys[2], id, record) == 1 then
     local fault = nil
-    if late then lay_aside(args) else fault = book(keys, args) end
+    if late then lay_aside(args) else fault = book(call, keys, args) end
     if fault then
-      redis.call('HDEL', keys[2], id)
+      call('HDEL', keys[2], id)
       return fault
     end
   else
-    local first = redis.call('HGET', keys[2], id)
+    local first = call('HGET', keys[2], id)
     local holder = string.match(first, '^([^:]+):')
     if holder == processor then
       reply = { 'known' }
     else
-      local others = redis.call('HGET', CONFLICTS, id) or holder
+      local others = call('HGET', CONFLICTS, id) or holder
       if not string.find(others, '|' .. processor .. ':', 1, true) then
         local fault = nil
-        if late then lay_aside(args) else fault = book(keys, args) end
+        if late then lay_aside(args) else fault = book(call, keys, args) end
         if fault then return fault end
-        redis.call('HSET', CONFLICTS, id, others .. '|' .. record)
+        call('HSET', CONFLICTS, id, others .. '|' .. record)
         list_conflict(args, first)
       end
       reply = { 'conflict', holder }
