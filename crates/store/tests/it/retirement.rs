@@ -46,6 +46,8 @@ async fn each_step_forgets_few_payments_and_all_of_them_nothing_but_totals() {
     let mut known = PAYMENTS;
     while world.store.retire().await.unwrap() == Retire::More {
         steps += 1;
+        let meanwhile = world.store.summary(Window::default()).await.unwrap();
+        assert_eq!(meanwhile, before, "totals never go back");
         let mut left = 0;
         for key in keys(&mut raw).await {
             if key.starts_with("{0}:settled:") {
