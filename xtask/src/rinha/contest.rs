@@ -67,6 +67,13 @@ impl Arena {
         ] {
             up.extend([option.to_owned(), value]);
         }
+        for (option, asked, own) in [
+            ("--patience", &options.patience, scenario.patience),
+            ("--max-latency", &options.max_latency, scenario.max_latency),
+        ] {
+            let value = asked.as_deref().or(own);
+            up.extend(value.map(|value| format!("{option}={value}")));
+        }
         let stack = PrivateStack::start(dir, &up)?;
         if options.without_nats {
             // Paused, the supervisor does not start it again.

@@ -40,6 +40,9 @@ pub(super) struct Counted {
     pub(super) failed: u64,
     pub(super) audits: u64,
     pub(super) audits_slow: u64,
+    /// Payments that the processors held in the windows of all audits together, in the order
+    /// of fees.
+    pub(super) audited: [u64; 2],
     pub(super) audits_differing: u64,
     pub(super) audits_still_differing: u64,
     /// Not 0 when a processor's amount is not its count times the scenario's amount.
