@@ -8,6 +8,7 @@ mod failover;
 mod http;
 mod leaders;
 mod lifecycle;
+mod listing;
 mod settlement;
 mod stack;
 mod supervision;
