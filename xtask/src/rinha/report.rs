@@ -93,6 +93,7 @@ pub(super) fn print_audits(scenario: &Scenario, outcome: &Outcome, figures: &Fig
         ),
     );
     row("lost", figures.lost);
+    row("not asked for", figures.too_many);
     row("failed requests", counted.failed);
     row("twice", outcome.twice);
     row("wrong amounts", counted.wrong_amounts);
