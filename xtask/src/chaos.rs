@@ -10,15 +10,12 @@
 
 mod audit;
 mod books;
-pub(crate) mod client;
 mod faults;
 mod front_backlog;
-pub(crate) mod interrupt;
 mod kill_all;
 mod load;
 mod mixed;
 mod outage;
-pub(crate) mod private_stack;
 mod register;
 mod report;
 mod sabotage;

