@@ -13,10 +13,10 @@ use super::outcome::Outcome;
 use super::processors::{Processor, TOKEN, held_twice};
 use super::scenario::Scenario;
 use crate::binaries::Binaries;
-use crate::chaos::interrupt::Interrupt;
-use crate::chaos::private_stack::PrivateStack;
 use crate::clock::{self, Deadline};
+use crate::interrupt::Interrupt;
 use crate::ports::{check_free, visible_ports};
+use crate::private_stack::PrivateStack;
 use crate::readiness::Address;
 use crate::stack_dir::StackDir;
 use crate::up::word;
@@ -66,6 +66,13 @@ impl Arena {
             ("--profile", word(options.profile)),
         ] {
             up.extend([option.to_owned(), value]);
+        }
+        for (option, asked, own) in [
+            ("--patience", &options.patience, scenario.patience),
+            ("--max-latency", &options.max_latency, scenario.max_latency),
+        ] {
+            let value = asked.as_deref().or(own);
+            up.extend(value.map(|value| format!("{option}={value}")));
         }
         let stack = PrivateStack::start(dir, &up)?;
         if options.without_nats {

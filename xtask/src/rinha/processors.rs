@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::scenario::{PROCESSORS, Setting};
-use crate::chaos::client::{Answer, Client, request};
-use crate::chaos::private_stack::PrivateStack;
+use crate::http_client::{Answer, Client, request};
+use crate::private_stack::PrivateStack;
 use crate::readiness::Address;
 
 /// What a simulator's administration asks for.

@@ -1,5 +1,6 @@
 //! End-to-end tests: whole stacks on ports of their own, as `cargo xtask up` starts them.
 
+mod audit;
 mod availability;
 mod contract;
 mod duplicates;
@@ -8,6 +9,7 @@ mod failover;
 mod http;
 mod leaders;
 mod lifecycle;
+mod listing;
 mod openapi;
 mod settlement;
 mod stack;

@@ -187,7 +187,7 @@ pub(crate) fn check_unused(folder: &Path) -> Result<()> {
     let used = folder.exists() && fs::read_dir(folder)?.next().is_some();
     if used {
         bail!(
-            "{} is not empty: chaos needs a folder of its own",
+            "{} is not empty: a run needs a folder of its own",
             folder.display()
         );
     }
