@@ -14,6 +14,7 @@ local PROCESSORS = '{0}:processors'   -- hash: processor:quarter of every roll-u
 local HOURS = '{0}:hours'             -- sorted set: processor:hour of every roll-up of seconds
 local REJECTIONS = '{0}:rejections'   -- sorted set: rejected ids by the time of that
 local HORIZON = '{0}:horizon'         -- the oldest exact instant, a whole hour
+local RESOLUTIONS = '{0}:resolutions' -- list: what operators decided, oldest first
 
 local HOUR = 3600000000
 
@@ -354,6 +355,77 @@ local function adopt(keys, args)
   return { 'adopted', epoch }
 end
 
+-- Whether an entry is as an operator saw it, and its holder has not been heard of since and
+-- is silent. Seen are: owner, moves, holder, epoch, beat; then lapse in µs.
+local function abandoned(entry, record, seen, at)
+  local owner, _, moves = read_entry(entry)
+  local current = redis.call('HMGET', record, 'holder', 'epoch', 'beat')
+  return owner == seen[1] and moves == seen[2] and (current[1] or '') == seen[3]
+    and (current[2] or '') == seen[4] and (current[3] or '0') == seen[5]
+    and lapsed(record, at, seen[6])
+end
+
+-- A resolution is `at|id|cents|processor|requestedAt|fee|by`; without the two in the middle
+-- the processor does not hold the payment.
+local function note_resolution(at, resolution, limit)
+  redis.call('RPUSH', RESOLUTIONS, at .. '|' .. resolution)
+  redis.call('LTRIM', RESOLUTIONS, '-' .. limit, -1)
+end
+
+-- An operator vouches that the processor which an entry names holds the payment.
+-- keys: those of settle, then owner's record
+-- args: those of settle, then what was seen, the resolution, and how many are kept
+local function resolve_held(keys, args)
+  local id, at = args[1], now()
+  check_id(id)
+  check_digits(args[17], 'lapse')
+  check_digits(args[19], 'the limit')
+  local entry = redis.call('HGET', keys[1], id)
+  if not entry then
+    local settled = redis.call('HGET', keys[2], id)
+    local same = settled and string.match(settled, '^[^:]+') == args[2]
+    return { same and 'known' or 'gone' }
+  end
+  local _, processor = read_entry(entry)
+  if processor == '' then return { 'unnamed' } end
+  local seen = { unpack(args, 12, 17) }
+  if processor ~= args[2] or not abandoned(entry, keys[7], seen, at) then
+    return { 'changed' }
+  end
+  local reply = settle({ unpack(keys, 1, 6) }, { unpack(args, 1, 11) })
+  if not reply.err then note_resolution(at, args[18], args[19]) end
+  return reply
+end
+
+-- An operator vouches that the processor which an entry names will never take the payment.
+-- The owner gets a new epoch under a holder that does not live: whoever held it is fenced,
+-- and whoever comes next adopts it at once.
+-- keys: open, owner's record, owners, epoch
+-- args: id, processor, what was seen, the resolution, and how many are kept
+local function resolve_not_held(keys, args)
+  local id, at = args[1], now()
+  check_id(id)
+  check_digits(args[4], 'moves')
+  check_digits(args[8], 'lapse')
+  check_digits(args[10], 'the limit')
+  local entry = redis.call('HGET', keys[1], id)
+  if not entry then return { 'gone' } end
+  local owner, processor, moves, cents, accepted_at = read_entry(entry)
+  local more = string.format('%.0f', tonumber(args[4]) + 1)
+  if processor == '' then
+    return { owner == args[3] and moves == more and 'released' or 'unnamed' }
+  end
+  if processor ~= args[2] or not abandoned(entry, keys[2], { unpack(args, 3, 8) }, at) then
+    return { 'changed' }
+  end
+  local epoch = string.format('%.0f', redis.call('INCR', keys[4]))
+  redis.call('HSET', keys[2], 'holder', 'resolved', 'epoch', epoch, 'beat', '0')
+  redis.call('SADD', keys[3], owner)
+  redis.call('HSET', keys[1], id, write_entry(owner, '', more, cents, accepted_at))
+  note_resolution(at, args[9], args[10])
+  return { 'released' }
+end
+
 -- keys: owners, owner's record, owner's queue; args: owner, holder, epoch
 local function discharge(keys, args)
   if redis.call('ZCARD', keys[3]) > 0 then return { 'kept' } end
@@ -613,6 +685,8 @@ register('beat', beat)
 register('resign', resign)
 register('adopt', adopt)
 register('discharge', discharge)
+register('resolve_held', resolve_held)
+register('resolve_not_held', resolve_not_held)
 register('retire', retire)
 register('purge', purge)
 register('restore_entry', restore_entry)

@@ -9,6 +9,7 @@ mod listing;
 mod look_up;
 mod recent;
 mod reply;
+mod resolution;
 mod standing;
 mod summary;
 

@@ -68,6 +68,17 @@ impl Books {
         })
     }
 
+    /// The lines of one payment, in the order they were recorded.
+    pub(crate) fn lines(&self, id: CorrelationId) -> Vec<Line> {
+        let of_id = self.settled.get(&id).map_or(&[][..], Vec::as_slice);
+        let listed = if of_id.len() > 1 {
+            Listed::Conflict
+        } else {
+            Listed::Settled
+        };
+        of_id.iter().map(|one| line_of(listed, one)).collect()
+    }
+
     pub(crate) fn settlements(&self) -> impl Iterator<Item = &Settlement> {
         self.settled.values().flatten()
     }
