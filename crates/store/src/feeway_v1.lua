@@ -14,6 +14,7 @@ local PROCESSORS = '{0}:processors'   -- hash: processor:quarter of every roll-u
 local HOURS = '{0}:hours'             -- sorted set: processor:hour of every roll-up of seconds
 local REJECTIONS = '{0}:rejections'   -- sorted set: rejected ids by the time of that
 local HORIZON = '{0}:horizon'         -- the oldest exact instant, a whole hour
+local HORIZON_MOVED = '{0}:horizon-moved' -- when it last followed a leap of the clock
 local RESOLUTIONS = '{0}:resolutions' -- list: what operators decided, oldest first
 
 local HOUR = 3600000000
@@ -569,30 +570,42 @@ local function forget_hour(name, hour, steps)
   return steps - forgotten - 1
 end
 
+-- Where the horizon goes from where it is. It follows this server's clock; but one that
+-- leaps far ahead may be wrong, and a horizon never goes back. So a leap is followed by an
+-- hour at a time, so far apart that somebody can look before much is closed.
+local function next_horizon(closed, target, at, leap, pace)
+  if target <= closed then return closed end
+  if closed == 0 or target - closed <= leap then return target end
+  local passed = tonumber(at) - tonumber(redis.call('GET', HORIZON_MOVED) or '0')
+  if passed >= 0 and passed < pace then return closed end
+  redis.call('SET', HORIZON_MOVED, at)
+  return closed + HOUR
+end
+
 -- Closes the hours that are older than the retention: from then on nothing is counted
 -- there. What they hold of single payments goes a day later. Each call takes a bounded
--- number of steps, of about 2 µs.
--- keys: horizon; args: retention in µs, grace in µs, steps
+-- number of steps, of about 2 µs. Also replies by how much the horizon is behind the clock.
+-- keys: horizon; args: retention in µs, grace in µs, steps, leap in µs, pace in µs
 local function retire(keys, args)
-  for at = 1, 3 do check_digits(args[at], 'an argument') end
-  local oldest, steps = tonumber(now()) - tonumber(args[1]), tonumber(args[3])
-  local horizon = math.max(math.floor(oldest / HOUR) * HOUR, 0)
+  for at = 1, 5 do check_digits(args[at], 'an argument') end
+  local at, steps = now(), tonumber(args[3])
+  local oldest = tonumber(at) - tonumber(args[1])
+  local target = math.max(math.floor(oldest / HOUR) * HOUR, 0)
   local closed = tonumber(redis.call('GET', keys[1]) or '0')
-  if horizon > closed then
-    redis.call('SET', keys[1], string.format('%.0f', horizon))
-  else
-    horizon = closed
-  end
+  local horizon = next_horizon(closed, target, at, tonumber(args[4]), tonumber(args[5]))
+  if horizon > closed then redis.call('SET', keys[1], string.format('%.0f', horizon)) end
+  local behind = string.format('%.0f', math.max(target - horizon, 0))
+  oldest = math.min(oldest, horizon + HOUR)
   local rejected = redis.call('ZRANGEBYSCORE', REJECTIONS, '-inf', oldest, 'LIMIT', 0, steps)
   if #rejected > 0 then redis.call('ZREM', REJECTIONS, unpack(rejected)) end
   steps = steps - #rejected
   local last = math.floor((horizon - tonumber(args[2])) / HOUR) - 1
   while steps > 0 do
     local next = redis.call('ZRANGEBYSCORE', HOURS, '-inf', last, 'WITHSCORES', 'LIMIT', 0, 1)
-    if not next[1] then return { 'done' } end
+    if not next[1] then return { 'done', behind } end
     steps = forget_hour(next[1], tonumber(next[2]), steps)
   end
-  return { 'more' }
+  return { 'more', behind }
 end
 
 -- keys: open
@@ -608,7 +621,8 @@ local function purge(keys, _)
       if kinds[string.match(key, '^{0}:(%l+):')] then redis.call('UNLINK', key) end
     end
   until cursor == '0'
-  redis.call('UNLINK', CONFLICTS, CONFLICTED, PROCESSORS, HOURS, REJECTIONS, HORIZON)
+  redis.call('UNLINK', CONFLICTS, CONFLICTED, PROCESSORS, HOURS, REJECTIONS, HORIZON,
+    HORIZON_MOVED)
   return { 'purged' }
 end
 

@@ -291,7 +291,7 @@ impl Store for MemoryStore {
     async fn retire(&self) -> Result<Retire, StoreFault> {
         let now = self.now();
         let mut state = self.state();
-        state.books.retire(now.micros() - self.retention_micros());
+        state.books.retire(now.micros(), self.retention_micros());
         state.journal.retire(now);
         Ok(Retire::Done)
     }

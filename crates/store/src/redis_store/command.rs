@@ -8,6 +8,7 @@ use feeway_domain::{
 };
 use redis::{Cmd, cmd};
 
+use crate::horizon::{LEAP, LEAP_PACE};
 use crate::keys;
 use crate::roll_up::{Place, Unit};
 
@@ -250,7 +251,9 @@ pub(crate) fn retire(retention: Duration, grace: Duration, steps: usize) -> Cmd 
     let mut call = call("retire", &[keys::HORIZON]);
     call.arg(whole_micros(retention))
         .arg(whole_micros(grace))
-        .arg(steps);
+        .arg(steps)
+        .arg(whole_micros(LEAP))
+        .arg(whole_micros(LEAP_PACE));
     call
 }
 

@@ -154,7 +154,11 @@ where
     // Whoever held it and wakes up late may do nothing with its entry.
     let beat = store.beat(std::slice::from_ref(&old)).await.unwrap();
     assert_eq!(beat.queued, [None]);
-    assert_eq!(beat.lapsed, std::slice::from_ref(&old.owner), "adopted at once");
+    assert_eq!(
+        beat.lapsed,
+        std::slice::from_ref(&old.owner),
+        "adopted at once"
+    );
     for moves in [0, 1] {
         let named = store.rename(&old, id(1), moves, &processor("third")).await;
         assert_eq!(named, Ok(Rename::Fenced));
