@@ -42,8 +42,9 @@ pub enum Command {
     /// Ends the wait of a payment that is pinned to a processor which never comes back.
     ///
     /// Only while no living front has it in hand: stop every front, wait 6 s, resolve, and
-    /// start them again. A living front asks that processor for ever and may not be
-    /// overtaken. What is decided, when and by whom is kept: see resolutions.
+    /// start them again, without that processor if it is gone for good. A living front asks
+    /// it for ever and may not be overtaken. What is decided, when and by whom is kept: see
+    /// resolutions.
     Resolve(Resolve),
     /// Lists what was resolved, when and by whom: the last 10 000.
     Resolutions(Resolutions),

@@ -230,7 +230,11 @@ async fn carry_out(
     match reply {
         feeway_domain::Resolve::Settled(settled) => Ok(said(&settled)),
         feeway_domain::Resolve::Released => {
-            Ok("released: the next front that starts may send it to any processor".to_owned())
+            let named = seen.entry.processor.as_ref();
+            let named = named.map_or("that processor", ProcessorName::as_str);
+            Ok(format!(
+                "released: start the fronts without {named}, or it may go there again"
+            ))
         }
         feeway_domain::Resolve::Changed => {
             refuse("its front was heard of at the last moment: see show")

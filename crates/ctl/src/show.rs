@@ -65,7 +65,7 @@ pub(crate) fn in_hand(custody: &Custody) -> String {
     let holder = custody.hold.as_ref().map(|hold| &hold.holder);
     match (holder, custody.silence()) {
         (None, _) => "nobody".to_owned(),
-        (Some(holder), None) => format!("nobody: {holder} has gone"),
+        (Some(holder), None) => format!("nobody: {holder} has left it"),
         (Some(holder), Some(silence)) => {
             let lives = if silence < LAPSE {
                 "lives"

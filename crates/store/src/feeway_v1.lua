@@ -420,7 +420,7 @@ local function resolve_not_held(keys, args)
     return { 'changed' }
   end
   local epoch = string.format('%.0f', redis.call('INCR', keys[4]))
-  redis.call('HSET', keys[2], 'holder', 'resolved', 'epoch', epoch, 'beat', '0')
+  redis.call('HSET', keys[2], 'holder', 'feeway-ctl', 'epoch', epoch, 'beat', '0')
   redis.call('SADD', keys[3], owner)
   redis.call('HSET', keys[1], id, write_entry(owner, '', more, cents, accepted_at))
   note_resolution(at, args[9], args[10])

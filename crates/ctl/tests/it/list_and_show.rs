@@ -114,7 +114,7 @@ async fn show_tells_all_that_is_known() {
     desk.store.resign(&hold).await.unwrap();
     let (_, text) = show(1, false).await;
     assert!(
-        text.contains("in hand of   nobody: front-1.a has gone"),
+        text.contains("in hand of   nobody: front-1.a has left it"),
         "{text}"
     );
     desk.settle(1, "default", at(NOON)).await;

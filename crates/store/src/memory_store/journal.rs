@@ -262,7 +262,7 @@ impl Journal {
         entry.processor = None;
         entry.moves = entry.moves.saturating_add(1);
         let owner = entry.owner.clone();
-        let hold = self.give(&owner, &Incarnation::new("resolved"), epoch, now);
+        let hold = self.give(&owner, &Incarnation::new("feeway-ctl"), epoch, now);
         self.resign(&hold);
     }
 
