@@ -8,7 +8,7 @@ use feeway_domain::{
     CorrelationId, Fee, Hold, Incarnation, Money, Payment, RequestedAt, Settlement, Store,
 };
 use feeway_store::testing::PrivateRedis;
-use feeway_store::{RedisConfig, RedisStore};
+use feeway_store::{RedisConfig, RedisStore, RedisUrl};
 
 pub(crate) struct Desk {
     pub(crate) redis: PrivateRedis,
@@ -17,7 +17,10 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) async fn new() -> Self {
-        let redis = PrivateRedis::start();
+        Self::on(PrivateRedis::start()).await
+    }
+
+    pub(crate) async fn on(redis: PrivateRedis) -> Self {
         let store = RedisStore::new(RedisConfig::new(redis.url()));
         store.ready().await.unwrap();
         while !store.is_up() {
@@ -28,13 +31,7 @@ impl Desk {
 
     /// Runs the tool in this process: how it ended, and what it wrote.
     pub(crate) async fn ctl(&self, arguments: &[&str]) -> anyhow::Result<(Ending, String)> {
-        let redis = format!("--redis={}", self.redis.url());
-        let always = ["feeway-ctl", &redis];
-        let arguments = always.iter().chain(arguments).map(OsString::from);
-        let options = Options::read(arguments).unwrap();
-        let mut out = Vec::new();
-        let ending = run(&options, &mut out).await?;
-        Ok((ending, String::from_utf8(out).unwrap()))
+        ctl(&self.redis.url(), arguments).await
     }
 
     pub(crate) async fn enlist(&self, name: &str) -> Hold {
@@ -63,6 +60,16 @@ impl Desk {
         let beat = self.store.beat(&[]).await.unwrap();
         RequestedAt::from_micros(beat.now.micros()).unwrap()
     }
+}
+
+pub(crate) async fn ctl(redis: &RedisUrl, arguments: &[&str]) -> anyhow::Result<(Ending, String)> {
+    let redis = format!("--redis={redis}");
+    let always = ["feeway-ctl", &redis];
+    let arguments = always.iter().chain(arguments).map(OsString::from);
+    let options = Options::read(arguments).unwrap();
+    let mut out = Vec::new();
+    let ending = run(&options, &mut out).await?;
+    Ok((ending, String::from_utf8(out).unwrap()))
 }
 
 pub(crate) fn id(number: u8) -> CorrelationId {

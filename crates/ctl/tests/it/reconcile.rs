@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use feeway_ctl::Ending;
@@ -155,4 +156,55 @@ async fn closed_books_are_left_out_or_refused() {
     let asked = ["reconcile", path, "--processor=default", "--from", &from];
     let error = desk.ctl(&asked).await.unwrap_err();
     assert!(format!("{error:#}").contains("kept from"), "{error:#}");
+}
+
+/// Random books on both sides; a naive count says how many differences of each kind there are.
+#[tokio::test]
+async fn random_books_agree_with_a_naive_count() {
+    let mut rng = fastrand::Rng::with_seed(7);
+    for _ in 0..20 {
+        let desk = Desk::new().await;
+        let mut ours = BTreeMap::new();
+        let mut theirs = BTreeMap::new();
+        let mut lines = Vec::new();
+        for number in 0..60 {
+            let minute = rng.i64(0..60);
+            if rng.u8(..10) < 8 {
+                desk.settle(number, "default", later(minute)).await;
+                ours.insert(number, (payment(number).amount, later(minute)));
+            }
+            if rng.u8(..10) < 8 {
+                let cents = if rng.u8(..10) == 0 {
+                    7
+                } else {
+                    payment(number).amount.cents()
+                };
+                let slip = i64::from(rng.u8(..10) == 0);
+                let at = RequestedAt::from_micros(later(minute).micros() + slip).unwrap();
+                let amount = Money::from_cents(cents).unwrap();
+                theirs.insert(number, (amount, at));
+                lines.push(line(number, amount, at));
+            }
+        }
+        rng.shuffle(&mut lines);
+        let both = || {
+            ours.iter()
+                .filter_map(|(id, one)| Some((one, theirs.get(id)?)))
+        };
+        let expected = [
+            ours.keys().filter(|id| !theirs.contains_key(id)).count(),
+            theirs.keys().filter(|id| !ours.contains_key(id)).count(),
+            both().filter(|(one, other)| one.0 != other.0).count(),
+            both().filter(|(one, other)| one.1 != other.1).count(),
+        ];
+        let [only_ours, only_theirs, amount, time] = expected;
+        let (ending, said) = reconcile(&desk, &lines, &[]).await;
+        let counts = format!(
+            "differences: ours-not-theirs {only_ours}, theirs-not-ours {only_theirs}, \
+             amount {amount}, requestedAt {time}, twice 0"
+        );
+        assert!(said.contains(&counts), "{counts}:\n{said}");
+        let equal = expected == [0; 4];
+        assert_eq!(ending, if equal { Ending::Fine } else { Ending::Not });
+    }
 }

@@ -2,8 +2,10 @@ use std::time::Duration;
 
 use feeway_ctl::Ending;
 use feeway_domain::{Adopt, Incarnation, Rename, RequestedAt, Status, Store, Window};
+use feeway_store::testing::{Persistence, PrivateRedis};
+use tokio::time::Instant;
 
-use crate::desk::{Desk, id};
+use crate::desk::{Desk, ctl, id};
 
 async fn resolve(desk: &Desk, number: u8, verdict: &[&str]) -> (Ending, String) {
     let id = id(number).to_string();
@@ -149,4 +151,34 @@ async fn nothing_else_is_resolved() {
     }
     let (_, record) = desk.ctl(&["resolutions"]).await.unwrap();
     assert_eq!(record, "");
+}
+
+/// While Redis is away no front can beat, so the silence before it came back says nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_silence_is_counted_anew_when_redis_comes_back() {
+    let redis = PrivateRedis::start_with(Persistence::AppendOnly, &[]);
+    let desk = Desk::on(redis).await;
+    let hold = desk.enlist("front-1.a").await;
+    desk.keep(&hold, 1, Some("default")).await;
+    desk.store.resign(&hold).await.unwrap();
+    let Desk { mut redis, store } = desk;
+    drop(store);
+    let (url, id) = (redis.url(), id(1).to_string());
+    let restart = tokio::task::spawn_blocking(move || {
+        std::thread::sleep(Duration::from_secs(3));
+        redis.kill();
+        // The tool looks three times a second.
+        std::thread::sleep(Duration::from_secs(1));
+        redis.restart();
+        (redis, Instant::now())
+    });
+    let arguments = ["resolve", &id, "--not-held"];
+    let (ending, said) = ctl(&url, &arguments).await.unwrap();
+    let resolved = Instant::now();
+    let (redis, back) = restart.await.unwrap();
+    assert_eq!(ending, Ending::Fine);
+    assert!(said.starts_with("released"), "{said}");
+    let watched = resolved.saturating_duration_since(back);
+    assert!(watched > Duration::from_millis(5_500), "{watched:?}");
+    drop(redis);
 }
