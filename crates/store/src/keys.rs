@@ -17,6 +17,8 @@ pub(crate) const CONFLICTED: &str = "{0}:conflicted";
 pub(crate) const REJECTIONS: &str = "{0}:rejections";
 /// The oldest exact instant, in microseconds; a whole hour.
 pub(crate) const HORIZON: &str = "{0}:horizon";
+/// What operators decided.
+pub(crate) const RESOLUTIONS: &str = "{0}:resolutions";
 pub(crate) const LEASE: &str = "feeway:lease:health";
 
 pub(crate) fn owner(incarnation: &Incarnation) -> String {

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use feeway_domain::{
-    CorrelationId, Hold, Incarnation, JournalTime, LAPSE, Payment, ProcessorName, Settlement,
+    CorrelationId, Custody, Hold, Incarnation, JournalTime, LAPSE, MAX_RESOLUTIONS, Payment,
+    ProcessorName, Settlement,
 };
 use redis::{Cmd, cmd};
 
+use crate::horizon::{LEAP, LEAP_PACE};
 use crate::keys;
 use crate::roll_up::{Place, Unit};
 
@@ -93,6 +95,43 @@ pub(crate) fn restore_rename(id: CorrelationId, moves: u32, to: &ProcessorName) 
 }
 
 pub(crate) fn settle(settlement: &Settlement) -> Cmd {
+    call_with_settlement("settle", settlement, None)
+}
+
+/// As [`settle`], where the processor's yes comes from an operator.
+pub(crate) fn resolve_held(settlement: &Settlement, seen: &Custody, resolution: &str) -> Cmd {
+    let mut call = call_with_settlement("resolve_held", settlement, Some(&seen.entry.owner));
+    add_resolution(&mut call, seen, resolution);
+    call
+}
+
+pub(crate) fn resolve_not_held(seen: &Custody, named: &ProcessorName, resolution: &str) -> Cmd {
+    let owner = keys::owner(&seen.entry.owner);
+    let names = [keys::OPEN, &owner, keys::OWNERS, keys::EPOCH];
+    let mut call = call("resolve_not_held", &names);
+    call.arg(seen.entry.payment.id.as_bytes())
+        .arg(named.as_str());
+    add_resolution(&mut call, seen, resolution);
+    call
+}
+
+fn add_resolution(call: &mut Cmd, seen: &Custody, resolution: &str) {
+    call.arg(seen.entry.owner.as_str()).arg(seen.entry.moves);
+    match &seen.hold {
+        Some(hold) => call.arg(hold.holder.as_str()).arg(hold.epoch),
+        None => call.arg("").arg(""),
+    };
+    call.arg(seen.beat.map_or(0, JournalTime::micros))
+        .arg(whole_micros(LAPSE))
+        .arg(resolution)
+        .arg(MAX_RESOLUTIONS);
+}
+
+fn call_with_settlement(
+    function: &str,
+    settlement: &Settlement,
+    owner: Option<&Incarnation>,
+) -> Cmd {
     let Settlement {
         payment,
         processor,
@@ -101,17 +140,17 @@ pub(crate) fn settle(settlement: &Settlement) -> Cmd {
     } = settlement;
     let place = Place::of(*requested_at);
     let sum = |unit| keys::sum(processor, unit, place.slot(unit).0);
-    let mut call = call(
-        "settle",
-        &[
-            keys::OPEN,
-            &keys::settled(payment.id),
-            &keys::ledger(place.hour),
-            &sum(Unit::Second),
-            &sum(Unit::Day),
-            keys::HORIZON,
-        ],
-    );
+    let mut names = vec![
+        keys::OPEN.to_owned(),
+        keys::settled(payment.id),
+        keys::ledger(place.hour),
+        sum(Unit::Second),
+        sum(Unit::Day),
+        keys::HORIZON.to_owned(),
+    ];
+    names.extend(owner.map(keys::owner));
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut call = call(function, &names);
     call.arg(payment.id.as_bytes())
         .arg(processor.as_str())
         .arg(requested_at.micros())
@@ -212,7 +251,9 @@ pub(crate) fn retire(retention: Duration, grace: Duration, steps: usize) -> Cmd 
     let mut call = call("retire", &[keys::HORIZON]);
     call.arg(whole_micros(retention))
         .arg(whole_micros(grace))
-        .arg(steps);
+        .arg(steps)
+        .arg(whole_micros(LEAP))
+        .arg(whole_micros(LEAP_PACE));
     call
 }
 
