@@ -8,15 +8,15 @@
 //! ```
 
 mod arrivals;
-mod contest;
+pub(crate) mod contest;
 mod flips;
-mod k6;
+pub(crate) mod k6;
 mod onlooker;
 mod oracle;
 mod outcome;
-mod processors;
+pub(crate) mod processors;
 mod report;
-mod scenario;
+pub(crate) mod scenario;
 mod score;
 mod storm;
 
