@@ -19,8 +19,8 @@ mod loads;
 mod measure;
 mod report;
 mod settled;
-mod side;
 mod tools;
+mod turn;
 mod usage;
 
 use std::fs;
@@ -32,8 +32,8 @@ use clap::{Args, ValueEnum};
 
 use self::figures::Figures;
 use self::measure::{Measured, measure};
-use self::side::{Side, Stage};
 use self::tools::Tools;
+use self::turn::{Side, Turn};
 use crate::binaries::Profile;
 use crate::chaos::interrupt::Interrupt;
 use crate::chaos::private_stack::check_unused;
@@ -178,11 +178,11 @@ fn run_pair(
         if parts.is_empty() {
             continue;
         }
-        let mut stage = Stage::start(dir, tools, Side::Feeway, intake, options.profile)?;
-        stage.warm_up(tools, interrupt)?;
+        let mut turn = Turn::start(dir, tools, Side::Feeway, intake, options.profile)?;
+        turn.warm_up(tools, interrupt)?;
         for part in parts {
             let measured = measure(
-                &mut stage,
+                &mut turn,
                 part,
                 options.length(part),
                 tools,
@@ -192,23 +192,23 @@ fn run_pair(
             note(part, &measured, figures, Side::Feeway);
             posted.push((part, measured.posts_per_second));
         }
-        stage.stop()?;
+        turn.stop()?;
     }
     posted.retain(|(part, _)| *part != Part::Throughput);
     if posted.is_empty() {
         return Ok(());
     }
-    let mut stage = Stage::start(dir, tools, Side::Floor, options.intake, options.profile)?;
-    stage.warm_up(tools, interrupt)?;
+    let mut turn = Turn::start(dir, tools, Side::Floor, options.intake, options.profile)?;
+    turn.warm_up(tools, interrupt)?;
     for (part, rates) in posted {
         let length = options.length(part);
-        let measured = measure(&mut stage, part, length, tools, Some(rates), interrupt)?;
+        let measured = measure(&mut turn, part, length, tools, Some(rates), interrupt)?;
         if measured.load.ok == 0 {
             bail!("the floor answered nothing: see {}", dir.logs().display());
         }
         note(part, &measured, figures, Side::Floor);
     }
-    stage.stop()
+    turn.stop()
 }
 
 fn note(part: Part, measured: &Measured, figures: &mut Figures, side: Side) {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::Part;
 use super::measure::Measured;
-use super::side::Side;
+use super::turn::Side;
 
 /// Everything that was measured, in the order of the pairs.
 #[derive(Default)]

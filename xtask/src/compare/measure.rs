@@ -10,8 +10,8 @@ use super::Part;
 use super::generator::{Generator, Load};
 use super::loads;
 use super::settled::Settled;
-use super::side::{Side, Stage};
 use super::tools::Tools;
+use super::turn::{Side, Turn};
 use super::usage::{Usage, peak_mb};
 use crate::chaos::interrupt::Interrupt;
 use crate::clock;
@@ -44,7 +44,7 @@ pub(super) struct End {
 
 /// Runs one part. The floor gets posters beside it at these rates.
 pub(super) fn measure(
-    stage: &mut Stage,
+    turn: &mut Turn,
     part: Part,
     length: Duration,
     tools: &Tools,
@@ -52,33 +52,33 @@ pub(super) fn measure(
     interrupt: &Interrupt,
 ) -> Result<Measured> {
     let failing = matches!(part, Part::Failing | Part::Memory);
-    for processor in &stage.processors {
+    for processor in &turn.processors {
         processor.set(if failing { fails(0) } else { works(0) })?;
     }
-    let _posters = start_posters(stage, part, length, tools, posters)?;
+    let _posters = start_posters(turn, part, length, tools, posters)?;
     let begin = clock::now();
     let from = clock::unix_seconds();
-    let before = Usage::of(&stage.processes()?);
-    let command = loads::command(part, tools, stage.target, length)?;
-    let generator = stage.generate("load", command, length)?;
-    let (load, by_second) = watched(stage, generator, interrupt)?;
-    let processes = stage.processes()?;
+    let before = Usage::of(&turn.processes()?);
+    let command = loads::command(part, tools, turn.target, length)?;
+    let generator = turn.generate("load", command, length)?;
+    let (load, by_second) = watched(turn, generator, interrupt)?;
+    let processes = turn.processes()?;
     let usage = Usage::of(&processes).since(&before, load.ok);
-    let posts_per_second = posts_per_second(stage, from)?;
-    let accepted_before = stage.accepted;
-    stage.count(&load);
-    for processor in &stage.processors {
+    let posts_per_second = posts_per_second(turn, from)?;
+    let accepted_before = turn.accepted;
+    turn.count(&load);
+    for processor in &turn.processors {
         processor.set(works(0))?;
     }
-    let end = match stage.side {
+    let end = match turn.side {
         Side::Floor => None,
         Side::Feeway => {
-            let settled = stage.books().await_all(stage.accepted, interrupt)?;
+            let settled = turn.books().await_all(turn.accepted, interrupt)?;
             let took = begin.elapsed().as_secs_f64();
             let new = settled.payments.saturating_sub(accepted_before);
-            let held = held(stage)?;
+            let held = held(turn)?;
             // What a client did not see accepted was accepted all the same.
-            stage.accepted = settled.payments.max(stage.accepted);
+            turn.accepted = settled.payments.max(turn.accepted);
             Some(End {
                 settled,
                 settled_per_second: new as f64 / took,
@@ -100,7 +100,7 @@ pub(super) fn measure(
 }
 
 fn start_posters(
-    stage: &Stage,
+    turn: &Turn,
     part: Part,
     length: Duration,
     tools: &Tools,
@@ -109,25 +109,24 @@ fn start_posters(
     let rates = rates.into_iter().flatten();
     // They end with the load at the latest, but no sooner.
     let length = length + loads::WARM_UP;
-    stage
-        .processors
+    turn.processors
         .iter()
         .zip(rates)
         .enumerate()
         .filter_map(|(place, (processor, rate))| {
             let command = loads::poster(part, tools, processor.address(), rate, length)?;
-            Some(stage.generate(&format!("poster-{}", place + 1), command, length))
+            Some(turn.generate(&format!("poster-{}", place + 1), command, length))
         })
         .collect()
 }
 
 /// Waits for the load's end, and on Feeway's side counts meanwhile what settles.
-fn watched(stage: &Stage, generator: Generator, interrupt: &Interrupt) -> Result<(Load, Vec<f64>)> {
-    if stage.side == Side::Floor {
+fn watched(turn: &Turn, generator: Generator, interrupt: &Interrupt) -> Result<(Load, Vec<f64>)> {
+    if turn.side == Side::Floor {
         return Ok((generator.finish(interrupt)?, Vec::new()));
     }
     let stop = AtomicBool::new(false);
-    let mut books = stage.books();
+    let mut books = turn.books();
     thread::scope(|scope| {
         let watcher = scope.spawn(|| books.watch(&stop));
         let load = generator.finish(interrupt);
@@ -138,10 +137,10 @@ fn watched(stage: &Stage, generator: Generator, interrupt: &Interrupt) -> Result
 }
 
 /// POSTs that came to each simulator since that second, the seconds at both ends left out.
-fn posts_per_second(stage: &Stage, from: u64) -> Result<[f64; 2]> {
+fn posts_per_second(turn: &Turn, from: u64) -> Result<[f64; 2]> {
     let seconds = (i64::try_from(from)? + 1)..i64::try_from(clock::unix_seconds())?;
     let mut rates = [0.0; 2];
-    for (rate, processor) in rates.iter_mut().zip(&stage.processors) {
+    for (rate, processor) in rates.iter_mut().zip(&turn.processors) {
         let stats = processor.stats()?;
         let counted: Vec<u64> = stats
             .per_second
@@ -154,9 +153,9 @@ fn posts_per_second(stage: &Stage, from: u64) -> Result<[f64; 2]> {
     Ok(rates)
 }
 
-fn held(stage: &Stage) -> Result<u64> {
+fn held(turn: &Turn) -> Result<u64> {
     let mut held = 0;
-    for processor in &stage.processors {
+    for processor in &turn.processors {
         held += processor.stats()?.payments;
     }
     Ok(held)

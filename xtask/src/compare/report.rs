@@ -1,7 +1,7 @@
 use super::Part;
 use super::figures::{Bound, Figures, Judged, Spread, is_met};
 use super::measure::{End, Measured};
-use super::side::Side;
+use super::turn::Side;
 use super::usage::KINDS;
 use crate::up::word;
 

@@ -1,6 +1,7 @@
 //! End-to-end tests: whole stacks on ports of their own, as `cargo xtask up` starts them.
 
 mod availability;
+mod compare;
 mod contract;
 mod duplicates;
 mod entrance;

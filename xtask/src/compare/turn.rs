@@ -27,7 +27,7 @@ pub(super) enum Side {
 }
 
 /// One side, running: HAProxy, what is behind it, and two simulators. It ends with this value.
-pub(super) struct Stage {
+pub(super) struct Turn {
     pub(super) side: Side,
     pub(super) processors: Vec<Processor>,
     pub(super) target: SocketAddr,
@@ -37,7 +37,7 @@ pub(super) struct Stage {
     dir: StackDir,
 }
 
-impl Stage {
+impl Turn {
     /// Starts a side without any data.
     pub(super) fn start(
         dir: &StackDir,
