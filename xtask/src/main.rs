@@ -15,6 +15,7 @@
 mod binaries;
 mod chaos;
 mod clock;
+mod compare;
 mod down;
 mod http_client;
 mod interrupt;
@@ -41,6 +42,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::chaos::ChaosOptions;
+use crate::compare::CompareOptions;
 use crate::logs::LogsOptions;
 use crate::rinha::RinhaOptions;
 use crate::stack_dir::StackDir;
@@ -98,6 +100,8 @@ enum Command {
     Chaos(ChaosOptions),
     /// Play a scenario of the contest with k6, and print what it earned
     Rinha(RinhaOptions),
+    /// Measure Feeway against the least that any front could do, in turn
+    Compare(CompareOptions),
     /// Run every check and every test
     Test(TestOptions),
     /// Own the processes of a planned stack; `up` starts this
@@ -131,8 +135,11 @@ impl Command {
             Self::Restart { place, name } => restart::run(&place.stack_dir()?, name),
             Self::Chaos(options) if chaos::run(options)? => Ok(()),
             Self::Rinha(options) if rinha::run(options)? => Ok(()),
+            Self::Compare(options) if compare::run(options)? => Ok(()),
             Self::Test(options) if test::run(options)? => Ok(()),
-            Self::Chaos(_) | Self::Rinha(_) | Self::Test(_) => return Ok(ExitCode::FAILURE),
+            Self::Chaos(_) | Self::Rinha(_) | Self::Compare(_) | Self::Test(_) => {
+                return Ok(ExitCode::FAILURE);
+            }
             Self::Supervise { place } => supervisor::run(&place.stack_dir()?),
         };
         done.map(|()| ExitCode::SUCCESS)

@@ -15,7 +15,7 @@ use crate::down;
 use crate::plan::Plan;
 use crate::process_id::ProcessId;
 use crate::readiness::Address;
-use crate::record::{Phase, Record};
+use crate::record::{Phase, ProcessRecord, Record};
 use crate::stack_dir::StackDir;
 use crate::up::{self, UpOptions};
 
@@ -40,9 +40,18 @@ struct UpLine {
 impl PrivateStack {
     /// Starts a stack of programs that are built already, with options as for `up`.
     pub(crate) fn start(dir: StackDir, options: &[String]) -> Result<Self> {
+        Self::start_changed(dir, options, |_plan| {})
+    }
+
+    /// As [`Self::start`], with a plan that is changed before anything starts.
+    pub(crate) fn start_changed(
+        dir: StackDir,
+        options: &[String],
+        change: impl FnOnce(&mut Plan),
+    ) -> Result<Self> {
         let line = ["up".to_owned(), "--detach".to_owned()];
         let line = UpLine::try_parse_from(line.iter().chain(options))?;
-        up::run_built(&dir, &line.options)?;
+        up::run_changed(&dir, &line.options, change)?;
         let options = line.options;
         Ok(Self { dir, options })
     }
@@ -65,6 +74,17 @@ impl PrivateStack {
     /// The names of its leaders.
     pub(crate) fn leaders(&self) -> Vec<String> {
         names("leader", self.options.leaders)
+    }
+
+    /// Every process of it that runs at this moment, by name.
+    pub(crate) fn processes(&self) -> Result<Vec<(String, ProcessId)>> {
+        let named = |process: ProcessRecord| Some((process.name, process.id?));
+        Ok(self
+            .record()?
+            .processes
+            .into_iter()
+            .filter_map(named)
+            .collect())
     }
 
     /// Where a process listens.

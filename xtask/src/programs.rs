@@ -45,6 +45,14 @@ impl Servers {
     }
 }
 
+/// Finds a program of the Debian package of its name, and first installs it when it may.
+pub(crate) fn find_or_install(program: &str) -> Result<PathBuf> {
+    if find(program).is_none() {
+        install(&[program])?;
+    }
+    find(program).with_context(|| format!("{program} is still missing after its install"))
+}
+
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

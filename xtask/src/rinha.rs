@@ -9,16 +9,16 @@
 
 mod arrivals;
 mod audits;
-mod contest;
+pub(crate) mod contest;
 mod flips;
-mod k6;
+pub(crate) mod k6;
 mod onlooker;
 mod oracle;
 mod outcome;
-mod processors;
+pub(crate) mod processors;
 mod report;
 mod restless;
-mod scenario;
+pub(crate) mod scenario;
 mod score;
 mod storm;
 

@@ -116,9 +116,9 @@ impl<'a> JsonNumber<'a> {
         // The digits read as one whole number are the value times 10^-shift.
         let mut shift = self.exponent.saturating_sub(fraction_len).saturating_add(2);
         let mut cents: i64 = 0;
-        let mut digits: Vec<u8> = self.whole.iter().chain(self.fraction).copied().collect();
+        let mut digits = self.whole.iter().chain(self.fraction).copied();
         while shift < 0 {
-            match digits.pop() {
+            match digits.next_back() {
                 Some(b'0') => shift = shift.saturating_add(1),
                 _ => return Err(MoneyError::FractionOfACent),
             }

