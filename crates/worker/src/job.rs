@@ -4,6 +4,7 @@ use feeway_domain::Payment;
 use feeway_health::Rank;
 use tokio::time::Instant;
 
+use crate::meters::{Meters, Pinned};
 use crate::registry::InHand;
 use crate::tenure::Share;
 
@@ -32,6 +33,7 @@ pub(crate) struct Job {
     pub(crate) doubts: u32,
     pub(crate) share: Share,
     _in_hand: InHand,
+    counted: Option<Pinned>,
 }
 
 impl Job {
@@ -56,12 +58,14 @@ impl Job {
             doubts: 0,
             share,
             _in_hand: in_hand,
+            counted: None,
         }
     }
 
     /// Pins it to the processor its entry names.
-    pub(crate) fn pin(mut self) -> Self {
+    pub(crate) fn pin(mut self, meters: &Meters) -> Self {
         self.pinned = true;
+        self.counted.get_or_insert_with(|| Pinned::new(meters));
         self
     }
 

@@ -30,7 +30,7 @@ pub(crate) async fn look_up<S: Store, C: ProcessorClient>(
             amount,
             requested_at,
         } if amount == job.payment.amount => {
-            persist::settle(context, job.payment, rank, requested_at).await;
+            persist::settle(context, &job, rank, requested_at).await;
             Done::Over
         }
         GetAnswer::Held { amount, .. } => {
