@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::options::{UpOptions, word};
+use super::scrape_targets;
 use crate::binaries::Binaries;
 use crate::plan::{Plan, ProcessPlan, Stage, StopSignal};
 use crate::ports::free_ports;
@@ -33,7 +34,7 @@ pub(super) fn plan_stack(
     let sockets = dir.create_socket_folder()?;
     let fronts = usize::from(options.fronts);
     let leaders = usize::from(options.leaders);
-    let mut ports = free_ports(1 + leaders + fronts)?.into_iter();
+    let mut ports = free_ports(2 + leaders + fronts)?.into_iter();
     let mut own_port = move || ports.next().context("too few ports were reserved");
 
     let redis = redis(dir, options, servers, &sockets)?;
@@ -74,23 +75,33 @@ pub(super) fn plan_stack(
 
     let mut processes = vec![redis, nats];
     processes.extend(simulators);
+    let mut scraped = Vec::new();
     for number in 1..=leaders {
-        processes.push(leader(binaries, number, own_port()?, &shared));
+        let port = own_port()?;
+        let leader = leader(binaries, number, port, &shared);
+        scraped.push((leader.name.clone(), port));
+        processes.push(leader);
     }
     let mut front_sockets = Vec::new();
     for number in 1..=fronts {
         let socket = sockets.join(format!("front-{number}.sock"));
-        let front = front(binaries, number, &socket, own_port()?, &shared);
+        let port = own_port()?;
+        let front = front(binaries, number, &socket, port, &shared);
+        scraped.push((front.name.clone(), port));
         processes.push(with_arguments(front, options.front_arguments()));
         front_sockets.push(socket);
     }
+    let metrics_port = own_port()?;
+    scraped.push(("haproxy".to_owned(), metrics_port));
     processes.push(haproxy(
         dir,
         servers,
-        options.port,
+        (options.port, metrics_port),
         &front_sockets,
         &sockets,
     )?);
+    configuration(dir, "deploy/prometheus.yml")?;
+    scrape_targets::write(&dir.configuration(), &scraped)?;
     Ok(Plan {
         socket_folder: sockets,
         processes,
@@ -236,7 +247,7 @@ fn front(
 fn haproxy(
     dir: &StackDir,
     servers: &Servers,
-    port: u16,
+    (port, metrics_port): (u16, u16),
     fronts: &[PathBuf],
     sockets: &Path,
 ) -> Result<ProcessPlan> {
@@ -245,6 +256,10 @@ fn haproxy(
     let mut environment = BTreeMap::from([
         ("FEEWAY_PORT".to_owned(), Some(port.to_string())),
         ("FEEWAY_RUN_DIR".to_owned(), Some(text(sockets))),
+        (
+            "FEEWAY_METRICS".to_owned(),
+            Some(loopback(metrics_port).text()),
+        ),
     ]);
     // A front that the user's own environment names is not one of this stack.
     for index in 0..MAX_FRONTS {
