@@ -79,7 +79,10 @@ impl Admin {
 /// The admin listener's answers over the parts of a running front.
 pub fn admin_of<C: ProcessorClient>(
     readiness: Arc<Readiness>,
-    (store, gateway, nats, exposition): (RedisStore, Gateway<RedisStore, C>, NatsLink, Exposition),
+    store: RedisStore,
+    gateway: Gateway<RedisStore, C>,
+    nats: NatsLink,
+    exposition: Exposition,
 ) -> Admin {
     let clock = gateway.clone();
     let vitals = move || Vitals {

@@ -52,8 +52,8 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let gateway = worker.gateway();
     let app = App::new(store.clone(), gateway.clone(), config.app());
     let readiness = Arc::clone(app.readiness());
-    let parts = (store.clone(), gateway.clone(), nats, exposition);
-    let admin = admin_of(Arc::clone(&readiness), parts);
+    let ready = Arc::clone(&readiness);
+    let admin = admin_of(ready, store.clone(), gateway.clone(), nats, exposition);
     let loaded = async {
         store.ready().await?;
         health_feed::catch_up(&store, &board).await;

@@ -75,33 +75,25 @@ pub(super) fn plan_stack(
 
     let mut processes = vec![redis, nats];
     processes.extend(simulators);
-    let mut scraped = Vec::new();
     for number in 1..=leaders {
-        let port = own_port()?;
-        let leader = leader(binaries, number, port, &shared);
-        scraped.push((leader.name.clone(), port));
-        processes.push(leader);
+        processes.push(leader(binaries, number, own_port()?, &shared));
     }
     let mut front_sockets = Vec::new();
     for number in 1..=fronts {
         let socket = sockets.join(format!("front-{number}.sock"));
-        let port = own_port()?;
-        let front = front(binaries, number, &socket, port, &shared);
-        scraped.push((front.name.clone(), port));
+        let front = front(binaries, number, &socket, own_port()?, &shared);
         processes.push(with_arguments(front, options.front_arguments()));
         front_sockets.push(socket);
     }
-    let metrics_port = own_port()?;
-    scraped.push(("haproxy".to_owned(), metrics_port));
     processes.push(haproxy(
         dir,
         servers,
-        (options.port, metrics_port),
+        (options.port, own_port()?),
         &front_sockets,
         &sockets,
     )?);
     configuration(dir, "deploy/prometheus.yml")?;
-    scrape_targets::write(&dir.configuration(), &scraped)?;
+    scrape_targets::write(&dir.configuration(), &processes)?;
     Ok(Plan {
         socket_folder: sockets,
         processes,

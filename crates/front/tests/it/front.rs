@@ -208,7 +208,9 @@ impl Front {
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { stopped.await.unwrap_or_default() };
         let readiness = Arc::clone(app.readiness());
-        let answers = Arc::new(Admin::new(readiness, Vitals::default, String::new));
+        let answers = Arc::new(Admin::new(readiness, Vitals::default, || {
+            "written when it is asked for\n".to_owned()
+        }));
         let served = tokio::spawn(server.run(app, answers, shutdown));
         Self {
             script,
