@@ -31,6 +31,8 @@ pub(crate) struct Job {
     pub(crate) rests: u32,
     /// Attempts at the processor it is pinned to that ended in doubt.
     pub(crate) doubts: u32,
+    /// That the processor holds it with another amount has been said.
+    pub(crate) is_mismatch_told: bool,
     pub(crate) share: Share,
     _in_hand: InHand,
     counted: Option<Pinned>,
@@ -56,6 +58,7 @@ impl Job {
             post_not_before: None,
             rests: 0,
             doubts: 0,
+            is_mismatch_told: false,
             share,
             _in_hand: in_hand,
             counted: None,

@@ -93,6 +93,7 @@ pub(super) fn plan_stack(
         &sockets,
     )?);
     configuration(dir, "deploy/prometheus.yml")?;
+    configuration(dir, "deploy/alerts.yml")?;
     scrape_targets::write(&dir.configuration(), &processes)?;
     Ok(Plan {
         socket_folder: sockets,
