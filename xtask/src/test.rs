@@ -142,6 +142,7 @@ fn check_haproxy_configuration(servers: &Servers) -> Result<Step> {
         .arg(repository().join("haproxy.cfg"))
         .env("FEEWAY_PORT", "9999")
         .env("FEEWAY_RUN_DIR", "/run")
+        .env("FEEWAY_METRICS", "127.0.0.1:9100")
         .env("FEEWAY_FRONT_1", "unix@/run/front-1.sock")
         .env("FEEWAY_FRONT_2", "127.0.0.1:8080")
         .output()

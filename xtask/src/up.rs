@@ -1,6 +1,7 @@
 //! Brings a stack up: from nothing but this repository to a port that takes payments.
 
 mod options;
+mod scrape_targets;
 mod stack_plan;
 
 use std::fs::OpenOptions;

@@ -1,17 +1,98 @@
+use std::sync::Arc;
+
+use feeway_domain::ProcessorClient;
+use feeway_health::NatsLink;
+use feeway_store::RedisStore;
+use feeway_telemetry::{CONTENT_TYPE, Exposition};
+use feeway_worker::Gateway;
 use hyper::{Method, Request};
+use metrics::{describe_gauge, gauge};
 
 use crate::answer::{self, Answer};
-use crate::app::readyz;
 use crate::problem::{self, Problem};
 use crate::readiness::Readiness;
+use crate::vitals::Vitals;
 
-/// Answers a request of the admin listener: `/healthz` (this process lives) and `/readyz`.
-pub(crate) fn answer<B>(readiness: &Readiness, request: &Request<B>) -> Answer {
-    let handled = match (request.uri().path(), request.method()) {
-        ("/healthz", &Method::GET) => Ok(answer::done()),
-        ("/readyz", &Method::GET) => readyz(readiness),
-        ("/healthz" | "/readyz", _) => Err(&problem::GET_ONLY),
-        _ => Err(&problem::NO_ADMIN_ADDRESS),
+/// What the admin listener answers with.
+pub struct Admin {
+    readiness: Arc<Readiness>,
+    vitals: Box<dyn Fn() -> Vitals + Send + Sync>,
+    metrics: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+impl Admin {
+    /// Tells of the readiness, of what `vitals` sees when it is asked, and what `metrics`
+    /// then writes in Prometheus's text format.
+    pub fn new(
+        readiness: Arc<Readiness>,
+        vitals: impl Fn() -> Vitals + Send + Sync + 'static,
+        metrics: impl Fn() -> String + Send + Sync + 'static,
+    ) -> Self {
+        describe_gauge!("feeway_ready", "1 while payments should be sent here.");
+        describe_gauge!("feeway_redis_up", "1 while Redis can be reached.");
+        describe_gauge!("feeway_nats_up", "1 while NATS can be reached.");
+        Self {
+            readiness,
+            vitals: Box::new(vitals),
+            metrics: Box::new(metrics),
+        }
+    }
+
+    /// Answers `/healthz` (this process lives), `/readyz` and `/metrics`.
+    pub(crate) fn answer<B>(&self, request: &Request<B>) -> Answer {
+        match (request.uri().path(), request.method()) {
+            ("/healthz", &Method::GET) => answer::done(),
+            ("/readyz", &Method::GET) => self.readyz(),
+            ("/metrics", &Method::GET) => answer::text(CONTENT_TYPE, self.metrics()),
+            ("/healthz" | "/readyz" | "/metrics", _) => problem::GET_ONLY.answer(),
+            _ => problem::NO_ADMIN_ADDRESS.answer(),
+        }
+    }
+
+    /// As on the payment listeners 200 or 503, whatever the servers do later; and in the
+    /// body how they are.
+    fn readyz(&self) -> Answer {
+        let vitals = (self.vitals)();
+        if self.readiness.is_ready() {
+            return answer::json(format!(r#"{{"ready":true,{vitals}}}"#));
+        }
+        let why = if self.readiness.is_draining() {
+            "this front is going down"
+        } else if vitals.redis_up {
+            "this front waits for its place in the journal"
+        } else {
+            "this front waits for Redis"
+        };
+        Problem::not_ready(why, &format!(r#""ready":false,{vitals}"#)).answer()
+    }
+
+    fn metrics(&self) -> String {
+        let flag = |holds| if holds { 1.0 } else { 0.0 };
+        let vitals = (self.vitals)();
+        gauge!("feeway_ready").set(flag(self.readiness.is_ready()));
+        gauge!("feeway_redis_up").set(flag(vitals.redis_up));
+        gauge!("feeway_nats_up").set(flag(vitals.nats_up));
+        (self.metrics)()
+    }
+}
+
+/// The admin listener's answers over the parts of a running front.
+pub fn admin_of<C: ProcessorClient>(
+    readiness: Arc<Readiness>,
+    store: RedisStore,
+    gateway: Gateway<RedisStore, C>,
+    nats: NatsLink,
+    exposition: Exposition,
+) -> Admin {
+    let clock = gateway.clone();
+    let vitals = move || Vitals {
+        redis_up: store.is_up(),
+        nats_up: nats.is_up(),
+        clock_offset_micros: clock.clock_offset(),
     };
-    handled.unwrap_or_else(Problem::answer)
+    let metrics = move || {
+        gateway.observe();
+        exposition.page()
+    };
+    Admin::new(readiness, vitals, metrics)
 }

@@ -20,6 +20,14 @@ pub(crate) fn done() -> Answer {
     Answer::default()
 }
 
+/// 200 with a body of plain text of this media type.
+pub(crate) fn text(media_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    let media_type = HeaderValue::from_static(media_type);
+    answer.headers_mut().insert(CONTENT_TYPE, media_type);
+    answer
+}
+
 /// 200 with a body of JSON.
 pub(crate) fn json(body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));

@@ -4,10 +4,12 @@ use feeway_domain::{CorrelationId, LedgerFault, Payment, ProcessorName, Purge, S
 use hyper::Request;
 use hyper::body::Incoming;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 use crate::answer::{self, Answer};
 use crate::intake::{self, Intake};
 use crate::limits::Limits;
+use crate::meters::{DoorMeters, Meters, Refused};
 use crate::payment_body::PaymentParser;
 use crate::problem::{self, Problem, Refusal};
 use crate::readiness::Readiness;
@@ -24,6 +26,7 @@ pub struct App<S, I> {
     payments_in_hand: Semaphore,
     questions_in_hand: Semaphore,
     listings_in_hand: Semaphore,
+    meters: Meters,
 }
 
 /// What an [`App`] is told once.
@@ -51,6 +54,7 @@ impl<S: Store, I: Intake> App<S, I> {
             payments_in_hand: Semaphore::new(limits.payments_in_hand),
             questions_in_hand: Semaphore::new(limits.questions_in_hand),
             listings_in_hand: Semaphore::new(limits.listings_in_hand),
+            meters: Meters::new(),
             settings,
         }
     }
@@ -65,14 +69,26 @@ impl<S: Store, I: Intake> App<S, I> {
         &self.settings.limits
     }
 
-    /// Answers one request.
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answer {
-        let handled = self.handle(request).await;
-        handled.unwrap_or_else(|refusal| refusal.answer())
+    /// What the payment listeners count.
+    pub(crate) fn door_meters(&self) -> &DoorMeters {
+        &self.meters.door
     }
 
-    async fn handle(&self, request: Request<Incoming>) -> Handled {
-        match Route::of(request.method(), request.uri().path())? {
+    /// Answers one request.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let began = Instant::now();
+        let route = Route::of(request.method(), request.uri().path());
+        let handled = match route {
+            Ok(route) => self.handle(route, request).await,
+            Err(problem) => Err(problem.into()),
+        };
+        let answer = handled.unwrap_or_else(|refusal| refusal.answer());
+        self.meters.answered(route.ok(), answer.status(), began);
+        answer
+    }
+
+    async fn handle(&self, route: Route, request: Request<Incoming>) -> Handled {
+        match route {
             Route::Accept => self.accept(request.into_body()).await,
             Route::List => self.list(request.uri().query()).await,
             Route::Summary => self.summary(request.uri().query()).await,
@@ -83,11 +99,21 @@ impl<S: Store, I: Intake> App<S, I> {
     }
 
     async fn accept(&self, body: Incoming) -> Handled {
-        let body = request_body::read(body, self.limits().body_timeout).await?;
-        let payment = self.parse(&body)?;
+        let refused = |refused| self.meters.refused(refused);
+        let body = request_body::read(body, self.limits().body_timeout)
+            .await
+            .inspect_err(|problem| refused(Refused::of_body(problem.status())))?;
+        let payment = self
+            .parse(&body)
+            .inspect_err(|_| refused(Refused::Malformed))?;
         // A slow client holds no permit: it is counted from here on only.
-        let _permit = permit(&self.payments_in_hand, &problem::FRONT_BUSY)?;
-        Ok(intake::answer_to(self.intake.submit(payment).await)?)
+        let _permit = permit(&self.payments_in_hand, &problem::FRONT_BUSY)
+            .inspect_err(|_| refused(Refused::Busy))?;
+        let submit = self.intake.submit(payment).await;
+        if let Some(why) = intake::refusal_of(submit) {
+            refused(why);
+        }
+        Ok(intake::answer_to(submit)?)
     }
 
     fn parse(&self, body: &[u8]) -> Result<Payment, Problem> {

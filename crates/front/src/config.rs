@@ -8,8 +8,8 @@ use feeway_domain::Processor;
 use feeway_health::NatsUrl;
 use feeway_processor::{order_processors, parse_processor};
 use feeway_store::{RedisConfig, RedisUrl};
+use feeway_telemetry::check_filter;
 use feeway_worker::{Dispatch, IntakeMode};
-use tracing_subscriber::EnvFilter;
 
 use crate::duration_text::between;
 use crate::listen_address::ListenAddress;
@@ -49,7 +49,7 @@ pub struct Config {
     )]
     pub listen: Vec<ListenAddress>,
 
-    /// Where to answer /healthz and /readyz, for operators only; as --listen. Port 0 takes a
+    /// Where to answer /healthz, /readyz and /metrics, for operators only; as --listen. Port 0 takes a
     /// free port, which the log names.
     #[arg(
         long,
@@ -176,7 +176,7 @@ pub struct Config {
         env = "RUST_LOG",
         value_name = "FILTER",
         default_value = LOG_FILTER,
-        value_parser = log_filter
+        value_parser = check_filter
     )]
     pub log: String,
 }
@@ -252,10 +252,6 @@ fn front_name(text: &str) -> Result<String, &'static str> {
     } else {
         Err("must be 1 to 32 of a-z, 0-9 and -")
     }
-}
-
-fn log_filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> {
-    EnvFilter::try_new(text).map(|_| text.to_owned())
 }
 
 #[cfg(test)]

@@ -4,15 +4,25 @@ use std::sync::Arc;
 
 use feeway_health::{Board, ReportSubscriber};
 use feeway_store::RedisStore;
+use metrics::{Counter, counter, describe_counter};
 use tokio::time::Instant;
 
 /// Writes every report that arrives on the board, for ever. A report is milliseconds old
 /// when it is here, so the instant of its arrival stands for that of the question.
 pub async fn follow(mut reports: ReportSubscriber, board: Arc<Board>) {
+    describe_counter!(
+        "feeway_health_reports_total",
+        "Health reports of the leader that arrived."
+    );
+    let names = board.ranks().map(|rank| board.name(rank).to_string());
+    let received: Vec<Counter> = names
+        .map(|name| counter!("feeway_health_reports_total", "processor" => name))
+        .collect();
     loop {
         let report = reports.next().await;
         // A leader may be configured with a processor that this front is not.
         if let Some(rank) = board.rank(&report.processor) {
+            received[rank.index()].increment(1);
             let asked = Instant::now();
             board.report(rank, report.failing, report.min_response_time, asked);
         }

@@ -4,6 +4,7 @@ use feeway_domain::{Payment, ProcessorClient, Store};
 use feeway_worker::{Gateway, NotKept, Submit};
 
 use crate::answer::{self, Answer};
+use crate::meters::Refused;
 use crate::problem::{self, Problem};
 
 /// Where payments go in: the worker's gateway in the product, scripted in tests.
@@ -17,6 +18,18 @@ pub trait Intake: Send + Sync + 'static {
 impl<S: Store, C: ProcessorClient> Intake for Gateway<S, C> {
     fn submit(&self, payment: Payment) -> impl Future<Output = Submit> + Send {
         Gateway::submit(self, payment)
+    }
+}
+
+/// Why a payment is not kept, as far as the worker is concerned.
+pub(crate) fn refusal_of(submit: Submit) -> Option<Refused> {
+    match submit {
+        Submit::Kept => None,
+        Submit::AmountDiffers => Some(Refused::AmountDiffers),
+        Submit::NotKept(NotKept::StoreAway) => Some(Refused::StoreAway),
+        Submit::NotKept(NotKept::JournalFull) => Some(Refused::JournalFull),
+        Submit::NotKept(NotKept::Busy) => Some(Refused::Busy),
+        Submit::Unknown => Some(Refused::FateUnknown),
     }
 }
 

@@ -4,9 +4,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use feeway_front::{App, Config, Server, StopSignal, health_feed, logging, one_line, open_files};
+use feeway_front::{App, Config, Server, StopSignal, admin_of, health_feed, one_line, open_files};
 use feeway_health::{Board, ReportSubscriber};
 use feeway_store::RedisStore;
+use feeway_telemetry::{Exposition, start_log};
 use feeway_worker::start;
 
 #[global_allocator]
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
         }
         Err(asked_for) => asked_for.exit(),
     };
-    logging::start(&config.log);
+    start_log(&config.log);
     if let Err(error) = run(&config) {
         eprintln!("error: {error:#}");
         return ExitCode::FAILURE;
@@ -38,16 +39,21 @@ fn main() -> ExitCode {
 async fn run(config: &Config) -> anyhow::Result<()> {
     let stop = StopSignal::catch()?;
     open_files::allow_many();
+    let exposition = Exposition::install(env!("CARGO_PKG_VERSION"))?;
+    tokio::spawn(exposition.clone().keep_small());
     let server = Server::bind(&config.listen, &config.admin_listen).await?;
     let store = RedisStore::new(config.redis());
     let board = Board::new(config.board(), config.processor_names());
     let reports = ReportSubscriber::connect(&config.nats).await?;
+    let nats = reports.link();
     tokio::spawn(health_feed::follow(reports, Arc::clone(&board)));
     let clients = config.clients()?;
     let worker = start(config.worker(), store.clone(), clients, Arc::clone(&board));
     let gateway = worker.gateway();
     let app = App::new(store.clone(), gateway.clone(), config.app());
     let readiness = Arc::clone(app.readiness());
+    let ready = Arc::clone(&readiness);
+    let admin = admin_of(ready, store.clone(), gateway.clone(), nats, exposition);
     let loaded = async {
         store.ready().await?;
         health_feed::catch_up(&store, &board).await;
@@ -55,7 +61,7 @@ async fn run(config: &Config) -> anyhow::Result<()> {
         anyhow::Ok(())
     };
     let stopped = stop.wait_beside(readiness.follow(loaded));
-    let stopped = server.run(Arc::new(app), stopped).await;
+    let stopped = server.run(Arc::new(app), Arc::new(admin), stopped).await;
     worker.drain(DRAIN).await;
     stopped
 }

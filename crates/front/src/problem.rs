@@ -69,7 +69,7 @@ pub(crate) static NO_ADMIN_ADDRESS: Problem = problem!(
     NOT_FOUND,
     404,
     "Not Found",
-    "nothing is at this address; there are GET /healthz and GET /readyz"
+    "nothing is at this address; there are GET /healthz, GET /readyz and GET /metrics"
 );
 pub(crate) static NO_SUCH_PAYMENT: Problem = problem!(
     NOT_FOUND,
@@ -167,6 +167,20 @@ impl Problem {
         Self::bad_request(&format!(
             "single payments are kept from {oldest} on; before it a summary may only begin with a whole hour, such as 2025-07-15T12:00:00Z, and end with one, such as 2025-07-15T12:59:59.999999Z"
         ))
+    }
+
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// 503 of an operator's question about a front that is not ready, with what is known.
+    pub(crate) fn not_ready(why: &str, members: &str) -> Self {
+        let mut problem =
+            Self::written(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", why);
+        let body = String::from_utf8_lossy(&problem.body);
+        problem.body = format!("{},{members}}}", body.trim_end_matches('}')).into();
+        problem
     }
 
     /// 409 to a purge while so many payments are open.

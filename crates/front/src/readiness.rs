@@ -25,6 +25,7 @@ impl Readiness {
         &self,
         loaded: impl Future<Output = Result<(), E>>,
     ) -> Result<Infallible, E> {
+        info!("waiting for Redis and a place in its journal");
         loaded.await?;
         self.set_loaded();
         info!("ready");
@@ -34,6 +35,11 @@ impl Readiness {
     /// This front is going down.
     pub fn set_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether this front is going down.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     /// Whether payments should be sent here.

@@ -38,6 +38,30 @@ pub(crate) enum Route {
 }
 
 impl Route {
+    /// What each route is called in the metrics; the last stands for everything else.
+    pub(crate) const LABELS: [&str; 7] = [
+        "POST /payments",
+        "GET /payments",
+        "GET /payments/{id}",
+        "GET /payments-summary",
+        "POST /purge-payments",
+        "GET /readyz",
+        "other",
+    ];
+
+    /// The place of a route's label.
+    pub(crate) fn label_index(route: Option<Self>) -> usize {
+        match route {
+            Some(Self::Accept) => 0,
+            Some(Self::List) => 1,
+            Some(Self::Payment(_)) => 2,
+            Some(Self::Summary) => 3,
+            Some(Self::Purge) => 4,
+            Some(Self::Ready) => 5,
+            None => 6,
+        }
+    }
+
     /// The route of a request, or the refusal of its path or method.
     pub(crate) fn of(method: &Method, path: &str) -> Result<Self, &'static Problem> {
         let routes = Self::of_path(path).ok_or(&problem::NO_SUCH_ADDRESS)?;

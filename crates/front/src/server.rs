@@ -16,13 +16,14 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
-use crate::admin;
+use crate::admin::Admin;
 use crate::answer::Answer;
 use crate::app::App;
 use crate::intake::Intake;
 use crate::limits::Limits;
 use crate::listen_address::ListenAddress;
 use crate::listener::{BindError, Listener};
+use crate::meters::{DoorMeters, Visit};
 use crate::problem;
 use crate::stream::{Socket, Stream};
 
@@ -79,11 +80,13 @@ impl Server {
     pub async fn run<S: Store, I: Intake, T>(
         self,
         app: Arc<App<S, I>>,
+        admin: Arc<Admin>,
         shutdown: impl Future<Output = T>,
     ) -> T {
         self.announce();
         let limits = app.limits().clone();
         let readiness = Arc::clone(app.readiness());
+        let meters = app.door_meters().clone();
         let hall = Arc::new(Hall::new(&limits));
         let mut doors = JoinSet::new();
         let places = Arc::new(Semaphore::new(limits.connections));
@@ -93,13 +96,15 @@ impl Server {
                 let app = Arc::clone(&app);
                 async move { app.answer(request).await }
             };
-            doors.spawn(Arc::clone(&hall).receive(listener, Arc::clone(&places), answer));
+            let door = Door::new(listener, &places, meters.clone());
+            doors.spawn(Arc::clone(&hall).receive(door, answer));
         }
         let places = Arc::new(Semaphore::new(ADMIN_CONNECTIONS));
         for listener in self.admin {
-            let readiness = Arc::clone(&readiness);
-            let answer = move |request| std::future::ready(admin::answer(&readiness, &request));
-            doors.spawn(Arc::clone(&hall).receive(listener, Arc::clone(&places), answer));
+            let admin = Arc::clone(&admin);
+            let answer = move |request| std::future::ready(admin.answer(&request));
+            let door = Door::new(listener, &places, DoorMeters::unseen());
+            doors.spawn(Arc::clone(&hall).receive(door, answer));
         }
 
         let why = shutdown.await;
@@ -134,6 +139,23 @@ fn addresses(listeners: &[Listener]) -> Vec<ListenAddress> {
         .collect()
 }
 
+/// One listener, with the places for its clients, which others may share.
+struct Door {
+    listener: Listener,
+    places: Arc<Semaphore>,
+    meters: DoorMeters,
+}
+
+impl Door {
+    fn new(listener: Listener, places: &Arc<Semaphore>, meters: DoorMeters) -> Self {
+        Self {
+            listener,
+            places: Arc::clone(places),
+            meters,
+        }
+    }
+}
+
 /// What all listeners of a server share.
 struct Hall {
     http: http1::Builder,
@@ -158,13 +180,13 @@ impl Hall {
     }
 
     /// Accepts clients for ever, each on a task of its own.
-    async fn receive<A, F>(self: Arc<Self>, listener: Listener, places: Arc<Semaphore>, answer: A)
+    async fn receive<A, F>(self: Arc<Self>, door: Door, answer: A)
     where
         A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
         F: Future<Output = Answer> + Send + 'static,
     {
         loop {
-            let socket = match listener.accept().await {
+            let socket = match door.listener.accept().await {
                 Ok(socket) => socket,
                 // That client has gone; the next one may be there.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
@@ -174,7 +196,8 @@ impl Hall {
                     continue;
                 }
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            let Ok(place) = Arc::clone(&door.places).try_acquire_owned() else {
+                door.meters.refused.increment(1);
                 refuse(&socket);
                 continue;
             };
@@ -183,7 +206,7 @@ impl Hall {
                 Stream::new(socket, self.write_timeout),
                 self.guests.watcher(),
                 answer.clone(),
-                place,
+                (place, door.meters.enter()),
             ));
         }
     }
@@ -195,7 +218,7 @@ async fn serve<A, F>(
     stream: Stream,
     watcher: Watcher,
     answer: A,
-    _place: OwnedSemaphorePermit,
+    _place: (OwnedSemaphorePermit, Visit),
 ) where
     A: Fn(Request<Incoming>) -> F + Send + 'static,
     F: Future<Output = Answer> + Send + 'static,

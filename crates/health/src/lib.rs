@@ -20,5 +20,5 @@ mod standing;
 pub use board::{Board, BoardConfig, Condition, Permit, Rank};
 pub use changes::Changes;
 pub use nats_url::{NatsUrl, NatsUrlError};
-pub use report_channel::{ConnectFault, PublishFault, ReportPublisher, ReportSubscriber};
+pub use report_channel::{ConnectFault, NatsLink, PublishFault, ReportPublisher, ReportSubscriber};
 pub use standing::Ended;

@@ -1,4 +1,5 @@
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -56,13 +57,35 @@ pub struct ConnectFault(#[from] async_nats::ConnectError);
 /// The leader's end of the channel: says every report to every board.
 pub struct ReportPublisher {
     client: Client,
+    connected: NatsLink,
+}
+
+/// Whether NATS is connected, as its client saw it last. A clone tells of the same one.
+#[derive(Clone, Debug, Default)]
+pub struct NatsLink(Arc<AtomicBool>);
+
+impl NatsLink {
+    /// Whether it is connected now.
+    pub fn is_up(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, connected: bool) {
+        self.0.store(connected, Ordering::Relaxed);
+    }
 }
 
 impl ReportPublisher {
     /// Starts to connect and returns at once. The connection is never given up.
     pub async fn connect(url: &NatsUrl) -> Result<Self, ConnectFault> {
-        let client = connect(url, "feeway report publisher").await?;
-        Ok(Self { client })
+        let connected = NatsLink::default();
+        let client = connect(url, "feeway report publisher", &connected).await?;
+        Ok(Self { client, connected })
+    }
+
+    /// Whether NATS is there, now and later.
+    pub fn link(&self) -> NatsLink {
+        self.connected.clone()
     }
 
     /// Sends a report; waits up to a second for a connection.
@@ -88,6 +111,7 @@ impl ReportPublisher {
 pub struct ReportSubscriber {
     url: NatsUrl,
     client: Client,
+    connected: NatsLink,
     subscriber: Option<Subscriber>,
     malformed: u64,
 }
@@ -95,10 +119,12 @@ pub struct ReportSubscriber {
 impl ReportSubscriber {
     /// Starts to connect and returns at once. The connection is never given up.
     pub async fn connect(url: &NatsUrl) -> Result<Self, ConnectFault> {
-        let client = connect(url, "feeway report subscriber").await?;
+        let connected = NatsLink::default();
+        let client = connect(url, "feeway report subscriber", &connected).await?;
         Ok(Self {
             url: url.clone(),
             client,
+            connected,
             subscriber: None,
             malformed: 0,
         })
@@ -140,6 +166,11 @@ impl ReportSubscriber {
         }
     }
 
+    /// Whether NATS is there, now and later.
+    pub fn link(&self) -> NatsLink {
+        self.connected.clone()
+    }
+
     /// How many messages were no reports.
     pub fn malformed(&self) -> u64 {
         self.malformed
@@ -148,14 +179,17 @@ impl ReportSubscriber {
     async fn start_over(&mut self) {
         self.subscriber = None;
         sleep(RECONNECT_PAUSE_MAX).await;
-        if let Ok(client) = connect(&self.url, "feeway report subscriber").await {
+        if let Ok(client) = connect(&self.url, "feeway report subscriber", &self.connected).await {
             self.client = client;
         }
     }
 }
 
-async fn connect(url: &NatsUrl, name: &str) -> Result<Client, ConnectFault> {
-    let log = ChangeLog::default();
+async fn connect(url: &NatsUrl, name: &str, connected: &NatsLink) -> Result<Client, ConnectFault> {
+    let log = ChangeLog {
+        is_connected: Mutex::new(None),
+        link: connected.clone(),
+    };
     let client = ConnectOptions::new()
         .name(name)
         .retry_on_initial_connect()
@@ -180,10 +214,10 @@ fn reconnect_pause(attempts: usize) -> Duration {
 }
 
 /// One line for each change, not one for each attempt.
-#[derive(Default)]
 struct ChangeLog {
     /// Nothing before the first attempt has succeeded or failed.
     is_connected: Mutex<Option<bool>>,
+    link: NatsLink,
 }
 
 impl ChangeLog {
@@ -211,6 +245,7 @@ impl ChangeLog {
             return;
         }
         *last = Some(connected);
+        self.link.set(connected);
         if connected {
             info!("NATS is connected");
         } else {

@@ -3,7 +3,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use feeway_health::NatsLink;
 use feeway_store::RedisStore;
+use feeway_telemetry::{CONTENT_TYPE as METRICS_TYPE, Exposition};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
@@ -17,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use crate::lease::Claim;
-use crate::tally::{Tally, metrics};
+use crate::meters::observe;
 
 /// Connections at once; those beyond wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 16;
@@ -36,7 +38,8 @@ const BUFFER_LEN_MAX: usize = 8 * 1024;
 pub(crate) struct Admin {
     pub(crate) standing: watch::Receiver<Claim>,
     pub(crate) store: RedisStore,
-    pub(crate) tallies: Vec<Tally>,
+    pub(crate) nats: NatsLink,
+    pub(crate) exposition: Exposition,
 }
 
 impl Admin {
@@ -91,7 +94,7 @@ impl Admin {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Redis does not answer\n".to_owned(),
             ),
-            ("/metrics", _) => (StatusCode::OK, metrics(claim == Claim::Ours, &self.tallies)),
+            ("/metrics", _) => (StatusCode::OK, self.metrics()),
             _ => (StatusCode::NOT_FOUND, "not found\n".to_owned()),
         };
         if status != StatusCode::NOT_FOUND && method != Method::GET && method != Method::HEAD {
@@ -100,7 +103,17 @@ impl Admin {
             response.headers_mut().insert(ALLOW, allow);
             return response;
         }
-        respond(status, text)
+        let mut response = respond(status, text);
+        if path == "/metrics" {
+            let metrics = HeaderValue::from_static(METRICS_TYPE);
+            response.headers_mut().insert(CONTENT_TYPE, metrics);
+        }
+        response
+    }
+
+    fn metrics(&self) -> String {
+        observe(self.store.is_up(), self.nats.is_up());
+        self.exposition.page()
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, info};
 
 use crate::lease::{Claim, STANDBY_PAUSE};
-use crate::tally::Tally;
+use crate::meters::AskMeters;
 
 /// From one answer to the next question. Processors allow one question in 5 s, we promise
 /// 5.05 s between two of them, and a take-over asks at most 5.5 s after the last one: that
@@ -38,7 +38,7 @@ pub(crate) struct Asking {
     pub(crate) standing: watch::Receiver<Claim>,
     /// Counts how often Redis came back.
     pub(crate) restarts: watch::Receiver<u64>,
-    pub(crate) tally: Tally,
+    pub(crate) meters: AskMeters,
 }
 
 impl Asking {
@@ -59,8 +59,9 @@ impl Asking {
             if let Err(fault) = self.store.asked(&self.token, &self.processor).await {
                 debug!(processor = %self.processor, %fault, "the question is not noted");
             }
-            self.tally.count(answer);
+            self.meters.asked(answer);
             if let Some(report) = self.report(answer) {
+                self.meters.reported(&report);
                 if failing.replace(report.failing) != Some(report.failing) {
                     info!(
                         processor = %report.processor,
@@ -161,11 +162,15 @@ impl Asking {
             self.publisher.publish(report),
             self.store.publish_report(report)
         );
-        if let Err(fault) = heard {
-            debug!(processor = %self.processor, %fault, "no board hears of this report");
+        match heard {
+            Ok(()) => self.meters.published.increment(1),
+            Err(fault) => {
+                debug!(processor = %self.processor, %fault, "no board hears of this report");
+            }
         }
-        if let Err(fault) = kept {
-            debug!(processor = %self.processor, %fault, "the report is not kept");
+        match kept {
+            Ok(()) => self.meters.kept.increment(1),
+            Err(fault) => debug!(processor = %self.processor, %fault, "the report is not kept"),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use feeway_health::{ConnectFault, ReportPublisher};
 use feeway_processor::{EndpointError, HttpProcessor, HttpProcessorConfig};
 use feeway_store::{RedisConfig, RedisStore, SchemaError};
+use feeway_telemetry::{Exposition, ExpositionError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -17,8 +18,8 @@ use tracing::{error, info, warn};
 use crate::admin::Admin;
 use crate::asking::Asking;
 use crate::lease::{Claim, keep_claiming};
+use crate::meters::AskMeters;
 use crate::options::Options;
-use crate::tally::Tally;
 
 /// How long questions in hand may take after the signal to stop: a question's own time-out
 /// of 2 s, and a second to note and publish it.
@@ -34,6 +35,7 @@ pub struct Leader {
     publisher: Arc<ReportPublisher>,
     clients: Vec<HttpProcessor>,
     admin: TcpListener,
+    exposition: Exposition,
 }
 
 /// Why a leader cannot start.
@@ -45,6 +47,9 @@ pub enum BindError {
     /// A processor's URL cannot be used.
     #[error("{0:?}")]
     Processor(String, #[source] EndpointError),
+    /// The process has other metrics already.
+    #[error(transparent)]
+    Metrics(#[from] ExpositionError),
     /// The NATS client does not start.
     #[error(transparent)]
     Nats(#[from] ConnectFault),
@@ -75,6 +80,7 @@ impl Leader {
             publisher: Arc::new(ReportPublisher::connect(&options.nats).await?),
             clients: clients?,
             admin,
+            exposition: Exposition::install(env!("CARGO_PKG_VERSION"))?,
             options,
         })
     }
@@ -93,7 +99,6 @@ impl Leader {
         let (stop, stopped) = watch::channel(false);
         let (standing, current) = watch::channel(Claim::Unknown);
         let mut tasks = JoinSet::new();
-        let mut tallies = Vec::new();
         for (processor, client) in self.options.processors.iter().zip(self.clients) {
             let asking = Asking {
                 processor: processor.name.clone(),
@@ -103,11 +108,11 @@ impl Leader {
                 publisher: Arc::clone(&self.publisher),
                 standing: current.clone(),
                 restarts: self.store.restarts(),
-                tally: Tally::new(processor.name.clone()),
+                meters: AskMeters::new(&processor.name),
             };
-            tallies.push(asking.tally.clone());
             tasks.spawn(asking.run(stopped.clone()));
         }
+        let upkeep = tokio::spawn(self.exposition.clone().keep_small());
         tasks.spawn(keep_claiming(
             self.store.clone(),
             token.clone(),
@@ -117,7 +122,8 @@ impl Leader {
         let admin = Admin {
             standing: current,
             store: self.store.clone(),
-            tallies,
+            nats: self.publisher.link(),
+            exposition: self.exposition,
         };
         let result = tokio::select! {
             () = shutdown => Ok(()),
@@ -129,6 +135,7 @@ impl Leader {
                 Ok(())
             }
         };
+        upkeep.abort();
         stop.send_replace(true);
         let finished = timeout(STOP_TIMEOUT, async {
             while tasks.join_next().await.is_some() {}

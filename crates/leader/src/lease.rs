@@ -5,6 +5,8 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::meters::LeaseMeters;
+
 /// How long the lease lives without renewal.
 const LEASE_TTL: Duration = Duration::from_secs(3);
 
@@ -42,6 +44,7 @@ pub(crate) async fn keep_claiming(
     standing: watch::Sender<Claim>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let meters = LeaseMeters::new();
     let mut fault_pause = FAULT_PAUSE;
     loop {
         let claimed = store.claim_lease(&token, LEASE_TTL).await;
@@ -54,7 +57,7 @@ pub(crate) async fn keep_claiming(
             Claim::Away => (fault_pause * 2).min(FAULT_PAUSE_MAX),
             Claim::Unknown | Claim::Ours | Claim::Others => FAULT_PAUSE,
         };
-        note(&standing, claim);
+        note(&standing, claim, &meters);
         tokio::select! {
             () = sleep(pause) => {}
             _ = stop.wait_for(|&stop| stop) => return,
@@ -62,8 +65,13 @@ pub(crate) async fn keep_claiming(
     }
 }
 
-fn note(standing: &watch::Sender<Claim>, claim: Claim) {
+fn note(standing: &watch::Sender<Claim>, claim: Claim, meters: &LeaseMeters) {
     let changed = standing.send_if_modified(|last| std::mem::replace(last, claim) != claim);
+    if changed {
+        let ours = claim == Claim::Ours;
+        meters.held.set(if ours { 1.0 } else { 0.0 });
+        meters.takeovers.increment(u64::from(ours));
+    }
     match (changed, claim) {
         (false, _) | (true, Claim::Unknown) => {}
         (true, Claim::Ours) => info!("the lease is ours: asking the processors"),

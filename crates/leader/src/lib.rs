@@ -18,8 +18,8 @@ mod admin;
 mod asking;
 mod leader;
 mod lease;
+mod meters;
 mod options;
-mod tally;
 
 pub use leader::{BindError, Leader};
 pub use options::{AdminAddress, AdminAddressError, Options, UsageError};

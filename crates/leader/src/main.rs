@@ -1,22 +1,18 @@
 //! The leader's process.
 
-use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use feeway_leader::{Leader, Options, UsageError};
+use feeway_telemetry::start_log;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
-use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The exit code of a wrong command line (EX_USAGE).
 const USAGE: u8 = 64;
-
-/// The NATS client tells every attempt to connect; the report channel tells the changes.
-const LOG_FILTER: &str = "info,async_nats=off";
 
 fn main() -> ExitCode {
     let options = match Options::read(std::env::args_os()) {
@@ -30,13 +26,7 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| LOG_FILTER.into());
-    let log = tracing_subscriber::fmt().with_env_filter(filter);
-    if stdout().is_terminal() {
-        log.init();
-    } else {
-        log.json().flatten_event(true).init();
-    }
+    start_log(&options.log);
     if let Err(error) = run(options) {
         eprintln!("error: {error:#}");
         return ExitCode::FAILURE;

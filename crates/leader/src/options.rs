@@ -8,6 +8,10 @@ use feeway_domain::Processor;
 use feeway_health::NatsUrl;
 use feeway_processor::{order_processors, parse_processor};
 use feeway_store::RedisUrl;
+use feeway_telemetry::check_filter;
+
+/// The NATS client tells every attempt to connect; the report channel tells the changes.
+const LOG_FILTER: &str = "info,async_nats=off";
 
 /// Asks the payment processors for their health, if it holds the lease.
 ///
@@ -47,6 +51,17 @@ pub struct Options {
         default_value = "tcp:127.0.0.1:0"
     )]
     pub admin_listen: AdminAddress,
+
+    /// What is logged: error, warn, info, debug or trace, also per crate, such as
+    /// info,feeway_leader=debug. Text on a terminal, else JSON lines.
+    #[arg(
+        long,
+        env = "RUST_LOG",
+        value_name = "FILTER",
+        default_value = LOG_FILTER,
+        value_parser = check_filter
+    )]
+    pub log: String,
 }
 
 /// The command line or the environment is not understood.

@@ -2,6 +2,7 @@
 
 use feeway_domain::{Doubt, No, Outcome, ProcessorClient, Rename, Store};
 use feeway_health::{Ended, Permit, Rank};
+use tokio::time::Instant;
 
 use crate::context::Context;
 use crate::job::Job;
@@ -49,10 +50,12 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
     }
     let requested_at = context.config.clock.now();
     if Sabotage::SettleBeforeAnswer.is_on() {
-        persist::settle(context, job.payment, rank, requested_at).await;
+        persist::settle(context, &job, rank, requested_at).await;
     }
     let client = &context.clients[rank.index()];
+    let started = Instant::now();
     let outcome = feeway_processor::attempt(client, &job.payment, requested_at).await;
+    context.meters.attempted(rank, outcome, started);
     tracing::debug!(id = %job.payment.id, processor = %context.board.name(rank), ?outcome, "attempt");
     if !matches!(outcome, Outcome::Misconfigured { .. }) {
         context.clear_misconfigured(rank);
@@ -60,7 +63,7 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
     match outcome {
         Outcome::Held(requested_at) => {
             permit.ended(Ended::Answered);
-            persist::settle(context, job.payment, rank, requested_at).await;
+            persist::settle(context, &job, rank, requested_at).await;
             Done::Over
         }
         Outcome::NotHeld(no) => {
@@ -75,7 +78,7 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
         Outcome::Misconfigured { status } => {
             permit.ended(Ended::Failed);
             context.report_misconfigured(rank, status);
-            Done::Shunned(job.pin())
+            Done::Shunned(job.pin(&context.meters))
         }
         Outcome::Unknown(doubt) => {
             permit.ended(match doubt {
@@ -83,7 +86,7 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
                 Doubt::Unconfirmed => Ended::Failed,
                 Doubt::Reset | Doubt::Unclear => Ended::Broken,
             });
-            Done::Doubtful(job.pin(), doubt)
+            Done::Doubtful(job.pin(&context.meters), doubt)
         }
     }
 }

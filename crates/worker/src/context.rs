@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::WorkerConfig;
 use crate::dispatcher::Dispatcher;
+use crate::meters::Meters;
 use crate::registry::Registry;
 use crate::tasks::Tasks;
 use crate::tenure::Tenures;
@@ -23,6 +24,7 @@ pub(crate) struct Context<S: Store, C: ProcessorClient> {
     pub(crate) tenures: Tenures,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) tasks: Tasks,
+    pub(crate) meters: Meters,
     /// Payments in the lanes that wait for a processor: while there are any, a new one
     /// takes its place behind them.
     pub(crate) waiting: AtomicUsize,
@@ -46,6 +48,7 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
         dispatcher: Dispatcher,
     ) -> Self {
         let misconfigured = clients.iter().map(|_| AtomicBool::new(false)).collect();
+        let meters = Meters::new(&config.processors, dispatcher.depths().count());
         Self {
             config,
             store,
@@ -55,6 +58,7 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
             tenures: Tenures::default(),
             dispatcher,
             tasks: Tasks::default(),
+            meters,
             waiting: AtomicUsize::new(0),
             draining: watch::Sender::new(false),
             hold_lost: Notify::new(),

@@ -60,6 +60,12 @@ impl Dispatcher {
         )
     }
 
+    /// How many payments each channel holds.
+    pub(crate) fn depths(&self) -> impl Iterator<Item = usize> {
+        let channels = self.channels.iter();
+        channels.map(|channel| channel.max_capacity() - channel.capacity())
+    }
+
     /// Room in the next lane that has some, if any has.
     pub(crate) fn reserve(&self) -> Option<Slot> {
         let first = self.next.fetch_add(1, Ordering::Relaxed);

@@ -57,7 +57,11 @@ async fn pass<S: Store, C: ProcessorClient>(context: &Context<S, C>, tenure: &Ar
             }
         }
         if at_end && tenure.catch_up(seen) {
-            tenure.unplaceable.store(unplaceable, Ordering::Relaxed);
+            let before = tenure.unplaceable.swap(unplaceable, Ordering::Relaxed);
+            if unplaceable > 0 && unplaceable != before {
+                tracing::error!(owner = %tenure.hold.owner, payments = unplaceable,
+                    "open at processors that are not configured");
+            }
             return;
         }
     }
@@ -81,8 +85,7 @@ async fn feed_entry<S: Store, C: ProcessorClient>(
         Some(name) => match context.board.rank(name) {
             Some(rank) => Some(rank),
             None => {
-                tracing::error!(id = %entry.payment.id, processor = %name,
-                    "open at a processor that is not configured");
+                tracing::debug!(id = %entry.payment.id, processor = %name, "not configured");
                 return Fed::Unplaceable;
             }
         },
@@ -90,13 +93,20 @@ async fn feed_entry<S: Store, C: ProcessorClient>(
     let Some(in_hand) = enter(context, &entry).await else {
         return Fed::Yes;
     };
+    if !tenure.is_own() {
+        context.meters.adopted.increment(1);
+    }
     let accepted: Instant = context.local_instant(entry.accepted_at);
     let share = tenure.share();
     let mut job = Job::new(entry.payment, named, entry.moves, accepted, share, in_hand);
     job.confirmed = Sabotage::TwoTasks.is_on();
     // Nobody alive knows what was started at a processor that an entry names.
     let pinned = named.is_some() && !Sabotage::AdopterCrossesOver.is_on();
-    let job = if pinned { job.pin() } else { job };
+    let job = if pinned {
+        job.pin(&context.meters)
+    } else {
+        job
+    };
     match context.dispatcher.room().await {
         Some(slot) => {
             slot.send(Dealt { job, permit: None });

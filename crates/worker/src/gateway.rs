@@ -11,6 +11,7 @@ use crate::IntakeMode;
 use crate::context::Context;
 use crate::dispatcher::{Dealt, Slot};
 use crate::job::{Job, RankSet};
+use crate::meters::observe;
 use crate::persist::Backoff;
 use crate::registry::{InHand, Refused};
 use crate::router::{Route, route};
@@ -68,6 +69,16 @@ impl<S: Store, C: ProcessorClient> Gateway<S, C> {
             }
             enlisted.await;
         }
+    }
+
+    /// Reads what is true now into the gauges, for somebody who is about to look at them.
+    pub fn observe(&self) {
+        observe(&self.0);
+    }
+
+    /// This machine's clock less Redis's at the last heartbeat, in microseconds.
+    pub fn clock_offset(&self) -> Option<i64> {
+        self.0.meters.clock_offset()
     }
 
     /// Accepts a payment.
@@ -163,7 +174,10 @@ async fn accept<S: Store, C: ProcessorClient>(
                 deal(&tenure, payment, place);
                 return Submit::Kept;
             }
-            Ok(Accept::Known) => return Submit::Kept,
+            Ok(Accept::Known) => {
+                context.meters.repeated.increment(1);
+                return Submit::Kept;
+            }
             Ok(Accept::AmountDiffers) => return Submit::AmountDiffers,
             Ok(Accept::Full) | Err(StoreFault::Full) => {
                 return Submit::NotKept(NotKept::JournalFull);
@@ -220,7 +234,13 @@ async fn accept_once<S: Store, C: ProcessorClient>(
         } => Some(context.board.name(permit.rank())),
         Place::Lane { permit: None, .. } | Place::Journal => None,
     };
-    context.store.accept(&tenure.hold, payment, processor).await
+    let started = Instant::now();
+    let accept = context.store.accept(&tenure.hold, payment, processor).await;
+    context.meters.journal.record(started.elapsed());
+    if let Ok(Accept::Kept { .. }) = accept {
+        context.meters.accepted.increment(1);
+    }
+    accept
 }
 
 fn deal(tenure: &Arc<Tenure>, payment: Payment, place: Place) {

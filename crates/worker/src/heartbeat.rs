@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use feeway_domain::{
-    Adopt, Beat, HEARTBEAT, Hold, Incarnation, LAPSE, ProcessorClient, Store, StoreFault,
+    Adopt, Beat, HEARTBEAT, Hold, Incarnation, LAPSE, ProcessorClient, RequestedAt, Store,
+    StoreFault,
 };
 use tokio::time::Instant;
 
@@ -53,8 +54,9 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
         }
         let tenures = self.context.tenures.all();
         let holds: Vec<Hold> = tenures.iter().map(|tenure| tenure.hold.clone()).collect();
+        let asked = self.context.config.clock.now();
         let beat = self.context.store.beat(&holds).await?;
-        self.context.set_journal_clock(beat.now);
+        self.note(&beat, asked);
         for (tenure, queued) in tenures.iter().zip(&beat.queued) {
             self.look_after(tenure, *queued).await?;
         }
@@ -62,6 +64,17 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
             self.enlist().await?;
         }
         self.adopt_lapsed(beat).await
+    }
+
+    /// What the reply tells of the clocks and of the backlog.
+    fn note(&self, beat: &Beat, asked: RequestedAt) {
+        self.context.set_journal_clock(beat.now);
+        // Redis read its clock somewhere between the question and the answer.
+        let answered = self.context.config.clock.now();
+        let middle = asked.micros().midpoint(answered.micros());
+        let meters = &self.context.meters;
+        meters.set_clock_offset(middle.saturating_sub(beat.now.micros()));
+        meters.set_open(beat.queued.iter().flatten().sum());
     }
 
     /// Begins a new incarnation. Should the reply be lost, the incarnation nobody uses
@@ -122,6 +135,7 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
             match self.context.store.adopt(&owner, &own.hold.holder).await? {
                 Adopt::Adopted(hold) => {
                     tracing::info!(%owner, epoch = hold.epoch, "adopted");
+                    self.context.meters.adoptions.increment(1);
                     self.take_on(hold).fall_behind();
                 }
                 Adopt::Refused => {}

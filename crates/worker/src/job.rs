@@ -4,6 +4,7 @@ use feeway_domain::Payment;
 use feeway_health::Rank;
 use tokio::time::Instant;
 
+use crate::meters::{Meters, Pinned};
 use crate::registry::InHand;
 use crate::tenure::Share;
 
@@ -30,8 +31,11 @@ pub(crate) struct Job {
     pub(crate) rests: u32,
     /// Attempts at the processor it is pinned to that ended in doubt.
     pub(crate) doubts: u32,
+    /// That the processor holds it with another amount has been said.
+    pub(crate) is_mismatch_told: bool,
     pub(crate) share: Share,
     _in_hand: InHand,
+    counted: Option<Pinned>,
 }
 
 impl Job {
@@ -54,14 +58,17 @@ impl Job {
             post_not_before: None,
             rests: 0,
             doubts: 0,
+            is_mismatch_told: false,
             share,
             _in_hand: in_hand,
+            counted: None,
         }
     }
 
     /// Pins it to the processor its entry names.
-    pub(crate) fn pin(mut self) -> Self {
+    pub(crate) fn pin(mut self, meters: &Meters) -> Self {
         self.pinned = true;
+        self.counted.get_or_insert_with(|| Pinned::new(meters));
         self
     }
 

@@ -8,6 +8,7 @@ use feeway_domain::{No, ProcessorClient, Reject, Store};
 use feeway_health::{Condition, Permit, Rank};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use metrics::Gauge;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -38,6 +39,7 @@ pub(crate) struct Lane<S: Store, C: ProcessorClient> {
     inbox: Inbox,
     /// The board's changes when it was last looked at.
     board_changes: u64,
+    depth: Gauge,
     draining: watch::Receiver<bool>,
     /// Dropped with the lane, which is how a drain learns of its end.
     _alive: mpsc::Sender<()>,
@@ -57,9 +59,16 @@ pub(crate) struct Lane<S: Store, C: ProcessorClient> {
 }
 
 impl<S: Store, C: ProcessorClient> Lane<S, C> {
-    pub(crate) fn new(context: &Arc<Context<S, C>>, inbox: Inbox, alive: mpsc::Sender<()>) -> Self {
+    /// The lane of this index.
+    pub(crate) fn new(
+        context: &Arc<Context<S, C>>,
+        index: usize,
+        inbox: Inbox,
+        alive: mpsc::Sender<()>,
+    ) -> Self {
         Self {
             inbox,
+            depth: context.meters.lanes[index].clone(),
             board_changes: 0,
             draining: context.draining.subscribe(),
             _alive: alive,
@@ -89,7 +98,9 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
                 self.start_what_may_go()
             };
             let waits = !draining && (wake.is_some() || self.is_waiting());
-            let has_room = !draining && self.in_hand() < LANE_IN_HAND;
+            let in_hand = self.in_hand();
+            self.depth.set(in_hand as f64);
+            let has_room = !draining && in_hand < LANE_IN_HAND;
             tokio::select! {
                 biased;
                 Some(stepped) = self.steps.next(), if !self.steps.is_empty() => {
@@ -341,7 +352,8 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
             let tenure = job.share.tenure();
             match persist::reject(&context.store, &tenure.hold, &job.payment).await {
                 Reject::Rejected => {
-                    tracing::warn!(id = %job.payment.id, "every processor refused it")
+                    context.meters.rejected.increment(1);
+                    tracing::debug!(id = %job.payment.id, "every processor refused it");
                 }
                 Reject::Gone => {}
                 Reject::Fenced => tenure.lose(),

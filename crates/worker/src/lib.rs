@@ -24,6 +24,7 @@ mod gateway;
 mod heartbeat;
 mod job;
 mod lane;
+mod meters;
 mod persist;
 mod registry;
 mod resolve;

@@ -7,8 +7,10 @@ use feeway_domain::{
     Store, StoreFault,
 };
 use feeway_health::Rank;
+use tokio::time::Instant;
 
 use crate::context::Context;
+use crate::job::Job;
 
 /// Pauses between repetitions: 20 ms, doubled each time, at most 1 s.
 #[derive(Debug, Default)]
@@ -33,10 +35,11 @@ impl Backoff {
 /// Records that a processor holds a payment, for as long as it takes.
 pub(crate) async fn settle<S: Store, C: ProcessorClient>(
     context: &Context<S, C>,
-    payment: Payment,
+    job: &Job,
     rank: Rank,
     requested_at: RequestedAt,
 ) {
+    let payment = job.payment;
     let processor = &context.config.processors[rank.index()];
     let settlement = Settlement {
         payment,
@@ -45,15 +48,26 @@ pub(crate) async fn settle<S: Store, C: ProcessorClient>(
         fee: processor.fee,
     };
     let mut backoff = Backoff::default();
+    // It may have been carried out by a step of ours that was not answered.
+    let mut may_be_ours = false;
     loop {
-        match context.store.settle(&settlement).await {
-            Ok(Settle::Settled | Settle::Known) => return,
+        let started = Instant::now();
+        let settled = context.store.settle(&settlement).await;
+        context.meters.settle.record(started.elapsed());
+        match settled {
+            Ok(Settle::Known) if !may_be_ours => return,
+            Ok(Settle::Settled | Settle::Known) => {
+                context.meters.settled(rank, payment.amount, job.accepted);
+                return;
+            }
             Ok(Settle::Conflict { first }) => {
+                context.meters.conflicts.increment(1);
                 let second = &settlement.processor;
                 tracing::error!(id = %payment.id, %first, %second, "two processors hold one payment");
                 return;
             }
             Ok(Settle::TooOld { oldest }) => {
+                context.meters.uncounted.increment(1);
                 let Settlement {
                     processor,
                     requested_at,
@@ -62,7 +76,11 @@ pub(crate) async fn settle<S: Store, C: ProcessorClient>(
                 tracing::error!(id = %payment.id, %processor, %requested_at, %oldest, "settled in closed books: no summary counts it");
                 return;
             }
-            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => backoff.pause().await,
+            Err(StoreFault::Unknown) => {
+                may_be_ours = true;
+                backoff.pause().await;
+            }
+            Err(StoreFault::Away | StoreFault::Full) => backoff.pause().await,
         }
     }
 }

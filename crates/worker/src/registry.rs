@@ -50,6 +50,11 @@ impl Registry {
         })
     }
 
+    /// How many ids are in hand.
+    pub(crate) fn len(&self) -> usize {
+        self.ids().len()
+    }
+
     /// Waits until an id has left since the last call. Cancel safe.
     pub(crate) async fn left(&self) {
         self.left.notified().await;

@@ -17,7 +17,7 @@ const GHOST_INTERVAL: Duration = Duration::from_secs(60);
 /// Asks the processor whether it has the payment.
 pub(crate) async fn look_up<S: Store, C: ProcessorClient>(
     context: &Context<S, C>,
-    job: Job,
+    mut job: Job,
 ) -> Done {
     let Some(rank) = job.named else {
         return Done::Over;
@@ -30,13 +30,16 @@ pub(crate) async fn look_up<S: Store, C: ProcessorClient>(
             amount,
             requested_at,
         } if amount == job.payment.amount => {
-            persist::settle(context, job.payment, rank, requested_at).await;
+            persist::settle(context, &job, rank, requested_at).await;
             Done::Over
         }
         GetAnswer::Held { amount, .. } => {
-            let processor = context.board.name(rank);
-            tracing::error!(id = %job.payment.id, %processor, ours = %job.payment.amount,
-                theirs = %amount, "the processor holds it with another amount");
+            if !job.is_mismatch_told {
+                let processor = context.board.name(rank);
+                tracing::error!(id = %job.payment.id, %processor, ours = %job.payment.amount,
+                    theirs = %amount, "the processor holds it with another amount");
+                job.is_mismatch_told = true;
+            }
             Done::Unclear(job)
         }
         GetAnswer::Absent => Done::Absent(job),

@@ -35,10 +35,9 @@ pub fn start<S: Store, C: ProcessorClient>(
     let context = Context::new(config, store, clients, board, registry, dispatcher);
     let context = Arc::new(context);
     let (alive, lanes) = mpsc::channel(1);
-    for inbox in inboxes {
-        context
-            .tasks
-            .spawn(Lane::new(&context, inbox, alive.clone()).run());
+    for (index, inbox) in inboxes.into_iter().enumerate() {
+        let lane = Lane::new(&context, index, inbox, alive.clone());
+        context.tasks.spawn(lane.run());
     }
     context.tasks.spawn(beat_for_ever(Arc::clone(&context)));
     context.tasks.spawn(retire_for_ever(Arc::clone(&context)));

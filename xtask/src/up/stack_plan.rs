@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::options::{UpOptions, word};
+use super::scrape_targets;
 use crate::binaries::Binaries;
 use crate::plan::{Plan, ProcessPlan, Stage, StopSignal};
 use crate::ports::free_ports;
@@ -33,7 +34,7 @@ pub(super) fn plan_stack(
     let sockets = dir.create_socket_folder()?;
     let fronts = usize::from(options.fronts);
     let leaders = usize::from(options.leaders);
-    let mut ports = free_ports(1 + leaders + fronts)?.into_iter();
+    let mut ports = free_ports(2 + leaders + fronts)?.into_iter();
     let mut own_port = move || ports.next().context("too few ports were reserved");
 
     let redis = redis(dir, options, servers, &sockets)?;
@@ -87,10 +88,13 @@ pub(super) fn plan_stack(
     processes.push(haproxy(
         dir,
         servers,
-        options.port,
+        (options.port, own_port()?),
         &front_sockets,
         &sockets,
     )?);
+    configuration(dir, "deploy/prometheus.yml")?;
+    configuration(dir, "deploy/alerts.yml")?;
+    scrape_targets::write(&dir.configuration(), &processes)?;
     Ok(Plan {
         socket_folder: sockets,
         processes,
@@ -236,7 +240,7 @@ fn front(
 fn haproxy(
     dir: &StackDir,
     servers: &Servers,
-    port: u16,
+    (port, metrics_port): (u16, u16),
     fronts: &[PathBuf],
     sockets: &Path,
 ) -> Result<ProcessPlan> {
@@ -245,6 +249,10 @@ fn haproxy(
     let mut environment = BTreeMap::from([
         ("FEEWAY_PORT".to_owned(), Some(port.to_string())),
         ("FEEWAY_RUN_DIR".to_owned(), Some(text(sockets))),
+        (
+            "FEEWAY_METRICS".to_owned(),
+            Some(loopback(metrics_port).text()),
+        ),
     ]);
     // A front that the user's own environment names is not one of this stack.
     for index in 0..MAX_FRONTS {

@@ -68,6 +68,18 @@ impl Connection {
         Self(BufReader::new(stream))
     }
 
+    /// The whole answer to one GET, head included, as it came: read to the connection's end,
+    /// so that its length need not be told.
+    pub(crate) fn fetch(port: u16, path: &str) -> String {
+        let mut connection = Self::open(port);
+        let request = format!("GET {path} HTTP/1.0\r\nHost: feeway\r\n\r\n");
+        connection.send(request.as_bytes());
+        let mut answer = String::new();
+        let read = connection.0.read_to_string(&mut answer);
+        read.expect("a whole answer within the time");
+        answer
+    }
+
     /// Sends bytes as they are.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.0.get_mut().write_all(bytes).expect("it is open");
@@ -101,6 +113,20 @@ impl Connection {
             headers,
             body: String::from_utf8(body).map_err(io::Error::other)?,
         })
+    }
+
+    /// One request, whatever comes of it.
+    pub(crate) fn try_request(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> io::Result<Answer> {
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: feeway\r\n");
+        let request = format!("{head}Content-Length: {length}\r\n\r\n{body}");
+        self.0.get_mut().write_all(request.as_bytes())?;
+        self.read_answer()
     }
 
     pub(crate) fn request(&mut self, method: &str, path: &str, body: &str) -> Answer {

@@ -434,6 +434,20 @@ async fn ready_means_that_the_functions_are_loaded() {
 }
 
 #[tokio::test]
+async fn metrics_are_for_operators_alone() {
+    let front = Front::start().await;
+    let mut admin = Client::admin(&front).await;
+    let reply = admin.ask("GET", "/metrics").await;
+    assert_eq!(reply.status, 200);
+    let media_type = "text/plain; version=0.0.4; charset=utf-8";
+    assert_eq!(reply.header("content-type"), Some(media_type));
+    assert_eq!(reply.body, "written when it is asked for\n");
+    admin.ask("POST", "/metrics").await.detail(405);
+    let mut client = Client::tcp(&front).await;
+    client.ask("GET", "/metrics").await.detail(404);
+}
+
+#[tokio::test]
 async fn the_admin_listener_takes_no_payments() {
     let front = Front::start().await;
     let mut admin = Client::admin(&front).await;

@@ -11,7 +11,7 @@ use feeway_domain::{
     Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle, Settlement, Store,
     StoreFault, Summary, Window,
 };
-use feeway_front::{App, AppSettings, Intake, Limits, ListenAddress, Server};
+use feeway_front::{Admin, App, AppSettings, Intake, Limits, ListenAddress, Server, Vitals};
 use feeway_worker::Submit;
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, oneshot};
@@ -207,7 +207,11 @@ impl Front {
         }
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { stopped.await.unwrap_or_default() };
-        let served = tokio::spawn(server.run(app, shutdown));
+        let readiness = Arc::clone(app.readiness());
+        let answers = Arc::new(Admin::new(readiness, Vitals::default, || {
+            "written when it is asked for\n".to_owned()
+        }));
+        let served = tokio::spawn(server.run(app, answers, shutdown));
         Self {
             script,
             tcp,

@@ -5,6 +5,7 @@ mod connections;
 mod contract;
 mod front;
 mod hostile;
+mod life_cycle;
 mod process;
 mod shutdown;
 mod wire;

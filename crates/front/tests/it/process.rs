@@ -1,5 +1,6 @@
 //! The program itself, with a Redis of its own.
 
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -17,20 +18,20 @@ const FRONT: &str = env!("CARGO_BIN_EXE_feeway-front");
 const UNREACHABLE: &str = "http://127.0.0.1:9";
 
 /// A child that does not outlive its test.
-struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Process {
     fn start(command: &mut Command) -> Self {
-        Self(command.stdout(Stdio::null()).spawn().unwrap())
+        Self(command.spawn().unwrap())
     }
 
-    fn send(&self, signal: Signal) {
+    pub(crate) fn send(&self, signal: Signal) {
         let id = i32::try_from(self.0.id()).unwrap();
         kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
     }
 
     /// The exit code, if it ends within 10 s.
-    async fn end(&mut self) -> Option<i32> {
+    pub(crate) async fn end(&mut self) -> Option<i32> {
         let ended = async {
             loop {
                 if let Some(status) = self.0.try_wait().unwrap() {
@@ -52,25 +53,35 @@ impl Drop for Process {
 }
 
 /// A front that was started from the command line.
-struct Started {
-    front: Process,
-    socket: PathBuf,
-    redis_socket: PathBuf,
+pub(crate) struct Started {
+    pub(crate) front: Process,
+    pub(crate) socket: PathBuf,
+    pub(crate) redis_socket: PathBuf,
     directory: TempDir,
 }
 
 impl Started {
     fn new() -> Self {
+        Self::with_processor(UNREACHABLE)
+    }
+
+    /// A front whose only processor is at this URL.
+    pub(crate) fn with_processor(url: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("front.sock");
         let redis_socket = directory.path().join("redis.sock");
         let mut command = front();
         command
             .arg(format!("--listen=unix:{}", socket.display()))
+            .arg(format!(
+                "--admin-listen=unix:{}",
+                directory.path().join("admin.sock").display()
+            ))
             .arg(format!("--redis=unix://{}", redis_socket.display()))
             .arg("--nats=nats://127.0.0.1:9")
-            .arg(format!("--processor=default={UNREACHABLE},fee=0.05"))
-            .arg("--allow-purge");
+            .arg(format!("--processor=default={url},fee=0.05"))
+            .arg("--allow-purge")
+            .stdout(File::create(directory.path().join("log")).unwrap());
         Self {
             front: Process::start(&mut command),
             socket,
@@ -80,20 +91,37 @@ impl Started {
     }
 
     fn start_redis(&self) -> Process {
+        self.start_redis_with(&[])
+    }
+
+    pub(crate) fn start_redis_with(&self, more: &[&str]) -> Process {
         let mut command = Command::new("redis-server");
         command
+            .stdout(Stdio::null())
             .args(["--port", "0", "--save", "", "--unixsocket"])
             .arg(&self.redis_socket)
             .arg("--dir")
-            .arg(self.directory.path());
+            .arg(self.directory.path())
+            .args(more);
         Process::start(&mut command)
     }
 
-    async fn client(&self) -> Client<UnixStream> {
+    /// How many lines of its log say this so far.
+    pub(crate) fn logged(&self, text: &str) -> usize {
+        let log = fs::read_to_string(self.directory.path().join("log")).unwrap();
+        log.lines().filter(|line| line.contains(text)).count()
+    }
+
+    /// What its admin listener says to operators.
+    pub(crate) async fn operator(&self) -> Client<UnixStream> {
+        client(&self.directory.path().join("admin.sock")).await
+    }
+
+    pub(crate) async fn client(&self) -> Client<UnixStream> {
         client(&self.socket).await
     }
 
-    async fn until_ready(&self, status: u16) {
+    pub(crate) async fn until_ready(&self, status: u16) {
         let mut client = self.client().await;
         let asking = async {
             while client.ask("GET", "/readyz").await.status != status {

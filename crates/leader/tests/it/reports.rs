@@ -117,6 +117,29 @@ async fn answers_are_published_and_kept_but_429_is_not() {
     }
 }
 
+/// Two of them have 20 MB each in the containers.
+#[tokio::test]
+async fn a_leader_is_small() {
+    const RESIDENT_MAX: u64 = 12_000_000;
+    let (redis, nats) = (RedisServer::up(), NatsServer::up());
+    let nobody = ProcessorStub::refusing().await;
+    let leader = LeaderProcess::start("a", &redis, &nats, &[("default", &nobody)]);
+    let store = redis.store();
+    assert_eq!(
+        last_report(&store, "default").await,
+        report("default", true, 0)
+    );
+    let (_, metrics) = leader.page("/metrics").await;
+    let resident = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("process_resident_memory_bytes "))
+        .and_then(|bytes| bytes.parse().ok());
+    assert!(
+        resident.is_some_and(|bytes: u64| bytes < RESIDENT_MAX),
+        "{metrics}"
+    );
+}
+
 #[tokio::test]
 async fn a_processor_that_refuses_connections_is_failing() {
     let (redis, nats) = (RedisServer::up(), NatsServer::down());

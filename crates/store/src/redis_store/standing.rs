@@ -42,7 +42,12 @@ struct State {
     /// Since when it is away, if it was there or was looked for and not found.
     away_since: Option<Instant>,
     ever_up: bool,
+    /// The reasons that were told since it is away.
+    told: Vec<String>,
 }
+
+/// Reasons told of one absence: each once, however they take turns.
+const REASONS_TOLD: usize = 8;
 
 impl State {
     fn connection(&mut self, lane: Lane) -> &mut Option<u64> {
@@ -63,6 +68,7 @@ impl Standing {
                 up: false,
                 away_since: None,
                 ever_up: false,
+                told: Vec::new(),
             }),
             restarts: watch::Sender::new(0),
             ready: watch::Sender::new(None),
@@ -98,6 +104,7 @@ impl Standing {
         if back {
             state.up = true;
             let away = state.away_since.take().map(|since| since.elapsed());
+            state.told.clear();
             info!(
                 away_ms = away.unwrap_or(Duration::ZERO).as_millis(),
                 "redis is there"
@@ -152,8 +159,12 @@ impl Standing {
 
 fn away(state: &mut State, why: &str) {
     state.up = false;
-    if state.away_since.is_none() {
-        state.away_since = Some(Instant::now());
+    state.away_since.get_or_insert_with(Instant::now);
+    // It may come back and still not be of use: its data is loading, our functions are
+    // refused. Whoever reads the log should see the last obstacle, not the first alone.
+    let is_news = !state.told.iter().any(|told| told == why);
+    if is_news && state.told.len() < REASONS_TOLD {
+        state.told.push(why.to_owned());
         warn!(why, "redis is away");
     }
 }
@@ -182,6 +193,25 @@ mod tests {
             2,
             "another run counts though it was never away"
         );
+    }
+
+    #[test]
+    fn each_reason_for_an_absence_is_told_once_and_again_in_the_next() {
+        let standing = Standing::new();
+        let told = || standing.state().told.clone();
+        for why in ["refused", "no functions", "refused", "no functions"] {
+            standing.unreachable(Lane::Writes, why);
+        }
+        assert_eq!(told(), ["refused", "no functions"]);
+        for number in 0..100 {
+            standing.unreachable(Lane::Reads, &number.to_string());
+        }
+        assert_eq!(told().len(), REASONS_TOLD);
+        standing.connected(Lane::Writes, 1, false);
+        standing.connected(Lane::Reads, 2, false);
+        assert!(told().is_empty());
+        standing.disconnected(Lane::Reads, 2, "refused");
+        assert_eq!(told(), ["refused"]);
     }
 
     #[test]

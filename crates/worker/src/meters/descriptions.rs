@@ -1,0 +1,131 @@
+//! What the metrics mean, as `/metrics` says it.
+
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+
+type Described = (&'static str, &'static str);
+
+const COUNTERS: &[Described] = &[
+    (
+        "feeway_payments_accepted_total",
+        "Payments written into the journal that were not known before.",
+    ),
+    (
+        "feeway_payments_repeated_total",
+        "Payments answered with 202 that were known before, with the same amount.",
+    ),
+    (
+        "feeway_payments_settled_total",
+        "Payments that this front settled in the ledger.",
+    ),
+    (
+        "feeway_payments_rejected_total",
+        "Payments that every processor refused with 400.",
+    ),
+    (
+        "feeway_settled_cents_total",
+        "Amounts that this front settled, in cents.",
+    ),
+    (
+        "feeway_fees_cents_total",
+        "Fees on the amounts that this front settled, in cents.",
+    ),
+    (
+        "feeway_fees_saved_cents_total",
+        "What the fees would have been more at the dearest processor, in cents.",
+    ),
+    (
+        "feeway_attempts_total",
+        "Attempts that ended, by what became of them.",
+    ),
+    (
+        "feeway_conflicts_total",
+        "Settlements of payments that another processor holds too. It must stay 0.",
+    ),
+    (
+        "feeway_settled_in_closed_books_total",
+        "Settlements in hours that are closed, which no summary counts.",
+    ),
+    (
+        "feeway_adoptions_total",
+        "Fronts, or former lives of this one, whose open payments this front took over.",
+    ),
+    (
+        "feeway_payments_adopted_total",
+        "Payments of adopted owners that this front took in hand.",
+    ),
+];
+
+const GAUGES: &[Described] = &[
+    (
+        "feeway_pinned_payments",
+        "Payments in hand that must end at the processor they name.",
+    ),
+    (
+        "feeway_lane_payments",
+        "Payments that a lane has in hand, waiting or in flight.",
+    ),
+    (
+        "feeway_lane_queue_payments",
+        "Payments in the channel before a lane, or in the one before all of them.",
+    ),
+    (
+        "feeway_payments_in_hand",
+        "Payments that this front has in hand, intake included.",
+    ),
+    (
+        "feeway_open_payments",
+        "Payments accepted and not settled in this front's care, at its last heartbeat.",
+    ),
+    (
+        "feeway_redis_clock_offset_seconds",
+        "This machine's clock less Redis's, at the last heartbeat.",
+    ),
+    (
+        "feeway_attempts_in_flight",
+        "Attempts without an answer so far.",
+    ),
+    (
+        "feeway_breaker_open",
+        "1 while the processor is failing and gets probes only.",
+    ),
+    (
+        "feeway_processor_slow",
+        "1 while the processor works but takes longer than --max-latency.",
+    ),
+    (
+        "feeway_processor_expected_latency_seconds",
+        "What an attempt started now is expected to take.",
+    ),
+];
+
+const HISTOGRAMS: &[Described] = &[
+    (
+        "feeway_journal_write_duration_seconds",
+        "How long the journal took to answer one intake.",
+    ),
+    (
+        "feeway_settle_duration_seconds",
+        "How long the ledger took to answer one settle.",
+    ),
+    (
+        "feeway_payment_open_duration_seconds",
+        "From acceptance to the ledger.",
+    ),
+    (
+        "feeway_attempt_duration_seconds",
+        "How long one attempt took, its confirmation included.",
+    ),
+];
+
+/// Tells the recorder of this process.
+pub(super) fn describe() {
+    for (name, help) in COUNTERS {
+        describe_counter!(*name, *help);
+    }
+    for (name, help) in GAUGES {
+        describe_gauge!(*name, *help);
+    }
+    for (name, help) in HISTOGRAMS {
+        describe_histogram!(*name, *help);
+    }
+}
