@@ -42,6 +42,8 @@ struct State {
     /// Since when it is away, if it was there or was looked for and not found.
     away_since: Option<Instant>,
     ever_up: bool,
+    /// Whether it does not let us in, and that was told.
+    refused: bool,
 }
 
 impl State {
@@ -63,6 +65,7 @@ impl Standing {
                 up: false,
                 away_since: None,
                 ever_up: false,
+                refused: false,
             }),
             restarts: watch::Sender::new(0),
             ready: watch::Sender::new(None),
@@ -97,6 +100,7 @@ impl Standing {
         let back = !state.up && state.writes.is_some() && state.reads.is_some();
         if back {
             state.up = true;
+            state.refused = false;
             let away = state.away_since.take().map(|since| since.elapsed());
             info!(
                 away_ms = away.unwrap_or(Duration::ZERO).as_millis(),
@@ -125,6 +129,18 @@ impl Standing {
         let mut state = self.state();
         *state.connection(lane) = None;
         away(&mut state, why);
+    }
+
+    /// It was there, and did not let us in: somebody must see to that.
+    pub(crate) fn refused(&self, lane: Lane, why: &str) {
+        let mut state = self.state();
+        *state.connection(lane) = None;
+        state.up = false;
+        state.away_since.get_or_insert_with(Instant::now);
+        if !state.refused {
+            state.refused = true;
+            error!(why, "redis does not let us in");
+        }
     }
 
     /// Functions and schema are in order, or the schema is not one we know.
