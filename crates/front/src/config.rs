@@ -68,6 +68,7 @@ pub struct Config {
     #[arg(
         long = "processor",
         env = "FEEWAY_PROCESSORS",
+        hide_env_values = true,
         value_name = "NAME=URL,fee=SHARE",
         value_delimiter = ';',
         value_parser = processor_parser(),

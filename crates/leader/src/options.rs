@@ -23,6 +23,7 @@ pub struct Options {
     #[arg(
         long = "processor",
         env = "FEEWAY_PROCESSORS",
+        hide_env_values = true,
         value_name = "NAME=URL,fee=0.05",
         value_delimiter = ';',
         required = true,

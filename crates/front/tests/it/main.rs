@@ -6,5 +6,6 @@ mod contract;
 mod front;
 mod hostile;
 mod process;
+mod secrets;
 mod shutdown;
 mod wire;

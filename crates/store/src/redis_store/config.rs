@@ -58,11 +58,12 @@ impl FromStr for RedisUrl {
 impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = self.info.addr();
-        let scheme = match address {
-            ConnectionAddr::TcpTls { .. } => "rediss",
-            ConnectionAddr::Unix(_) => "unix",
-            // The type may get further variants.
-            _ => "redis",
+        let scheme = if self.is_tls() {
+            "rediss"
+        } else if matches!(address, ConnectionAddr::Unix(_)) {
+            "unix"
+        } else {
+            "redis"
         };
         write!(f, "{scheme}://{address}")
     }
