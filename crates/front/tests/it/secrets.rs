@@ -1,6 +1,7 @@
 //! The program with passwords, tokens and certificates: it uses them and tells nobody.
 
 use std::fs::{self, File};
+use std::io::Read as _;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -38,16 +39,29 @@ fn refusal(arguments: &[&str], variables: &[(&str, &str)]) -> (String, Option<i3
         "--nats=nats://a",
         "--processor=a=http://a,fee=0",
     ];
-    // The last one of an option that takes one value is refused if it is there twice.
+    // An option that takes one value may be there once.
     let given = |option: &&str| {
         let name = option.split('=').next().unwrap();
-        !arguments.iter().any(|argument| argument.starts_with(name))
+        let name = format!("{name}=");
+        !arguments.iter().any(|argument| argument.starts_with(&name))
     };
     command.args(always.iter().filter(|option| given(option)));
     command.args(arguments).envs(variables.iter().copied());
-    let output = command.output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    (said, output.status.code())
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut process = Process(command.spawn().unwrap());
+    let mut said = String::new();
+    let mut ended = None;
+    for _ in 0..2_000 {
+        ended = process.0.try_wait().unwrap();
+        if ended.is_some() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let ended = ended.unwrap_or_else(|| panic!("{arguments:?} start a front"));
+    let mut stderr = process.0.stderr.take().unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    (said, ended.code())
 }
 
 #[test]
