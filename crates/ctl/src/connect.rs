@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use feeway_store::{RedisConfig, RedisStore, RedisUrl};
+use feeway_store::{RedisConfig, RedisStore};
 use tokio::time::{sleep, timeout};
 
 /// How long Redis may take to be there.
@@ -11,9 +11,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Waits until Redis is there, with our functions and data that we know.
-pub(crate) async fn connect(url: RedisUrl) -> anyhow::Result<RedisStore> {
-    let shown = url.to_string();
-    let store = RedisStore::new(RedisConfig::new(url));
+pub(crate) async fn connect(config: RedisConfig) -> anyhow::Result<RedisStore> {
+    let shown = config.url.to_string();
+    let store = RedisStore::new(config);
     let there = async {
         store.ready().await?;
         while !store.is_up() {

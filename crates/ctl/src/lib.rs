@@ -42,7 +42,7 @@ pub enum Ending {
 /// # Errors
 /// When Redis or a file cannot be read, or `out` cannot be written.
 pub async fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<Ending> {
-    let store = connect::connect(options.redis()?).await?;
+    let store = connect::connect(options.redis.config()).await?;
     let ending = match &options.command {
         Command::List(asked) => list::run(&store, asked, out).await?,
         Command::Show(asked) => show::run(&store, asked, out).await?,

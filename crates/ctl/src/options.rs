@@ -1,13 +1,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use feeway_domain::{
     CorrelationId, Fee, Listed, ProcessorName, RequestedAt, RequestedAtError, Window,
 };
-use feeway_store::RedisUrl;
+use feeway_options::RedisOptions;
 
 /// Lists, shows, resolves and reconciles payments, straight from Redis.
 ///
@@ -17,15 +16,9 @@ use feeway_store::RedisUrl;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "feeway-ctl", version, max_term_width = 100)]
 pub struct Options {
-    /// The Redis that holds journal and ledger: unix:///path/redis.sock or redis://host:6379.
-    #[arg(
-        long,
-        env = "FEEWAY_REDIS",
-        value_name = "URL",
-        hide_env_values = true,
-        global = true
-    )]
-    redis: Option<RedisUrl>,
+    /// Redis, and what it takes to be let in.
+    #[command(flatten)]
+    pub redis: RedisOptions,
 
     /// What to do.
     #[command(subcommand)]
@@ -194,9 +187,7 @@ impl Options {
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let options = Self::try_parse_from(arguments)?;
         let wrong = |what: &str| Self::command().error(ErrorKind::ValueValidation, what);
-        if options.redis.is_none() {
-            return Err(wrong("--redis URL is needed, or FEEWAY_REDIS"));
-        }
+        options.redis.check().map_err(wrong)?;
         let times = match &options.command {
             Command::List(asked) => Some(asked.times),
             Command::Reconcile(asked) => Some(asked.times),
@@ -204,10 +195,6 @@ impl Options {
         };
         times.map_or(Ok(()), Times::check).map_err(wrong)?;
         Ok(options)
-    }
-
-    pub(crate) fn redis(&self) -> anyhow::Result<RedisUrl> {
-        self.redis.clone().context("--redis is not given")
     }
 }
 
@@ -300,8 +287,7 @@ mod tests {
     #[test]
     fn redis_is_needed() {
         let bare = ["feeway-ctl", "list", "open"].map(OsString::from);
-        let error = Options::read(bare).map(|options| options.redis.is_some());
         // Unless the environment of the test has it.
-        assert!(error.is_ok_and(|given| given) || std::env::var_os("FEEWAY_REDIS").is_none());
+        assert!(Options::read(bare).is_err() || std::env::var_os("FEEWAY_REDIS").is_some());
     }
 }

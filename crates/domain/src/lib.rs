@@ -27,6 +27,7 @@ mod processor;
 mod processor_client;
 mod requested_at;
 mod resolution;
+mod secret;
 mod store;
 
 pub use correlation_id::{CorrelationId, CorrelationIdError};
@@ -46,4 +47,5 @@ pub use processor::{Fee, FeeError, MAX_PROCESSORS, Processor, ProcessorName, Pro
 pub use processor_client::{GetAnswer, PostAnswer, ProcessorClient};
 pub use requested_at::{RequestedAt, RequestedAtError};
 pub use resolution::{Case, Custody, MAX_RESOLUTIONS, Resolution, Resolutions, Resolve, Verdict};
+pub use secret::{Secret, without_credentials};
 pub use store::{Store, StoreFault};

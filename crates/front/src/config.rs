@@ -4,10 +4,9 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, ValueEnum};
-use feeway_domain::Processor;
-use feeway_health::NatsUrl;
-use feeway_processor::{order_processors, parse_processor};
-use feeway_store::{RedisConfig, RedisUrl};
+use feeway_options::{NatsOptions, RedisOptions, processor_parser};
+use feeway_processor::{ProcessorOption, order_processors};
+use feeway_store::RedisConfig;
 use feeway_telemetry::check_filter;
 use feeway_worker::{Dispatch, IntakeMode};
 
@@ -62,24 +61,28 @@ pub struct Config {
 
     /// A payment processor: its name in the summary, its URL, and the share of an amount that
     /// it keeps, such as default=http://localhost:8001,fee=0.05. 1 to 8 of them; in the
-    /// variable separated by ";". The cheapest is tried first.
+    /// variable separated by ";". The cheapest is tried first. After another comma
+    /// authorization-file=PATH names a file with the value of the authorization header, which
+    /// is read again while we run, and ca-file=PATH a PEM file with the authorities that may
+    /// vouch for an https:// processor, instead of those that this machine trusts.
     #[arg(
         long = "processor",
         env = "FEEWAY_PROCESSORS",
+        hide_env_values = true,
         value_name = "NAME=URL,fee=SHARE",
         value_delimiter = ';',
-        value_parser = parse_processor,
+        value_parser = processor_parser(),
         required = true
     )]
-    pub processors: Vec<Processor>,
+    pub processors: Vec<ProcessorOption>,
 
-    /// The Redis that holds journal and ledger: unix:///path/redis.sock or redis://host:6379.
-    #[arg(long, env = "FEEWAY_REDIS", value_name = "URL", hide_env_values = true)]
-    pub redis: RedisUrl,
+    /// Redis, and what it takes to be let in.
+    #[command(flatten)]
+    pub redis: RedisOptions,
 
-    /// The NATS that brings the processors' health: nats://host:4222.
-    #[arg(long, env = "FEEWAY_NATS", value_name = "URL", hide_env_values = true)]
-    pub nats: NatsUrl,
+    /// NATS, and what it takes to be let in.
+    #[command(flatten)]
+    pub nats: NatsOptions,
 
     /// When a payment is answered with 202.
     #[arg(long, env = "FEEWAY_INTAKE", value_name = "MODE", value_enum, default_value_t = IntakeOption::Durable)]
@@ -233,6 +236,8 @@ impl Config {
                 format!("invalid value for '--processor': {error}"),
             )
         })?;
+        let checked = config.redis.check().and_then(|()| config.nats.check());
+        checked.map_err(|why| Self::command().error(ErrorKind::ArgumentConflict, why))?;
         Ok(config)
     }
 }
@@ -304,7 +309,11 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(config.listen.len(), 3);
-        let names: Vec<_> = config.processors.iter().map(|p| p.name.as_str()).collect();
+        let names: Vec<_> = config
+            .processors
+            .iter()
+            .map(|p| p.processor.name.as_str())
+            .collect();
         assert_eq!(names, ["a", "b"], "the cheapest first");
     }
 

@@ -39,15 +39,15 @@ fn main() -> ExitCode {
 async fn run(config: &Config) -> anyhow::Result<()> {
     let stop = StopSignal::catch()?;
     open_files::allow_many();
+    let clients = config.clients()?;
     let exposition = Exposition::install(env!("CARGO_PKG_VERSION"))?;
     tokio::spawn(exposition.clone().keep_small());
     let server = Server::bind(&config.listen, &config.admin_listen).await?;
     let store = RedisStore::new(config.redis());
     let board = Board::new(config.board(), config.processor_names());
-    let reports = ReportSubscriber::connect(&config.nats).await?;
+    let reports = ReportSubscriber::connect(config.nats.config()).await?;
     let nats = reports.link();
     tokio::spawn(health_feed::follow(reports, Arc::clone(&board)));
-    let clients = config.clients()?;
     let worker = start(config.worker(), store.clone(), clients, Arc::clone(&board));
     let gateway = worker.gateway();
     let app = App::new(store.clone(), gateway.clone(), config.app());

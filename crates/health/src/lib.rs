@@ -11,14 +11,17 @@
 //! ```
 
 mod board;
+mod change_log;
 mod changes;
 mod latency;
+mod nats_config;
 mod nats_url;
 mod report_channel;
 mod standing;
 
 pub use board::{Board, BoardConfig, Condition, Permit, Rank};
 pub use changes::Changes;
+pub use nats_config::{NatsConfig, NatsCredentials, NatsCredsError};
 pub use nats_url::{NatsUrl, NatsUrlError};
 pub use report_channel::{ConnectFault, NatsLink, PublishFault, ReportPublisher, ReportSubscriber};
 pub use standing::Ended;

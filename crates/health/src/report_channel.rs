@@ -1,16 +1,17 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::connection::State;
-use async_nats::{Client, ConnectOptions, Event, Subscriber};
+use async_nats::{Client, ConnectOptions, Subscriber};
 use feeway_domain::{HealthReport, ProcessorName};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::warn;
 
-use crate::NatsUrl;
+use crate::change_log::ChangeLog;
+use crate::{NatsConfig, NatsCredsError};
 
 /// Reports travel on this subject, followed by the processor's name.
 const SUBJECT: &str = "feeway.health";
@@ -49,10 +50,16 @@ pub enum PublishFault {
     Away,
 }
 
-/// The client refused to start: its options contradict each other.
+/// The client refused to start.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot start a NATS client")]
-pub struct ConnectFault(#[from] async_nats::ConnectError);
+pub enum ConnectFault {
+    /// Its options contradict each other.
+    #[error("cannot start a NATS client")]
+    Options(#[from] async_nats::ConnectError),
+    /// The credentials are none.
+    #[error("the NATS credentials file {0}")]
+    Credentials(#[from] NatsCredsError),
+}
 
 /// The leader's end of the channel: says every report to every board.
 pub struct ReportPublisher {
@@ -70,16 +77,16 @@ impl NatsLink {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn set(&self, connected: bool) {
+    pub(crate) fn set(&self, connected: bool) {
         self.0.store(connected, Ordering::Relaxed);
     }
 }
 
 impl ReportPublisher {
     /// Starts to connect and returns at once. The connection is never given up.
-    pub async fn connect(url: &NatsUrl) -> Result<Self, ConnectFault> {
+    pub async fn connect(config: impl Into<NatsConfig>) -> Result<Self, ConnectFault> {
         let connected = NatsLink::default();
-        let client = connect(url, "feeway report publisher", &connected).await?;
+        let client = connect(&config.into(), "feeway report publisher", &connected).await?;
         Ok(Self { client, connected })
     }
 
@@ -109,7 +116,7 @@ impl ReportPublisher {
 
 /// A board's end of the channel.
 pub struct ReportSubscriber {
-    url: NatsUrl,
+    config: NatsConfig,
     client: Client,
     connected: NatsLink,
     subscriber: Option<Subscriber>,
@@ -118,11 +125,12 @@ pub struct ReportSubscriber {
 
 impl ReportSubscriber {
     /// Starts to connect and returns at once. The connection is never given up.
-    pub async fn connect(url: &NatsUrl) -> Result<Self, ConnectFault> {
+    pub async fn connect(config: impl Into<NatsConfig>) -> Result<Self, ConnectFault> {
+        let config = config.into();
         let connected = NatsLink::default();
-        let client = connect(url, "feeway report subscriber", &connected).await?;
+        let client = connect(&config, "feeway report subscriber", &connected).await?;
         Ok(Self {
-            url: url.clone(),
+            config,
             client,
             connected,
             subscriber: None,
@@ -179,18 +187,21 @@ impl ReportSubscriber {
     async fn start_over(&mut self) {
         self.subscriber = None;
         sleep(RECONNECT_PAUSE_MAX).await;
-        if let Ok(client) = connect(&self.url, "feeway report subscriber", &self.connected).await {
+        let again = connect(&self.config, "feeway report subscriber", &self.connected).await;
+        if let Ok(client) = again {
             self.client = client;
         }
     }
 }
 
-async fn connect(url: &NatsUrl, name: &str, connected: &NatsLink) -> Result<Client, ConnectFault> {
-    let log = ChangeLog {
-        is_connected: Mutex::new(None),
-        link: connected.clone(),
-    };
-    let client = ConnectOptions::new()
+async fn connect(
+    config: &NatsConfig,
+    name: &str,
+    connected: &NatsLink,
+) -> Result<Client, ConnectFault> {
+    let log = ChangeLog::of(connected.clone());
+    let client = config
+        .identify(ConnectOptions::new())?
         .name(name)
         .retry_on_initial_connect()
         .max_reconnects(None)
@@ -201,7 +212,7 @@ async fn connect(url: &NatsUrl, name: &str, connected: &NatsLink) -> Result<Clie
             log.take_note(&event);
             std::future::ready(())
         })
-        .connect(url.address())
+        .connect(config.url.address())
         .await?;
     Ok(client)
 }
@@ -211,47 +222,6 @@ fn reconnect_pause(attempts: usize) -> Duration {
     RECONNECT_PAUSE_STEP
         .saturating_mul(steps)
         .min(RECONNECT_PAUSE_MAX)
-}
-
-/// One line for each change, not one for each attempt.
-struct ChangeLog {
-    /// Nothing before the first attempt has succeeded or failed.
-    is_connected: Mutex<Option<bool>>,
-    link: NatsLink,
-}
-
-impl ChangeLog {
-    fn take_note(&self, event: &Event) {
-        let connected = match event {
-            Event::Connected => true,
-            Event::Disconnected | Event::Closed | Event::ClientError(_) => false,
-            Event::SlowConsumer(_) => {
-                warn!("health reports come faster than they are read");
-                return;
-            }
-            Event::ServerError(error) => {
-                warn!(%error, "NATS complains");
-                return;
-            }
-            Event::LameDuckMode | Event::Draining => return,
-        };
-        let mut last = self
-            .is_connected
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        // A client reports errors of a living connection too.
-        let is_mere_error = matches!(event, Event::ClientError(_)) && last.is_some();
-        if *last == Some(connected) || is_mere_error {
-            return;
-        }
-        *last = Some(connected);
-        self.link.set(connected);
-        if connected {
-            info!("NATS is connected");
-        } else {
-            warn!("NATS is away");
-        }
-    }
 }
 
 fn write(report: &HealthReport) -> Vec<u8> {

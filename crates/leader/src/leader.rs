@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use feeway_domain::ProcessorName;
 use feeway_health::{ConnectFault, ReportPublisher};
-use feeway_processor::{EndpointError, HttpProcessor, HttpProcessorConfig};
-use feeway_store::{RedisConfig, RedisStore, SchemaError};
+use feeway_processor::{HttpProcessor, HttpProcessorConfig, ProcessorOption, SetUpError};
+use feeway_store::{RedisStore, SchemaError};
 use feeway_telemetry::{Exposition, ExpositionError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -44,9 +45,9 @@ pub enum BindError {
     /// The admin listener's address cannot be had.
     #[error("cannot listen on {0}")]
     Admin(SocketAddr, #[source] io::Error),
-    /// A processor's URL cannot be used.
-    #[error("{0:?}")]
-    Processor(String, #[source] EndpointError),
+    /// A processor's URL or files cannot be used.
+    #[error("processor {0}")]
+    Processor(ProcessorName, #[source] SetUpError),
     /// The process has other metrics already.
     #[error(transparent)]
     Metrics(#[from] ExpositionError),
@@ -70,14 +71,14 @@ impl Leader {
         let clients: Result<Vec<_>, _> = options
             .processors
             .iter()
-            .map(|processor| {
-                HttpProcessor::new(&processor.url, config)
-                    .map_err(|error| BindError::Processor(processor.url.clone(), error))
+            .map(|ProcessorOption { processor, access }| {
+                HttpProcessor::with_access(&processor.url, access, config)
+                    .map_err(|error| BindError::Processor(processor.name.clone(), error))
             })
             .collect();
         Ok(Self {
-            store: RedisStore::new(RedisConfig::new(options.redis.clone())),
-            publisher: Arc::new(ReportPublisher::connect(&options.nats).await?),
+            store: RedisStore::new(options.redis.config()),
+            publisher: Arc::new(ReportPublisher::connect(options.nats.config()).await?),
             clients: clients?,
             admin,
             exposition: Exposition::install(env!("CARGO_PKG_VERSION"))?,
@@ -99,7 +100,8 @@ impl Leader {
         let (stop, stopped) = watch::channel(false);
         let (standing, current) = watch::channel(Claim::Unknown);
         let mut tasks = JoinSet::new();
-        for (processor, client) in self.options.processors.iter().zip(self.clients) {
+        for (option, client) in self.options.processors.iter().zip(self.clients) {
+            let processor = &option.processor;
             let asking = Asking {
                 processor: processor.name.clone(),
                 client,

@@ -4,10 +4,8 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use clap::Parser;
-use feeway_domain::Processor;
-use feeway_health::NatsUrl;
-use feeway_processor::{order_processors, parse_processor};
-use feeway_store::RedisUrl;
+use feeway_options::{NatsOptions, RedisOptions, processor_parser};
+use feeway_processor::{ProcessorOption, order_processors};
 use feeway_telemetry::check_filter;
 
 /// The NATS client tells every attempt to connect; the report channel tells the changes.
@@ -24,24 +22,26 @@ pub struct Options {
     #[arg(long, env = "FEEWAY_NAME", default_value = "leader")]
     pub name: String,
 
-    /// A processor; repeat it for each, in the environment separate them by `;`.
+    /// A processor; repeat it for each, in the environment separate them by `;`. After another
+    /// comma authorization-file=PATH and ca-file=PATH may follow, as for the front.
     #[arg(
         long = "processor",
         env = "FEEWAY_PROCESSORS",
+        hide_env_values = true,
         value_name = "NAME=URL,fee=0.05",
         value_delimiter = ';',
         required = true,
-        value_parser = parse_processor
+        value_parser = processor_parser()
     )]
-    pub processors: Vec<Processor>,
+    pub processors: Vec<ProcessorOption>,
 
-    /// Where Redis is: unix:///path/redis.sock or redis://host:6379.
-    #[arg(long, env = "FEEWAY_REDIS", value_name = "URL")]
-    pub redis: RedisUrl,
+    /// Redis, and what it takes to be let in.
+    #[command(flatten)]
+    pub redis: RedisOptions,
 
-    /// Where NATS is: nats://host:4222.
-    #[arg(long, env = "FEEWAY_NATS", value_name = "URL")]
-    pub nats: NatsUrl,
+    /// NATS, and what it takes to be let in.
+    #[command(flatten)]
+    pub nats: NatsOptions,
 
     /// Where /healthz, /readyz and /metrics are answered; port 0 takes a free one.
     #[arg(
@@ -85,6 +85,8 @@ impl Options {
         })?;
         options.processors = order_processors(options.processors)
             .map_err(|error| UsageError::Wrong(format!("error: --processor: {error}")))?;
+        let checked = options.redis.check().and_then(|()| options.nats.check());
+        checked.map_err(|why| UsageError::Wrong(format!("error: {why}")))?;
         Ok(options)
     }
 }
@@ -139,7 +141,11 @@ mod tests {
     #[test]
     fn processors_come_in_the_order_of_their_fees() {
         let options = read(FINE).unwrap();
-        let names: Vec<_> = options.processors.iter().map(|p| p.name.as_str()).collect();
+        let names: Vec<_> = options
+            .processors
+            .iter()
+            .map(|p| p.processor.name.as_str())
+            .collect();
         assert_eq!(names, ["a", "b"]);
         assert_eq!(options.admin_listen.to_string(), "tcp:127.0.0.1:0");
     }

@@ -6,12 +6,14 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::debug;
 
 use crate::endpoint::Endpoint;
+use crate::tls::Tls;
 
 /// A request that is ready to be written.
 pub(crate) type Message = Request<Full<Bytes>>;
@@ -24,6 +26,7 @@ const BUFFER_LEN_MAX: usize = 16 * 1024;
 /// use wait on a stack, where the one used last is taken first and the others grow old.
 pub(crate) struct Connections {
     endpoint: Endpoint,
+    tls: Option<Tls>,
     connect_timeout: Duration,
     idle_timeout: Duration,
     permits: Arc<Semaphore>,
@@ -63,12 +66,14 @@ pub(crate) enum Wanted {
 impl Connections {
     pub(crate) fn new(
         endpoint: Endpoint,
+        tls: Option<Tls>,
         connections_max: usize,
         connect_timeout: Duration,
         idle_timeout: Duration,
     ) -> Self {
         Self {
             endpoint,
+            tls,
             connect_timeout,
             idle_timeout,
             permits: Arc::new(Semaphore::new(
@@ -134,31 +139,22 @@ impl Connections {
             // This looks the name up and tries each of its addresses.
             let stream = TcpStream::connect((host.as_str(), *port)).await?;
             stream.set_nodelay(true)?;
-            Ok::<_, std::io::Error>(stream)
+            Ok::<_, std::io::Error>(match &self.tls {
+                None => speak_http(stream).await,
+                Some(tls) => speak_http(tls.handshake(stream).await?).await,
+            })
         });
-        let stream = match opened.await {
-            Ok(Ok(stream)) => stream,
+        match opened.await {
+            Ok(Ok(sender)) => sender,
             Ok(Err(error)) => {
                 debug!(host, port, %error, "no connection to the processor");
-                return None;
+                None
             }
             Err(_elapsed) => {
                 debug!(host, port, "no connection to the processor in time");
-                return None;
+                None
             }
-        };
-        // The handshake of HTTP/1 sends nothing and waits for nothing.
-        let (sender, connection) = Builder::new()
-            .max_buf_size(BUFFER_LEN_MAX)
-            .handshake(TokioIo::new(stream))
-            .await
-            .ok()?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                debug!(%error, "a connection to a processor ended");
-            }
-        });
-        Some(sender)
+        }
     }
 
     fn keep(self: &Arc<Self>, sender: SendRequest<Full<Bytes>>) {
@@ -189,6 +185,24 @@ impl Connections {
         // Nothing panics while holding it, and a stack is whole after every step.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The handshake of HTTP/1 sends nothing and waits for nothing.
+async fn speak_http<S>(stream: S) -> Option<SendRequest<Full<Bytes>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = Builder::new()
+        .max_buf_size(BUFFER_LEN_MAX)
+        .handshake(TokioIo::new(stream))
+        .await
+        .ok()?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            debug!(%error, "a connection to a processor ended");
+        }
+    });
+    Some(sender)
 }
 
 /// Runs while connections are kept, so that a quiet processor costs no timer at all.

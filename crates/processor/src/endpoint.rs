@@ -1,14 +1,21 @@
 use hyper::Uri;
 use hyper::header::HeaderValue;
 
-/// Where a processor listens: `http://host:port`, nothing more.
+/// Where a processor listens: `http://host:port` or `https://host:port`, and the path below
+/// which its API is.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
+    /// Whether TLS is spoken there.
+    pub(crate) is_tls: bool,
     /// A name or an address; an IPv6 address without its brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
     /// The `Host` header, as the URL writes it.
     pub(crate) authority: HeaderValue,
+    /// `POST` goes there.
+    pub(crate) payments: Uri,
+    /// The question for its health goes there.
+    pub(crate) health: Uri,
 }
 
 /// The text is not a URL a processor can have.
@@ -17,25 +24,26 @@ pub enum EndpointError {
     /// Not a URL at all, or one without a host.
     #[error("not a URL such as http://host:8001")]
     NotAUrl,
-    /// Another scheme than `http`.
-    #[error("only http:// is spoken to processors")]
+    /// Another scheme than `http` or `https`.
+    #[error("only http:// and https:// are spoken to processors")]
     Scheme,
-    /// A path, a query or a user: a processor's paths are fixed.
-    #[error("a processor's URL is scheme, host and port, without a path")]
-    MoreThanHostAndPort,
+    /// A query or a user: what opens the door comes from a file.
+    #[error("a processor's URL is scheme, host, port and path, without a user or a query")]
+    UserOrQuery,
 }
 
 impl Endpoint {
     pub(crate) fn parse(url: &str) -> Result<Self, EndpointError> {
         let uri: Uri = url.parse().or(Err(EndpointError::NotAUrl))?;
-        match uri.scheme_str() {
-            Some("http") => {}
+        let is_tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
             Some(_) => return Err(EndpointError::Scheme),
             None => return Err(EndpointError::NotAUrl),
-        }
+        };
         let authority = uri.authority().ok_or(EndpointError::NotAUrl)?;
-        if authority.as_str().contains('@') || uri.query().is_some() || uri.path() != "/" {
-            return Err(EndpointError::MoreThanHostAndPort);
+        if authority.as_str().contains('@') || uri.query().is_some() {
+            return Err(EndpointError::UserOrQuery);
         }
         let host = authority
             .host()
@@ -47,6 +55,7 @@ impl Endpoint {
             !port.ends_with(']')
         });
         let port = match written_port {
+            None if is_tls => 443,
             None => 80,
             Some((_, port)) => port.parse().or(Err(EndpointError::NotAUrl))?,
         };
@@ -54,10 +63,15 @@ impl Endpoint {
             return Err(EndpointError::NotAUrl);
         }
         let header = HeaderValue::from_str(authority.as_str()).or(Err(EndpointError::NotAUrl))?;
+        let base = uri.path().trim_end_matches('/');
+        let below = |path: &str| Uri::try_from(format!("{base}{path}"));
         Ok(Self {
+            is_tls,
             host: host.to_owned(),
             port,
             authority: header,
+            payments: below("/payments").or(Err(EndpointError::NotAUrl))?,
+            health: below("/payments/service-health").or(Err(EndpointError::NotAUrl))?,
         })
     }
 }
@@ -80,11 +94,28 @@ mod tests {
         check("http://10.0.0.1:80", Ok(("10.0.0.1", 80)));
         check("http://[::1]:8001", Ok(("::1", 8001)));
         check("http://[::1]", Ok(("::1", 80)));
+        check("https://payments.example", Ok(("payments.example", 443)));
+        check("https://[::1]:8443/", Ok(("::1", 8443)));
+    }
+
+    #[test]
+    fn a_path_is_where_the_api_begins() {
+        for (url, expected) in [
+            ("http://a", "/payments"),
+            ("https://a/", "/payments"),
+            ("https://a/v2", "/v2/payments"),
+            ("https://a:1/acquirer/v2/", "/acquirer/v2/payments"),
+        ] {
+            let endpoint = Endpoint::parse(url).unwrap();
+            assert_eq!(endpoint.payments, expected);
+            let health = format!("{expected}/service-health");
+            assert_eq!(endpoint.health, health.as_str());
+        }
     }
 
     #[test]
     fn anything_else_is_refused() {
-        use EndpointError::{MoreThanHostAndPort, NotAUrl, Scheme};
+        use EndpointError::{NotAUrl, Scheme, UserOrQuery};
         check("", Err(NotAUrl));
         check("localhost:8001", Err(NotAUrl));
         check("http://", Err(NotAUrl));
@@ -93,9 +124,9 @@ mod tests {
         check("http://localhost:0", Err(NotAUrl));
         check("http://localhost:99999", Err(NotAUrl));
         check("http://local host", Err(NotAUrl));
-        check("https://localhost:8001", Err(Scheme));
-        check("http://user@localhost", Err(MoreThanHostAndPort));
-        check("http://localhost/base", Err(MoreThanHostAndPort));
-        check("http://localhost/?a", Err(MoreThanHostAndPort));
+        check("ftp://localhost:8001", Err(Scheme));
+        check("http://user@localhost", Err(UserOrQuery));
+        check("https://localhost/base?a", Err(UserOrQuery));
+        check("http://localhost/?a", Err(UserOrQuery));
     }
 }

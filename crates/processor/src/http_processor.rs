@@ -6,13 +6,17 @@ use feeway_domain::{
     CorrelationId, Doubt, GetAnswer, Payment, PostAnswer, ProcessorClient, RequestedAt,
 };
 use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Uri};
 use tokio::time::{Instant, timeout_at};
+use tracing::warn;
 
+use crate::access::{Access, SetUpError};
+use crate::authorization::Authorization;
 use crate::connections::{Connections, Message, Wanted};
-use crate::endpoint::{Endpoint, EndpointError};
+use crate::endpoint::Endpoint;
 use crate::exchange::{ExchangeFault, exchange};
+use crate::tls::Tls;
 use crate::wire_format;
 
 /// The limits of one processor's client.
@@ -21,7 +25,7 @@ pub struct HttpProcessorConfig {
     /// The most connections at once, at least 1: as many as there may be payments in
     /// flight, and a few for look-ups. A request beyond it waits for its turn.
     pub max_connections: usize,
-    /// How long making a connection may take, with the look-up of the name.
+    /// How long making a connection may take, with the look-up of the name and TLS.
     pub connect_timeout: Duration,
     /// How long a POST may take until its answer is there.
     pub attempt_timeout: Duration,
@@ -53,6 +57,7 @@ impl Default for HttpProcessorConfig {
 #[derive(Clone)]
 pub struct HttpProcessor {
     connections: Arc<Connections>,
+    authorization: Option<Arc<Authorization>>,
     config: HttpProcessorConfig,
 }
 
@@ -73,17 +78,49 @@ pub enum HealthAnswer {
 }
 
 impl HttpProcessor {
-    /// A client of the processor at this URL. Connects when there is something to send;
-    /// its methods must be called within a tokio runtime.
-    pub fn new(url: &str, config: HttpProcessorConfig) -> Result<Self, EndpointError> {
+    /// A client of the processor at this URL, which lets everybody in. Connects when there is
+    /// something to send; its methods must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the URL is none, or with `https://` on a machine that trusts nobody.
+    pub fn new(url: &str, config: HttpProcessorConfig) -> Result<Self, SetUpError> {
+        Self::with_access(url, &Access::default(), config)
+    }
+
+    /// As [`HttpProcessor::new`], for a processor that wants to know who asks, or whose
+    /// certificate authority the machine does not trust. Reads the files, blocking.
+    ///
+    /// # Errors
+    /// Also when one of the files cannot be used.
+    pub fn with_access(
+        url: &str,
+        access: &Access,
+        config: HttpProcessorConfig,
+    ) -> Result<Self, SetUpError> {
+        let endpoint = Endpoint::parse(url)?;
+        let authorization = access.authorization_file.clone().map(|file| {
+            Authorization::read(file.clone())
+                .map_err(|error| SetUpError::Authorization(file, error))
+        });
+        let authorization = authorization.transpose()?.map(Arc::new);
+        let tls = match (endpoint.is_tls, &access.ca_file) {
+            (true, ca_file) => Some(Tls::new(&endpoint, ca_file.as_ref())?),
+            (false, Some(_)) => return Err(SetUpError::CaFileWithoutTls),
+            (false, None) => None,
+        };
+        if tls.is_none() && authorization.is_some() {
+            warn!(url, "the authorization header travels unencrypted");
+        }
         let connections = Connections::new(
-            Endpoint::parse(url)?,
+            endpoint,
+            tls,
             config.max_connections,
             config.connect_timeout,
             config.idle_timeout,
         );
         Ok(Self {
             connections: Arc::new(connections),
+            authorization,
             config,
         })
     }
@@ -107,7 +144,8 @@ impl HttpProcessor {
     /// Dropping the future leaves open whether the question arrived.
     pub async fn health(&self) -> HealthAnswer {
         let deadline = Instant::now() + self.config.health_timeout;
-        let request = self.get_request(Uri::from_static("/payments/service-health"));
+        let uri = self.connections.endpoint().health.clone();
+        let request = self.request(Method::GET, uri, Bytes::new()).await;
         let Ok(exchange) = exchange(&self.connections, request, deadline).await else {
             return HealthAnswer::Unanswered;
         };
@@ -132,16 +170,16 @@ impl HttpProcessor {
         )
     }
 
-    fn get_request(&self, uri: Uri) -> Message {
-        self.request(Method::GET, uri, Bytes::new())
-    }
-
-    fn request(&self, method: Method, uri: Uri, body: Bytes) -> Message {
+    async fn request(&self, method: Method, uri: Uri, body: Bytes) -> Message {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         let authority = self.connections.endpoint().authority.clone();
         request.headers_mut().insert(HOST, authority);
+        if let Some(authorization) = &self.authorization {
+            let header = authorization.header().await;
+            request.headers_mut().insert(AUTHORIZATION, header);
+        }
         request
     }
 }
@@ -150,7 +188,8 @@ impl ProcessorClient for HttpProcessor {
     async fn post(&self, payment: &Payment, requested_at: RequestedAt) -> PostAnswer {
         let deadline = Instant::now() + self.config.attempt_timeout;
         let body = wire_format::payment(payment, requested_at);
-        let mut request = self.request(Method::POST, Uri::from_static("/payments"), body);
+        let uri = self.connections.endpoint().payments.clone();
+        let mut request = self.request(Method::POST, uri, body).await;
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(CONTENT_TYPE, json);
         match exchange(&self.connections, request, deadline).await {
@@ -169,11 +208,12 @@ impl ProcessorClient for HttpProcessor {
 
     async fn get(&self, id: CorrelationId) -> GetAnswer {
         let deadline = Instant::now() + self.config.look_up_timeout;
-        let Ok(uri) = Uri::try_from(format!("/payments/{id}")) else {
+        let payments = self.connections.endpoint().payments.path();
+        let Ok(uri) = Uri::try_from(format!("{payments}/{id}")) else {
             return GetAnswer::Unclear;
         };
-        let Ok(exchange) = exchange(&self.connections, self.get_request(uri), deadline).await
-        else {
+        let request = self.request(Method::GET, uri, Bytes::new()).await;
+        let Ok(exchange) = exchange(&self.connections, request, deadline).await else {
             return GetAnswer::Unclear;
         };
         match exchange.status().as_u16() {

@@ -1,6 +1,6 @@
 //! Speaks a payment processor's HTTP API and turns every answer or fault into an outcome.
 //!
-//! Does: a small set of kept connections per processor, one POST, one look-up, one question
+//! Does: a small set of kept connections per processor, with TLS or without, one POST, one look-up, one question
 //! for its health; the [`Outcome`](feeway_domain::Outcome) of an attempt; the reading of a
 //! processor from an option's text.
 //!
@@ -14,17 +14,21 @@
 //! Outcome                       wire format (JSON)
 //! ```
 
+mod access;
+mod authorization;
 mod connections;
 mod endpoint;
 mod exchange;
 mod http_processor;
 mod outcome;
 mod processor_option;
+mod tls;
 mod wire_format;
 
+pub use access::{Access, AuthorizationFileError, CaFileError, SetUpError};
 pub use endpoint::EndpointError;
 pub use http_processor::{HealthAnswer, HttpProcessor, HttpProcessorConfig};
 pub use outcome::attempt;
 pub use processor_option::{
-    ProcessorOptionError, order_processors, parse_processor, parse_processors,
+    ProcessorOption, ProcessorOptionError, order_processors, parse_processor, parse_processors,
 };

@@ -1,7 +1,21 @@
-use feeway_domain::{FeeError, MAX_PROCESSORS, Processor, ProcessorName, ProcessorNameError};
+use std::path::PathBuf;
+
+use feeway_domain::{
+    FeeError, MAX_PROCESSORS, Processor, ProcessorName, ProcessorNameError, without_credentials,
+};
 
 use crate::EndpointError;
+use crate::access::Access;
 use crate::endpoint::Endpoint;
+
+/// A processor as an option's text has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessorOption {
+    /// Its name, URL and fee.
+    pub processor: Processor,
+    /// What it takes to be let in there.
+    pub access: Access,
+}
 
 /// Why a text, or a list of processors, is not what the option `--processor` takes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -9,6 +23,9 @@ pub enum ProcessorOptionError {
     /// Not of the form at all.
     #[error("{0:?} is not of the form NAME=URL,fee=0.05")]
     Form(String),
+    /// A part after the URL that is not known, or is there twice.
+    #[error("after the URL {0:?} is not one of fee=, authorization-file= and ca-file=, each once")]
+    Part(String),
     /// A bad name.
     #[error("{0:?}: {1}")]
     Name(String, ProcessorNameError),
@@ -26,14 +43,35 @@ pub enum ProcessorOptionError {
     Count(usize),
 }
 
-/// Reads one processor from `NAME=URL,fee=0.05`. Its URL is kept without a closing slash.
-pub fn parse_processor(text: &str) -> Result<Processor, ProcessorOptionError> {
-    let form = || ProcessorOptionError::Form(text.to_owned());
+/// Reads one processor from `NAME=URL,fee=0.05`, to which `authorization-file=PATH` and
+/// `ca-file=PATH` may be added after a comma. Its URL is kept without a closing slash. The
+/// files are not looked at. What an error says holds no password.
+pub fn parse_processor(text: &str) -> Result<ProcessorOption, ProcessorOptionError> {
+    let form = || {
+        // Somebody may have put the header's value where the name of its file belongs.
+        let shown = text.split(',').next().unwrap_or_default();
+        ProcessorOptionError::Form(without_credentials(shown))
+    };
     let (name, rest) = text.trim().split_once('=').ok_or_else(form)?;
-    let (url, fee) = rest.rsplit_once(",fee=").ok_or_else(form)?;
+    let (url, parts) = rest.split_once(',').ok_or_else(form)?;
     let url = url.trim_end_matches('/');
-    Endpoint::parse(url).map_err(|error| ProcessorOptionError::Url(url.to_owned(), error))?;
-    Ok(Processor {
+    Endpoint::parse(url)
+        .map_err(|error| ProcessorOptionError::Url(without_credentials(url), error))?;
+    let (mut fee, mut access) = (None, Access::default());
+    for part in parts.split(',') {
+        let (key, value) = part.split_once('=').unwrap_or_default();
+        let is_new = match key {
+            "fee" => fee.replace(value).is_none(),
+            "authorization-file" => put(&mut access.authorization_file, value),
+            "ca-file" => put(&mut access.ca_file, value),
+            _ => false,
+        };
+        if !is_new {
+            return Err(ProcessorOptionError::Part(key.to_owned()));
+        }
+    }
+    let fee = fee.ok_or_else(form)?;
+    let processor = Processor {
         name: name
             .parse()
             .map_err(|error| ProcessorOptionError::Name(name.to_owned(), error))?,
@@ -41,12 +79,18 @@ pub fn parse_processor(text: &str) -> Result<Processor, ProcessorOptionError> {
         fee: fee
             .parse()
             .map_err(|error| ProcessorOptionError::Fee(fee.to_owned(), error))?,
-    })
+    };
+    Ok(ProcessorOption { processor, access })
+}
+
+/// Whether there was a path, and none before it.
+fn put(place: &mut Option<PathBuf>, path: &str) -> bool {
+    !path.is_empty() && place.replace(PathBuf::from(path)).is_none()
 }
 
 /// Reads processors from a list separated by `;` and puts them in the order of
 /// [`order_processors`].
-pub fn parse_processors(text: &str) -> Result<Vec<Processor>, ProcessorOptionError> {
+pub fn parse_processors(text: &str) -> Result<Vec<ProcessorOption>, ProcessorOptionError> {
     let processors: Result<Vec<_>, _> = text.split(';').map(parse_processor).collect();
     order_processors(processors?)
 }
@@ -54,21 +98,21 @@ pub fn parse_processors(text: &str) -> Result<Vec<Processor>, ProcessorOptionErr
 /// Puts processors in the order in which they are tried: the cheapest first, equal fees as
 /// given. Refuses a list that is empty, too long, or names one of them twice.
 pub fn order_processors(
-    mut processors: Vec<Processor>,
-) -> Result<Vec<Processor>, ProcessorOptionError> {
+    mut processors: Vec<ProcessorOption>,
+) -> Result<Vec<ProcessorOption>, ProcessorOptionError> {
     if !(1..=MAX_PROCESSORS).contains(&processors.len()) {
         return Err(ProcessorOptionError::Count(processors.len()));
     }
-    for (index, processor) in processors.iter().enumerate() {
+    for (index, ProcessorOption { processor, .. }) in processors.iter().enumerate() {
         if processors[..index]
             .iter()
-            .any(|earlier| earlier.name == processor.name)
+            .any(|earlier| earlier.processor.name == processor.name)
         {
             return Err(ProcessorOptionError::SameName(processor.name.clone()));
         }
     }
     // A stable sort keeps the given order of equal fees.
-    processors.sort_by_key(|processor| processor.fee);
+    processors.sort_by_key(|option| option.processor.fee);
     Ok(processors)
 }
 
@@ -78,10 +122,27 @@ mod tests {
 
     #[test]
     fn name_url_and_fee_are_read() {
-        let processor = parse_processor("default=http://localhost:8001/,fee=0.05").unwrap();
+        let option = parse_processor("default=http://localhost:8001/,fee=0.05").unwrap();
+        assert_eq!(option.access, Access::default());
+        let processor = option.processor;
         assert_eq!(processor.name.as_str(), "default");
         assert_eq!(processor.url, "http://localhost:8001");
         assert_eq!(processor.fee.to_string(), "0.05");
+    }
+
+    #[test]
+    fn files_may_follow_in_any_order() {
+        let option = parse_processor(
+            "a=https://a/v2,ca-file=/run/ca.pem,fee=0.05,authorization-file=/run/t",
+        )
+        .unwrap();
+        assert_eq!(option.processor.url, "https://a/v2");
+        assert_eq!(option.processor.fee.to_string(), "0.05");
+        let expected = Access {
+            authorization_file: Some("/run/t".into()),
+            ca_file: Some("/run/ca.pem".into()),
+        };
+        assert_eq!(option.access, expected);
     }
 
     fn check(text: &str, expected: &str) {
@@ -108,8 +169,32 @@ mod tests {
             "\"De\": a processor's name is 1 to 24 of a-z, 0-9 and -",
         );
         check(
-            "a=https://a:1,fee=0.05",
-            "\"https://a:1\": only http:// is spoken to processors",
+            "a=ftp://a:1,fee=0.05",
+            "\"ftp://a:1\": only http:// and https:// are spoken to processors",
+        );
+        check(
+            "a=https://me:secret@a:1,fee=0.05",
+            "\"https://…@a:1\": a processor's URL is scheme, host, port and path, without a \
+             user or a query",
+        );
+        for (part, key) in [
+            ("fee=0.1", "fee"),
+            ("authorization=secret", "authorization"),
+            ("secret", ""),
+            ("ca-file=", "ca-file"),
+            ("", ""),
+        ] {
+            check(
+                &format!("a=https://a:1,fee=0.05,{part}"),
+                &format!(
+                    "after the URL {key:?} is not one of fee=, authorization-file= and ca-file=, \
+                     each once"
+                ),
+            );
+        }
+        check(
+            "a=https://a:1,ca-file=/ca.pem",
+            "\"a=https://a:1\" is not of the form NAME=URL,fee=0.05",
         );
         check(
             "a=http://a:1,fee=5%",
@@ -133,7 +218,10 @@ mod tests {
             "b=http://b:1,fee=0.15;z=http://z:1,fee=0.05;a=http://a:1,fee=0.15;c=http://c:1,fee=0.050",
         )
         .unwrap();
-        let names: Vec<_> = processors.iter().map(|p| p.name.as_str()).collect();
+        let names: Vec<_> = processors
+            .iter()
+            .map(|p| p.processor.name.as_str())
+            .collect();
         assert_eq!(names, ["z", "c", "b", "a"]);
     }
 }

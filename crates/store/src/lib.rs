@@ -25,4 +25,7 @@ pub mod testing;
 mod window_plan;
 
 pub use memory_store::{Acknowledged, MemorySnapshot, MemoryStore};
-pub use redis_store::{Ask, Lease, RedisConfig, RedisStore, RedisUrl, RedisUrlError, SchemaError};
+pub use redis_store::{
+    Ask, Authorities, AuthoritiesError, Lease, RedisAccess, RedisConfig, RedisStore, RedisUrl,
+    RedisUrlError, SchemaError,
+};

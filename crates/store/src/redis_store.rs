@@ -1,5 +1,6 @@
 //! The store in Redis, through two pools of connections.
 
+mod access;
 pub(crate) mod command;
 mod config;
 mod connection;
@@ -8,6 +9,7 @@ mod link_pool;
 mod listing;
 mod look_up;
 mod recent;
+mod refusals;
 mod reply;
 mod resolution;
 mod standing;
@@ -22,12 +24,13 @@ use feeway_domain::{
     Payment, PaymentState, ProcessorName, Purge, Reject, Rename, RequestedAt, Retire, Settle,
     Settlement, Store, StoreFault, Summary, Window,
 };
-use redis::{Client, Cmd, Value};
+use redis::{Cmd, Value};
 use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tracing::error;
 
+pub use access::{Authorities, AuthoritiesError, RedisAccess};
 pub use config::{RedisConfig, RedisUrl, RedisUrlError};
 pub use lease::{Ask, Lease};
 pub use standing::SchemaError;
@@ -77,7 +80,7 @@ impl RedisStore {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn new(config: RedisConfig) -> Self {
-        let client = Client::open(config.url.info()).expect("the URL was checked");
+        let client = config.client();
         let shared = Arc::new(Shared::new());
         let pool = |lane| LinkPool::new(client.clone(), lane, Arc::clone(&shared));
         let (writes, reads) = (pool(Lane::Writes), pool(Lane::Reads));

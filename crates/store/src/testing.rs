@@ -172,7 +172,8 @@ fn answers(socket: &Path) -> bool {
         stream.write_all(b"PING\r\n")?;
         let mut answer = [0; 5];
         stream.read_exact(&mut answer)?;
-        Ok(&answer == b"+PONG")
+        // One that wants a password is there too.
+        Ok(&answer == b"+PONG" || &answer == b"-NOAU")
     };
     ping().unwrap_or(false)
 }

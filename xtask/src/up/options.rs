@@ -122,8 +122,11 @@ pub(crate) struct UpOptions {
 /// The front reads it in full; this is to name the mistake before anything is built.
 fn processor(text: &str) -> Result<String, String> {
     let (name, rest) = text.split_once('=').ok_or("no `NAME=` in front")?;
-    let (url, _fee) = rest.split_once(",fee=").ok_or("no `,fee=` at the end")?;
-    if name.is_empty() || !url.starts_with("http://") {
+    let (url, parts) = rest.split_once(',').ok_or("no `,fee=` after the URL")?;
+    if !parts.split(',').any(|part| part.starts_with("fee=")) {
+        return Err("no `,fee=` after the URL".to_owned());
+    }
+    if name.is_empty() || !(url.starts_with("http://") || url.starts_with("https://")) {
         return Err("not of the form NAME=http://HOST:PORT,fee=0.05".to_owned());
     }
     Ok(text.to_owned())
@@ -216,6 +219,11 @@ mod tests {
             assert_eq!(read(&["--processor", text]).is_ok(), good, "{text}");
         };
         check("default=http://localhost:8001,fee=0.05", true);
+        check(
+            "a=https://a.example/v2,fee=0.05,authorization-file=/t",
+            true,
+        );
+        check("a=https://a.example/v2,authorization-file=/t", false);
         check("default=http://localhost:8001", false);
         check("http://localhost:8001,fee=0.05", false);
         check("=http://localhost:8001,fee=0.05", false);

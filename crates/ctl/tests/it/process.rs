@@ -31,7 +31,7 @@ async fn the_exit_code_tells_how_it_went() {
         (&["reconcile", "/dev/null", "--processor=default"], 1, ""),
         (&["reconcile", "/dev/null", "--processor=other"], 0, ""),
         (&["list", "lost"], 64, "lost"),
-        (&["--redis=http://x", "list", "open"], 64, "http://x"),
+        (&["--redis=http://x", "list", "open"], 64, "--redis"),
         (&["--help"], 0, ""),
     ] {
         let output = ctl(&redis, arguments);

@@ -1,8 +1,9 @@
 //! What each part of the process is told of the configuration.
 
+use anyhow::Context as _;
 use feeway_domain::ProcessorName;
 use feeway_health::BoardConfig;
-use feeway_processor::{EndpointError, HttpProcessor, HttpProcessorConfig};
+use feeway_processor::{HttpProcessor, HttpProcessorConfig, ProcessorOption};
 use feeway_store::RedisConfig;
 use feeway_worker::{Clock, WorkerConfig};
 use uuid::Uuid;
@@ -19,7 +20,7 @@ impl Config {
     /// The names of the processors, cheapest first.
     pub fn processor_names(&self) -> Vec<ProcessorName> {
         let names = self.processors.iter();
-        names.map(|processor| processor.name.clone()).collect()
+        names.map(|option| option.processor.name.clone()).collect()
     }
 
     /// For the app.
@@ -36,7 +37,7 @@ impl Config {
         RedisConfig {
             max_open: self.max_open,
             retention: self.retention,
-            ..RedisConfig::new(self.redis.clone())
+            ..self.redis.config()
         }
     }
 
@@ -52,8 +53,8 @@ impl Config {
     /// A client of each processor, cheapest first.
     ///
     /// # Errors
-    /// Not for a configuration that was read: its URLs have been checked.
-    pub fn clients(&self) -> Result<Vec<HttpProcessor>, EndpointError> {
+    /// When one of their files cannot be used, or the machine trusts nobody.
+    pub fn clients(&self) -> anyhow::Result<Vec<HttpProcessor>> {
         let look_ups = (self.max_in_flight / 8).max(LOOK_UP_CONNECTIONS_MIN);
         let config = HttpProcessorConfig {
             max_connections: self.max_in_flight + look_ups,
@@ -62,7 +63,10 @@ impl Config {
         };
         let processors = self.processors.iter();
         processors
-            .map(|processor| HttpProcessor::new(&processor.url, config))
+            .map(|ProcessorOption { processor, access }| {
+                HttpProcessor::with_access(&processor.url, access, config)
+                    .with_context(|| format!("processor {}", processor.name))
+            })
             .collect()
     }
 
@@ -71,7 +75,9 @@ impl Config {
         let life = Uuid::new_v4().simple().to_string();
         WorkerConfig {
             life: format!("{}.{}", self.name, &life[..12]),
-            processors: self.processors.clone(),
+            processors: (self.processors.iter())
+                .map(|option| option.processor.clone())
+                .collect(),
             patience: self.patience,
             intake: self.intake.into(),
             dispatch: self.dispatch.into(),

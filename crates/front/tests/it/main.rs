@@ -7,5 +7,6 @@ mod front;
 mod hostile;
 mod life_cycle;
 mod process;
+mod secrets;
 mod shutdown;
 mod wire;

@@ -18,10 +18,10 @@ const FRONT: &str = env!("CARGO_BIN_EXE_feeway-front");
 const UNREACHABLE: &str = "http://127.0.0.1:9";
 
 /// A child that does not outlive its test.
-pub(crate) struct Process(Child);
+pub(crate) struct Process(pub(crate) Child);
 
 impl Process {
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         Self(command.spawn().unwrap())
     }
 
@@ -133,7 +133,7 @@ impl Started {
 }
 
 /// A connection to a front that may only be starting.
-async fn client(socket: &Path) -> Client<UnixStream> {
+pub(crate) async fn client(socket: &Path) -> Client<UnixStream> {
     let connecting = async {
         loop {
             match Client::unix_at(socket).await {
@@ -146,7 +146,7 @@ async fn client(socket: &Path) -> Client<UnixStream> {
 }
 
 /// The program, without what the tests' own environment may say.
-fn front() -> Command {
+pub(crate) fn front() -> Command {
     let mut command = Command::new(FRONT);
     command.env_clear();
     command

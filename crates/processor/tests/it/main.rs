@@ -6,3 +6,4 @@ mod health;
 mod look_up;
 mod post;
 mod scripted_server;
+mod tls;

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use feeway_domain::{CorrelationId, Payment, RequestedAt};
 use feeway_processor::{HttpProcessor, HttpProcessorConfig};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// What the server does with the next request.
 #[derive(Clone, Debug)]
@@ -26,7 +28,7 @@ pub(crate) enum Act {
     ResetUnread,
 }
 
-/// A TCP server that follows a script, one act a request, and ends with the test.
+/// A server that follows a script, one act a request, and ends with the test.
 pub(crate) struct ScriptedServer {
     pub(crate) url: String,
     seen: Arc<Seen>,
@@ -42,15 +44,24 @@ struct Seen {
 
 impl ScriptedServer {
     pub(crate) async fn start(acts: impl IntoIterator<Item = Act>) -> Self {
+        Self::start_with(acts, None).await
+    }
+
+    /// With TLS, if there is an acceptor.
+    pub(crate) async fn start_with(
+        acts: impl IntoIterator<Item = Act>,
+        tls: Option<TlsAcceptor>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Seen {
             acts: Mutex::new(acts.into_iter().collect()),
             requests: Mutex::default(),
             opened: watch::Sender::new(0),
             ended: watch::Sender::new(0),
         });
-        let accept = tokio::spawn(accept(listener, Arc::clone(&seen)));
+        let accept = tokio::spawn(accept(listener, tls, Arc::clone(&seen)));
         Self { url, seen, accept }
     }
 
@@ -87,7 +98,7 @@ impl Drop for ScriptedServer {
     }
 }
 
-async fn accept(listener: TcpListener, seen: Arc<Seen>) {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, seen: Arc<Seen>) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         seen.opened.send_modify(|count| *count += 1);
@@ -98,19 +109,48 @@ async fn accept(listener: TcpListener, seen: Arc<Seen>) {
             stream.set_zero_linger().unwrap();
             continue;
         }
+        let tls = tls.clone();
         tokio::spawn(async move {
-            serve(stream, &seen).await;
+            match tls {
+                None => serve(stream, &seen).await,
+                // A client that does not trust us says so and goes.
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve(stream, &seen).await;
+                    }
+                }
+            }
             seen.ended.send_modify(|count| *count += 1);
         });
     }
 }
 
-async fn serve(mut stream: TcpStream, seen: &Seen) {
+/// A connection that can be reset.
+trait Wire: AsyncRead + AsyncWrite + Unpin {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Wire for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Wire for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+async fn serve(mut stream: impl Wire, seen: &Seen) {
     while let Some(request) = read_request(&mut stream).await {
         seen.requests.lock().unwrap().push(request);
         let act = seen.acts.lock().unwrap().pop_front();
         match act.expect("a request that the script allows") {
-            Act::Answer(text) => stream.write_all(text.as_bytes()).await.unwrap(),
+            Act::Answer(text) => {
+                stream.write_all(text.as_bytes()).await.unwrap();
+                stream.flush().await.unwrap();
+            }
             Act::AnswerAndEnd(text) => {
                 stream.write_all(text.as_bytes()).await.unwrap();
                 stream.shutdown().await.unwrap();
@@ -119,13 +159,16 @@ async fn serve(mut stream: TcpStream, seen: &Seen) {
             }
             Act::AnswerAndReset(text) => {
                 stream.write_all(text.as_bytes()).await.unwrap();
-                stream.set_zero_linger().unwrap();
+                stream.flush().await.unwrap();
+                stream.tcp().set_zero_linger().unwrap();
                 return;
             }
             Act::AnswerInParts(parts, pause) => {
                 for part in parts {
                     tokio::time::sleep(pause).await;
-                    if stream.write_all(part.as_bytes()).await.is_err() {
+                    if stream.write_all(part.as_bytes()).await.is_err()
+                        || stream.flush().await.is_err()
+                    {
                         return;
                     }
                 }
@@ -139,12 +182,12 @@ async fn serve(mut stream: TcpStream, seen: &Seen) {
     }
 }
 
-async fn until_end(stream: &mut TcpStream) {
+async fn until_end(stream: &mut impl Wire) {
     let mut rest = [0; 256];
     while matches!(stream.read(&mut rest).await, Ok(len) if len > 0) {}
 }
 
-async fn read_request(stream: &mut TcpStream) -> Option<String> {
+async fn read_request(stream: &mut impl Wire) -> Option<String> {
     let mut read = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&read).into_owned();

@@ -3,23 +3,32 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use redis::io::tcp::TcpSettings;
-use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
-/// Where Redis is: `unix:///path`, `redis+unix:///path` or `redis://host:port`.
+use crate::redis_store::access::RedisAccess;
+
+/// Where Redis is: `unix:///path`, `redis+unix:///path`, `redis://host:port`, or with TLS
+/// `rediss://host:port`. It may name a user and a password; it prints itself without them.
 #[derive(Clone)]
 pub struct RedisUrl {
-    text: String,
     info: ConnectionInfo,
 }
 
 /// The text is not such a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a URL such as unix:///path/redis.sock or redis://host:6379")]
+#[error("not a URL such as unix:///path/redis.sock, redis://host:6379 or rediss://host:6379")]
 pub struct RedisUrlError;
 
 impl RedisUrl {
-    pub(crate) fn info(&self) -> ConnectionInfo {
-        self.info.clone()
+    /// Whether TLS is spoken there.
+    pub fn is_tls(&self) -> bool {
+        matches!(self.info.addr(), ConnectionAddr::TcpTls { .. })
+    }
+
+    /// Whether it names a user or a password.
+    pub fn has_credentials(&self) -> bool {
+        let settings = self.info.redis_settings();
+        settings.username().is_some() || settings.password().is_some()
     }
 }
 
@@ -28,13 +37,16 @@ impl FromStr for RedisUrl {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let info = text.into_connection_info().or(Err(RedisUrlError))?;
+        // TLS with whoever answers is no TLS.
+        if let ConnectionAddr::TcpTls { insecure: true, .. } = info.addr() {
+            return Err(RedisUrlError);
+        }
         // Only with this protocol does the client say at once that a connection has ended.
         let settings = info
             .redis_settings()
             .clone()
             .set_protocol(ProtocolVersion::RESP3);
         Ok(Self {
-            text: text.to_owned(),
             info: info
                 .set_redis_settings(settings)
                 .set_tcp_settings(TcpSettings::default().set_nodelay(true)),
@@ -42,13 +54,18 @@ impl FromStr for RedisUrl {
     }
 }
 
-/// The URL without its password.
+/// The URL without user and password.
 impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.text.split_once("://"), self.text.rsplit_once('@')) {
-            (Some((scheme, _)), Some((_, host))) => write!(f, "{scheme}://{host}"),
-            _ => f.write_str(self.text.split('?').next().unwrap_or_default()),
-        }
+        let address = self.info.addr();
+        let scheme = if self.is_tls() {
+            "rediss"
+        } else if matches!(address, ConnectionAddr::Unix(_)) {
+            "unix"
+        } else {
+            "redis"
+        };
+        write!(f, "{scheme}://{address}")
     }
 }
 
@@ -63,6 +80,8 @@ impl fmt::Debug for RedisUrl {
 pub struct RedisConfig {
     /// Where Redis is.
     pub url: RedisUrl,
+    /// What it takes to be let in there.
+    pub access: RedisAccess,
     /// The most payments that may be open at once; intake is refused beyond.
     pub max_open: u64,
     /// How long single payments are kept.
@@ -80,9 +99,15 @@ impl RedisConfig {
     pub fn new(url: RedisUrl) -> Self {
         Self {
             url,
+            access: RedisAccess::default(),
             max_open: Self::MAX_OPEN,
             retention: Self::RETENTION,
         }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        let client = self.access.client(self.url.info.clone());
+        client.expect("URL and certificates were checked")
     }
 }
 
@@ -97,6 +122,8 @@ mod tests {
             ("redis+unix:///run/redis.sock", true),
             ("redis://127.0.0.1:6379", true),
             ("redis://localhost", true),
+            ("rediss://localhost:6380", true),
+            ("rediss://localhost:6380#insecure", false),
             ("http://localhost", false),
             ("/run/redis.sock", false),
             ("", false),
@@ -109,6 +136,8 @@ mod tests {
     fn passwords_are_not_printed() {
         for (text, printed) in [
             ("redis://:secret@host:1", "redis://host:1"),
+            ("rediss://me:sec%40ret@host:1/2", "rediss://host:1"),
+            ("redis://host", "redis://host:6379"),
             (
                 "unix:///run/redis.sock?pass=secret",
                 "unix:///run/redis.sock",

@@ -11,6 +11,7 @@ use tracing::{error, info};
 
 use crate::keys;
 use crate::redis_store::recent::Recent;
+use crate::redis_store::refusals::{Refusals, is_refusal};
 use crate::redis_store::reply;
 use crate::redis_store::standing::{Lane, SchemaError, Standing};
 
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) gate: RwLock<()>,
     /// The run of Redis that was last connected to. Connections are made one at a time.
     run_id: Mutex<Option<String>>,
+    refusals: Refusals,
 }
 
 impl Shared {
@@ -49,6 +51,7 @@ impl Shared {
             recent: Recent::new(),
             gate: RwLock::new(()),
             run_id: Mutex::new(None),
+            refusals: Refusals::default(),
         }
     }
 }
@@ -62,6 +65,19 @@ pub(crate) enum ConnectError {
     Schema(#[from] SchemaError),
     #[error("redis does not say which run it is")]
     NoRunId,
+    /// It was asked a moment ago, and only a person can change its mind.
+    #[error("redis does not let us in")]
+    Refused,
+}
+
+impl ConnectError {
+    fn is_refusal(&self) -> bool {
+        match self {
+            Self::Redis(error) => is_refusal(error),
+            Self::Schema(_) | Self::NoRunId => false,
+            Self::Refused => true,
+        }
+    }
 }
 
 /// Makes the connections of one pool, and sees that Redis has what we need before any of
@@ -164,13 +180,23 @@ impl ManageConnection for Connector {
     type Error = ConnectError;
 
     async fn connect(&self) -> Result<Link, ConnectError> {
+        let Shared {
+            standing, refusals, ..
+        } = &*self.shared;
+        if !refusals.may_ask() {
+            return Err(ConnectError::Refused);
+        }
         let result = self.prepared().await;
-        if let Err(error) = &result {
-            let standing = &self.shared.standing;
-            standing.unreachable(self.lane, &error.to_string());
-            if let ConnectError::Schema(error) = error {
-                standing.prepared(Err(error.clone()));
+        match &result {
+            Ok(_) => refusals.end(),
+            Err(error) if error.is_refusal() => {
+                refusals.add();
+                standing.refused(self.lane, &error.to_string());
             }
+            Err(error) => standing.unreachable(self.lane, &error.to_string()),
+        }
+        if let Err(ConnectError::Schema(error)) = &result {
+            standing.prepared(Err(error.clone()));
         }
         result
     }

@@ -44,6 +44,8 @@ struct State {
     ever_up: bool,
     /// The reasons that were told since it is away.
     told: Vec<String>,
+    /// Whether it does not let us in, and that was told.
+    refused: bool,
 }
 
 /// Reasons told of one absence: each once, however they take turns.
@@ -69,6 +71,7 @@ impl Standing {
                 away_since: None,
                 ever_up: false,
                 told: Vec::new(),
+                refused: false,
             }),
             restarts: watch::Sender::new(0),
             ready: watch::Sender::new(None),
@@ -103,6 +106,7 @@ impl Standing {
         let back = !state.up && state.writes.is_some() && state.reads.is_some();
         if back {
             state.up = true;
+            state.refused = false;
             let away = state.away_since.take().map(|since| since.elapsed());
             state.told.clear();
             info!(
@@ -132,6 +136,18 @@ impl Standing {
         let mut state = self.state();
         *state.connection(lane) = None;
         away(&mut state, why);
+    }
+
+    /// It was there, and did not let us in: somebody must see to that.
+    pub(crate) fn refused(&self, lane: Lane, why: &str) {
+        let mut state = self.state();
+        *state.connection(lane) = None;
+        state.up = false;
+        state.away_since.get_or_insert_with(Instant::now);
+        if !state.refused {
+            state.refused = true;
+            error!(why, "redis does not let us in");
+        }
     }
 
     /// Functions and schema are in order, or the schema is not one we know.

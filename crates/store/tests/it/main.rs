@@ -1,6 +1,7 @@
 //! The store against real private Redis servers, and both stores against one suite.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod access;
 mod conformance;
 mod conformance_journal;
 mod conformance_ledger;
