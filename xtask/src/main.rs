@@ -15,7 +15,9 @@
 mod binaries;
 mod chaos;
 mod clock;
+mod containers;
 mod down;
+mod image;
 mod logs;
 mod plan;
 mod ports;
@@ -38,6 +40,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::chaos::ChaosOptions;
+use crate::image::ImageOptions;
 use crate::logs::LogsOptions;
 use crate::rinha::RinhaOptions;
 use crate::stack_dir::StackDir;
@@ -95,6 +98,8 @@ enum Command {
     Chaos(ChaosOptions),
     /// Play a scenario of the contest with k6, and print what it earned
     Rinha(RinhaOptions),
+    /// Build the container image
+    Image(ImageOptions),
     /// Run every check and every test
     Test(TestOptions),
     /// Own the processes of a planned stack; `up` starts this
@@ -130,6 +135,7 @@ impl Command {
             Self::Rinha(options) if rinha::run(options)? => Ok(()),
             Self::Test(options) if test::run(options)? => Ok(()),
             Self::Chaos(_) | Self::Rinha(_) | Self::Test(_) => return Ok(ExitCode::FAILURE),
+            Self::Image(options) => image::run(options),
             Self::Supervise { place } => supervisor::run(&place.stack_dir()?),
         };
         done.map(|()| ExitCode::SUCCESS)

@@ -33,6 +33,7 @@ use crate::chaos::interrupt::Interrupt;
 use crate::chaos::private_stack::check_unused;
 use crate::clock;
 use crate::stack_dir::{StackDir, repository};
+use crate::up::Engine;
 
 /// What is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -65,6 +66,10 @@ pub(crate) struct RinhaOptions {
     /// Kill NATS before the load begins, and leave it dead
     #[arg(long)]
     without_nats: bool,
+
+    /// What the stack runs on
+    #[arg(long, value_enum, default_value = "native")]
+    engine: Engine,
 
     /// How the programs are compiled
     #[arg(long, value_enum, default_value = "release")]

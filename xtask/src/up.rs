@@ -14,10 +14,12 @@ use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-pub(crate) use self::options::{Fsync, UpOptions, word};
+pub(crate) use self::options::{Engine, Fsync, UpOptions, word};
 use self::stack_plan::plan_stack;
 use crate::binaries::Binaries;
 use crate::clock::Deadline;
+use crate::containers::up::Image;
+use crate::containers::{self, stack};
 use crate::logs::Tail;
 use crate::plan::Plan;
 use crate::ports;
@@ -35,13 +37,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Starts a stack, and stays with it until Ctrl-C unless it is to run on its own.
 pub(crate) fn run(dir: &StackDir, options: &UpOptions) -> Result<()> {
+    if options.engine == Engine::Docker {
+        return containers::up::run(dir, options, Image::Build);
+    }
     bring_up(dir, options, || {
         Binaries::build(options.profile, &dir.binaries())
     })
 }
 
-/// As [`run`], with the programs that were built into the stack's folder before.
+/// As [`run`], with what was built before: the programs in the stack's folder, or the image.
 pub(crate) fn run_built(dir: &StackDir, options: &UpOptions) -> Result<()> {
+    if options.engine == Engine::Docker {
+        return containers::up::run(dir, options, Image::Built);
+    }
     bring_up(dir, options, || Binaries::built(&dir.binaries()))
 }
 
@@ -93,7 +101,8 @@ enum Start {
     Interrupted,
 }
 
-fn refuse_second_stack(dir: &StackDir) -> Result<()> {
+pub(crate) fn refuse_second_stack(dir: &StackDir) -> Result<()> {
+    stack::refuse_second(dir)?;
     let Some(record) = Record::load(dir)? else {
         return Ok(());
     };
@@ -110,7 +119,7 @@ fn refuse_second_stack(dir: &StackDir) -> Result<()> {
     down::stop(dir)
 }
 
-fn check_ports(options: &UpOptions) -> Result<()> {
+pub(crate) fn check_ports(options: &UpOptions) -> Result<()> {
     ports::check_free(Ipv4Addr::UNSPECIFIED, options.port, "--port")?;
     if options.processors.is_empty() {
         for port in options.simulator_ports()? {

@@ -6,11 +6,11 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::debug;
 
+use crate::addresses::Addresses;
 use crate::endpoint::Endpoint;
 
 /// A request that is ready to be written.
@@ -24,6 +24,7 @@ const BUFFER_LEN_MAX: usize = 16 * 1024;
 /// use wait on a stack, where the one used last is taken first and the others grow old.
 pub(crate) struct Connections {
     endpoint: Endpoint,
+    addresses: Addresses,
     connect_timeout: Duration,
     idle_timeout: Duration,
     permits: Arc<Semaphore>,
@@ -69,6 +70,7 @@ impl Connections {
     ) -> Self {
         Self {
             endpoint,
+            addresses: Addresses::default(),
             connect_timeout,
             idle_timeout,
             permits: Arc::new(Semaphore::new(
@@ -131,8 +133,7 @@ impl Connections {
         let deadline = deadline.min(Instant::now() + self.connect_timeout);
         let Endpoint { host, port, .. } = &self.endpoint;
         let opened = timeout_at(deadline, async {
-            // This looks the name up and tries each of its addresses.
-            let stream = TcpStream::connect((host.as_str(), *port)).await?;
+            let stream = self.addresses.connect(host, *port).await?;
             stream.set_nodelay(true)?;
             Ok::<_, std::io::Error>(stream)
         });

@@ -14,6 +14,7 @@
 //! Outcome                       wire format (JSON)
 //! ```
 
+mod addresses;
 mod connections;
 mod endpoint;
 mod exchange;

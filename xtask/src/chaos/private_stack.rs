@@ -2,6 +2,7 @@
 //! processes of this stack only.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -11,6 +12,8 @@ use clap::Parser;
 use rustix::process::Signal;
 
 use crate::clock::Deadline;
+use crate::containers::engine::Engine;
+use crate::containers::stack::{self, ContainerStack};
 use crate::down;
 use crate::plan::Plan;
 use crate::process_id::ProcessId;
@@ -67,8 +70,28 @@ impl PrivateStack {
         names("leader", self.options.leaders)
     }
 
+    /// What is known of it if it runs in containers.
+    pub(crate) fn containers(&self) -> Result<Option<ContainerStack>> {
+        ContainerStack::load(&self.dir)
+    }
+
+    /// Kills a process that nobody is to start again.
+    pub(crate) fn kill_for_good(&self, name: &str) -> Result<()> {
+        if let Some(stack) = self.containers()? {
+            return stack.container(&Engine::find()?, name)?.order(&["kill"]);
+        }
+        self.pause_supervisor()?;
+        self.signal(name, Signal::KILL)?;
+        Ok(())
+    }
+
     /// Where a process listens.
     pub(crate) fn address(&self, name: &str) -> Result<Address> {
+        if let Some(stack) = self.containers()? {
+            let port = stack.ports.get(name);
+            let port = port.with_context(|| format!("{name} is not reached from outside"))?;
+            return Ok(Address::Tcp((Ipv4Addr::LOCALHOST, *port).into()));
+        }
         let plan = Plan::load(&self.dir)?;
         let process = plan.processes.into_iter().find(|p| p.name == name);
         let process = process.with_context(|| format!("there is no {name}"))?;
@@ -162,7 +185,12 @@ impl PrivateStack {
     /// Stops it in good order.
     pub(crate) fn stop(&self) -> Result<()> {
         let lock = self.dir.lock()?;
+        let in_containers = self.containers()?.is_some();
         down::stop(&self.dir)?;
+        if in_containers {
+            // A volume is not in the folder, where somebody would see it.
+            stack::wipe(&self.dir)?;
+        }
         drop(lock);
         Ok(())
     }

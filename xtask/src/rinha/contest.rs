@@ -5,7 +5,6 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::process::Signal;
 
 use super::RinhaOptions;
 use super::k6::K6;
@@ -16,10 +15,12 @@ use crate::binaries::Binaries;
 use crate::chaos::interrupt::Interrupt;
 use crate::chaos::private_stack::PrivateStack;
 use crate::clock::{self, Deadline};
+use crate::containers::gauge::{self, Gauge};
+use crate::image;
 use crate::ports::{check_free, visible_ports};
 use crate::readiness::Address;
 use crate::stack_dir::StackDir;
-use crate::up::word;
+use crate::up::{Engine, word};
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -29,7 +30,7 @@ const PORT_TRIES: usize = 16;
 /// A stack of a run's own, and what it is judged with.
 pub(super) struct Arena {
     /// Everything in it ends with it.
-    _stack: PrivateStack,
+    stack: PrivateStack,
     pub(super) processors: Vec<Processor>,
     target: String,
     report: PathBuf,
@@ -44,7 +45,14 @@ impl Arena {
     ) -> Result<Self> {
         let dir = StackDir::new(Some(folder))?;
         dir.create()?;
-        Binaries::build(options.profile, &dir.binaries())?;
+        match options.engine {
+            Engine::Native => {
+                Binaries::build(options.profile, &dir.binaries())?;
+            }
+            Engine::Docker => {
+                image::build(options.profile)?;
+            }
+        }
         let simulator_port = match options.simulator_port {
             Some(port) => port,
             None => free_pair()?,
@@ -64,14 +72,13 @@ impl Arena {
             ("--fee-default", fee_default),
             ("--fee-fallback", fee_fallback),
             ("--profile", word(options.profile)),
+            ("--engine", word(options.engine)),
         ] {
             up.extend([option.to_owned(), value]);
         }
         let stack = PrivateStack::start(dir, &up)?;
         if options.without_nats {
-            // Paused, the supervisor does not start it again.
-            stack.pause_supervisor()?;
-            stack.signal("nats", Signal::KILL)?;
+            stack.kill_for_good("nats")?;
         }
         let target = match stack.address("haproxy")? {
             Address::Tcp(address) => format!("http://127.0.0.1:{}", address.port()),
@@ -79,7 +86,7 @@ impl Arena {
         };
         Ok(Self {
             processors: Processor::all(&stack)?,
-            _stack: stack,
+            stack,
             target,
             report: folder.join("report"),
         })
@@ -93,6 +100,12 @@ impl Arena {
             .map(|processor| (processor.url(), TOKEN.to_owned()))
             .collect();
         scenario.plan(&self.target, &processors)
+    }
+
+    /// Looks at the containers of the stack, if it has any.
+    pub(super) fn gauge(&self) -> Result<Option<Gauge>> {
+        let stack = self.stack.containers()?;
+        stack.as_ref().map(Gauge::start).transpose()
     }
 
     pub(super) fn report(&self) -> &Path {
@@ -123,7 +136,11 @@ pub(super) fn run(
     let length = scenario.ends_after();
     println!("\nRunning {} for {} s …", scenario.name, length.as_secs());
     let plan = arena.plan(scenario);
+    let gauge = arena.gauge()?;
     let counted = k6.start(&plan, arena.report(), length)?.finish(interrupt)?;
+    if let Some(gauge) = gauge {
+        gauge::print(&gauge.finish()?);
+    }
     let (held, settled_after) = if scenario.settle_for.is_zero() {
         (counted.held, None)
     } else {

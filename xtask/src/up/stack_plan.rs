@@ -39,16 +39,7 @@ pub(super) fn plan_stack(
     let redis = redis(dir, options, servers, &sockets)?;
     let nats = nats(dir, servers, own_port()?)?;
     let mut processors = options.processors.clone();
-    let mut urls = vec![
-        (
-            "Payments",
-            format!("http://localhost:{}/payments", options.port),
-        ),
-        (
-            "Summary",
-            format!("http://localhost:{}/payments-summary", options.port),
-        ),
-    ];
+    let mut urls = options.urls();
     let mut simulators = Vec::new();
     if processors.is_empty() {
         let fees = [&options.fee_default, &options.fee_fallback];
@@ -59,7 +50,7 @@ pub(super) fn plan_stack(
         {
             simulators.push(simulator(binaries, name, port, fee));
             processors.push(format!("{name}=http://127.0.0.1:{port},fee={fee}"));
-            urls.push((name, format!("http://localhost:{port}")));
+            urls.push((name.to_owned(), format!("http://localhost:{port}")));
         }
     }
     let mut shared = vec![
@@ -94,10 +85,7 @@ pub(super) fn plan_stack(
     Ok(Plan {
         socket_folder: sockets,
         processes,
-        urls: urls
-            .into_iter()
-            .map(|(label, url)| (label.to_owned(), url))
-            .collect(),
+        urls,
     })
 }
 

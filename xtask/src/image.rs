@@ -1,0 +1,113 @@
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::binaries::{Profile, cargo, messages};
+use crate::containers::engine::Engine;
+use crate::stack_dir::repository;
+use crate::up::word;
+
+/// What a container of ours may have to run.
+const PACKAGES: [&str; 4] = [
+    "feeway-front",
+    "feeway-leader",
+    "feeway-ready",
+    "feeway-simulator",
+];
+
+/// An image has no C library, so the programs bring their own. That of GNU looks names up by
+/// itself since its version 2.34, without the modules that it once had to load.
+const STATIC: &str = "-C target-feature=+crt-static";
+
+#[derive(Args, Debug)]
+pub(crate) struct ImageOptions {
+    /// How the programs are compiled
+    #[arg(long, value_enum, default_value = "release")]
+    profile: Profile,
+}
+
+/// Builds the image and says what it is called.
+pub(crate) fn run(options: &ImageOptions) -> Result<()> {
+    let engine = Engine::find()?;
+    let tag = build(options.profile)?;
+    let size = engine.image_bytes(tag)?;
+    println!("{tag}: {}.{} MB", size / 1_000_000, size / 100_000 % 10);
+    Ok(())
+}
+
+/// What the image of a profile is called.
+pub(crate) fn tag(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Release => "feeway:local",
+        Profile::Dev => "feeway:dev",
+    }
+}
+
+/// Builds the programs and the image, as far as they have changed, and returns its name.
+pub(crate) fn build(profile: Profile) -> Result<&'static str> {
+    let tag = tag(profile);
+    let programs = compile(profile)?;
+    println!("Building the image {tag} …");
+    let output = Command::new("docker")
+        .args(["build", "--tag", tag, "--file"])
+        .arg(repository().join("deploy/Dockerfile"))
+        .arg(&programs)
+        .output()
+        .context("cannot run docker")?;
+    if !output.status.success() {
+        bail!(
+            "the image was not built:\n{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(tag)
+}
+
+/// Links the programs statically, and returns the folder that has them and nothing else.
+fn compile(profile: Profile) -> Result<PathBuf> {
+    let profile = word(profile);
+    println!("Building for the image ({profile}) …");
+    let mut command = cargo();
+    command
+        .args(["build", "--bins", "--profile", &profile])
+        .arg("--config")
+        .arg(format!("profile.{profile}.strip=true"))
+        // With a target named, the flags are not for what runs while it builds.
+        .args(["--target", &host()?])
+        .env("RUSTFLAGS", STATIC)
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    for package in PACKAGES {
+        command.args(["--package", package]);
+    }
+    let folder = repository().join("target/image").join(&profile);
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    for message in messages(command)? {
+        if let Some(path) = message["executable"].as_str()
+            && let Some(name) = message["target"]["name"].as_str()
+        {
+            fs::copy(path, folder.join(name)).with_context(|| format!("cannot copy {name}"))?;
+        }
+    }
+    Ok(folder)
+}
+
+/// The kind of machine that this is, as cargo calls it.
+fn host() -> Result<String> {
+    let output = cargo()
+        .arg("-vV")
+        .output()
+        .context("cannot run cargo")?
+        .stdout;
+    let text = String::from_utf8(output)?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_owned)
+        .context("cargo does not say for which machine it builds")
+}
