@@ -1,5 +1,5 @@
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -10,13 +10,17 @@ use crate::containers::engine::Engine;
 use crate::stack_dir::repository;
 use crate::up::word;
 
-/// What a container of ours may have to run.
-const PACKAGES: [&str; 4] = [
-    "feeway-front",
-    "feeway-leader",
-    "feeway-ready",
-    "feeway-simulator",
+/// What a container of ours may have to run: package and program.
+const PROGRAMS: [(&str, &str); 4] = [
+    ("feeway-front", "feeway-front"),
+    ("feeway-leader", "feeway-leader"),
+    ("feeway-ready", "feeway-ready"),
+    ("feeway-simulator", "feeway-simulator"),
 ];
+
+/// The image of `deploy/compose.floor.yaml`, and what is in it.
+const FLOOR_TAG: &str = "feeway-floor:local";
+const FLOOR: [(&str, &str); 1] = [("feeway-benches", "feeway-floor")];
 
 /// An image has no C library, so the programs bring their own. That of GNU looks names up by
 /// itself since its version 2.34, without the modules that it once had to load.
@@ -27,12 +31,20 @@ pub(crate) struct ImageOptions {
     /// How the programs are compiled
     #[arg(long, value_enum, default_value = "release")]
     profile: Profile,
+
+    /// Build the image of deploy/compose.floor.yaml instead
+    #[arg(long)]
+    floor: bool,
 }
 
 /// Builds the image and says what it is called.
 pub(crate) fn run(options: &ImageOptions) -> Result<()> {
     let engine = Engine::find()?;
-    let tag = build(options.profile)?;
+    let tag = if options.floor {
+        build_floor()?
+    } else {
+        build(options.profile)?
+    };
     let size = engine.image_bytes(tag)?;
     println!("{tag}: {}.{} MB", size / 1_000_000, size / 100_000 % 10);
     Ok(())
@@ -48,13 +60,28 @@ pub(crate) fn tag(profile: Profile) -> &'static str {
 
 /// Builds the programs and the image, as far as they have changed, and returns its name.
 pub(crate) fn build(profile: Profile) -> Result<&'static str> {
-    let tag = tag(profile);
-    let programs = compile(profile)?;
+    build_image(tag(profile), profile, &PROGRAMS)
+}
+
+/// The same for what stands in the fronts' places in comparisons.
+pub(crate) fn build_floor() -> Result<&'static str> {
+    build_image(FLOOR_TAG, Profile::Release, &FLOOR)
+}
+
+fn build_image(
+    tag: &'static str,
+    profile: Profile,
+    programs: &[(&str, &str)],
+) -> Result<&'static str> {
+    let context = repository()
+        .join("target/image")
+        .join(tag.replace(':', "-"));
+    compile(profile, programs, &context)?;
     println!("Building the image {tag} …");
     let output = Command::new("docker")
         .args(["build", "--tag", tag, "--file"])
         .arg(repository().join("deploy/Dockerfile"))
-        .arg(&programs)
+        .arg(&context)
         .output()
         .context("cannot run docker")?;
     if !output.status.success() {
@@ -67,27 +94,26 @@ pub(crate) fn build(profile: Profile) -> Result<&'static str> {
     Ok(tag)
 }
 
-/// Links the programs statically, and returns the folder that has them and nothing else.
-fn compile(profile: Profile) -> Result<PathBuf> {
+/// Links the programs statically, into a folder that has them and nothing else then.
+fn compile(profile: Profile, programs: &[(&str, &str)], folder: &Path) -> Result<()> {
     let profile = word(profile);
     println!("Building for the image ({profile}) …");
     let mut command = cargo();
     command
-        .args(["build", "--bins", "--profile", &profile])
+        .args(["build", "--profile", &profile])
         .arg("--config")
         .arg(format!("profile.{profile}.strip=true"))
         // With a target named, the flags are not for what runs while it builds.
         .args(["--target", &host()?])
         .env("RUSTFLAGS", STATIC)
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
-    for package in PACKAGES {
-        command.args(["--package", package]);
+    for (package, program) in programs {
+        command.args(["--package", package, "--bin", program]);
     }
-    let folder = repository().join("target/image").join(&profile);
     if folder.exists() {
-        fs::remove_dir_all(&folder)?;
+        fs::remove_dir_all(folder)?;
     }
-    fs::create_dir_all(&folder)?;
+    fs::create_dir_all(folder)?;
     for message in messages(command)? {
         if let Some(path) = message["executable"].as_str()
             && let Some(name) = message["target"]["name"].as_str()
@@ -95,7 +121,7 @@ fn compile(profile: Profile) -> Result<PathBuf> {
             fs::copy(path, folder.join(name)).with_context(|| format!("cannot copy {name}"))?;
         }
     }
-    Ok(folder)
+    Ok(())
 }
 
 /// The kind of machine that this is, as cargo calls it.

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -80,6 +80,7 @@ fn print_containers(dir: &StackDir, stack: &ContainerStack, options: &LogsOption
     } else {
         for mut command in stack.commands(dir, Compose::find()?) {
             command.arg("logs");
+            command.args((!io::stdout().is_terminal()).then_some("--no-color"));
             commands.push((command, None));
         }
     }
