@@ -16,6 +16,9 @@ const SERVERS: [(&str, &str); 3] = [
     ("nats-server", "nats-server"),
 ];
 
+/// The entrance that is installed only where it is asked for.
+const NGINX: &str = "nginx";
+
 /// Where the servers are.
 pub(crate) struct Servers {
     pub(crate) haproxy: PathBuf,
@@ -43,6 +46,14 @@ impl Servers {
             nats: server("nats-server")?,
         })
     }
+}
+
+/// Finds nginx, and first installs it when it is missing.
+pub(crate) fn nginx() -> Result<PathBuf> {
+    if find(NGINX).is_none() {
+        install(&[NGINX])?;
+    }
+    find(NGINX).context("nginx is still missing after its install")
 }
 
 fn find(program: &str) -> Option<PathBuf> {

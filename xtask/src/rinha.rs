@@ -33,7 +33,7 @@ use crate::chaos::interrupt::Interrupt;
 use crate::chaos::private_stack::check_unused;
 use crate::clock;
 use crate::stack_dir::{StackDir, repository};
-use crate::up::Engine;
+use crate::up::{Engine, LoadBalancer};
 
 /// What is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -70,6 +70,10 @@ pub(crate) struct RinhaOptions {
     /// What the stack runs on
     #[arg(long, value_enum, default_value = "native")]
     engine: Engine,
+
+    /// What stands between clients and fronts
+    #[arg(long, value_enum, default_value = "haproxy")]
+    lb: LoadBalancer,
 
     /// How the programs are compiled
     #[arg(long, value_enum, default_value = "release")]

@@ -1,5 +1,6 @@
 //! Brings a stack up: from nothing but this repository to a port that takes payments.
 
+mod nginx;
 mod options;
 mod stack_plan;
 
@@ -14,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-pub(crate) use self::options::{Engine, Fsync, UpOptions, word};
+pub(crate) use self::options::{Engine, Fsync, LoadBalancer, UpOptions, word};
 use self::stack_plan::plan_stack;
 use crate::binaries::Binaries;
 use crate::clock::Deadline;
@@ -62,6 +63,9 @@ fn bring_up(
     refuse_second_stack(dir)?;
     check_ports(options)?;
     let servers = Servers::find_or_install()?;
+    if options.floor {
+        bail!("the floor is for containers: --engine docker");
+    }
     dir.create()?;
     let binaries = binaries()?;
     // Another process may have taken a port while we built.

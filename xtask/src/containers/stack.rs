@@ -179,6 +179,7 @@ pub(super) fn copy_files(dir: &StackDir, overrides: &[String]) -> Result<()> {
         "haproxy.cfg",
         "deploy/redis.conf",
         "deploy/nats.conf",
+        "deploy/nginx.conf",
         SIMULATORS_FILE,
     ];
     let files = always

@@ -14,7 +14,7 @@ use crate::image;
 use crate::readiness::{Address, Readiness};
 use crate::stack_dir::StackDir;
 use crate::supervisor::START_TIMEOUT;
-use crate::up::{UpOptions, check_ports, refuse_second_stack, word};
+use crate::up::{LoadBalancer, UpOptions, check_ports, refuse_second_stack, word};
 use crate::{down, status};
 
 /// What `compose.yaml` has of each.
@@ -41,6 +41,9 @@ pub(crate) fn run(dir: &StackDir, options: &UpOptions, image: Image) -> Result<(
     refuse_second_stack(dir)?;
     check_ports(options)?;
     let engine = Engine::find()?;
+    if options.floor {
+        image::build_floor()?;
+    }
     match image {
         Image::Build => {
             image::build(options.profile)?;
@@ -105,7 +108,7 @@ fn plan(dir: &StackDir, options: &UpOptions) -> Result<ContainerStack> {
     let [default, fallback] = options.simulator_ports()?;
     let mut processors = options.processors.clone();
     let mut urls = options.urls();
-    let mut ports = BTreeMap::from([("haproxy".to_owned(), options.port)]);
+    let mut ports = BTreeMap::from([(word(options.lb), options.port)]);
     if simulators {
         for (name, port, fee) in [
             ("default", default, &options.fee_default),
@@ -137,12 +140,20 @@ fn plan(dir: &StackDir, options: &UpOptions) -> Result<ContainerStack> {
     set("FEEWAY_IMAGE", image::tag(options.profile).to_owned());
     Ok(ContainerStack {
         project,
-        overrides: Vec::new(),
+        overrides: overrides(options),
         simulators,
         environment,
         urls,
         ports,
     })
+}
+
+/// What changes `compose.yaml`.
+fn overrides(options: &UpOptions) -> Vec<String> {
+    let nginx = (options.lb == LoadBalancer::Nginx).then_some("deploy/compose.nginx.yaml");
+    let floor = options.floor.then_some("deploy/compose.floor.yaml");
+    let named = nginx.into_iter().chain(floor);
+    named.map(str::to_owned).collect()
 }
 
 /// Where compose is told which network leads to the processors.

@@ -73,6 +73,7 @@ impl Arena {
             ("--fee-fallback", fee_fallback),
             ("--profile", word(options.profile)),
             ("--engine", word(options.engine)),
+            ("--lb", word(options.lb)),
         ] {
             up.extend([option.to_owned(), value]);
         }
@@ -80,7 +81,7 @@ impl Arena {
         if options.without_nats {
             stack.kill_for_good("nats")?;
         }
-        let target = match stack.address("haproxy")? {
+        let target = match stack.address(&word(options.lb))? {
             Address::Tcp(address) => format!("http://127.0.0.1:{}", address.port()),
             Address::Unix(path) => anyhow::bail!("the entrance listens at {}", path.display()),
         };

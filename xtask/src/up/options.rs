@@ -41,6 +41,15 @@ pub(crate) enum Engine {
     Docker,
 }
 
+/// What stands between clients and fronts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LoadBalancer {
+    /// Asks fronts how they are, and repeats what a front did not answer.
+    Haproxy,
+    /// As the original has it; the README says what it cannot do.
+    Nginx,
+}
+
 /// How the stack is made up. What is not given is left to the programs' own defaults.
 #[derive(Args, Debug)]
 pub(crate) struct UpOptions {
@@ -51,6 +60,15 @@ pub(crate) struct UpOptions {
     /// What the stack runs on
     #[arg(long, value_enum, default_value = "native")]
     pub(crate) engine: Engine,
+
+    /// What stands between clients and fronts
+    #[arg(long, value_enum, default_value = "haproxy")]
+    pub(crate) lb: LoadBalancer,
+
+    /// Put the floor in the fronts' places (containers only): a server that answers 202 and
+    /// does nothing else, to compare with
+    #[arg(long, hide = true)]
+    pub(crate) floor: bool,
 
     /// A payment processor, as `NAME=URL,fee=0.05`; once for each. Without any, two simulated
     /// ones are started

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::options::{UpOptions, word};
+use super::nginx;
+use super::options::{LoadBalancer, UpOptions, word};
 use crate::binaries::Binaries;
 use crate::plan::{Plan, ProcessPlan, Stage, StopSignal};
 use crate::ports::free_ports;
@@ -75,13 +76,10 @@ pub(super) fn plan_stack(
         processes.push(with_arguments(front, options.front_arguments()));
         front_sockets.push(socket);
     }
-    processes.push(haproxy(
-        dir,
-        servers,
-        options.port,
-        &front_sockets,
-        &sockets,
-    )?);
+    processes.push(match options.lb {
+        LoadBalancer::Haproxy => haproxy(dir, servers, options.port, &front_sockets, &sockets)?,
+        LoadBalancer::Nginx => nginx::plan(dir, options.port, &front_sockets)?,
+    });
     Ok(Plan {
         socket_folder: sockets,
         processes,
@@ -290,14 +288,14 @@ fn with_arguments(mut plan: ProcessPlan, more: Vec<String>) -> ProcessPlan {
     plan
 }
 
-fn loopback(port: u16) -> Address {
+pub(super) fn loopback(port: u16) -> Address {
     Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
-fn strings(words: &[&str]) -> Vec<String> {
+pub(super) fn strings(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn text(path: &Path) -> String {
+pub(super) fn text(path: &Path) -> String {
     path.display().to_string()
 }
