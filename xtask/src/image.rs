@@ -1,6 +1,6 @@
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -21,6 +21,9 @@ const PROGRAMS: [(&str, &str); 4] = [
 /// The image of `deploy/compose.floor.yaml`, and what is in it.
 const FLOOR_TAG: &str = "feeway-floor:local";
 const FLOOR: [(&str, &str); 1] = [("feeway-benches", "feeway-floor")];
+
+/// What `deploy/Dockerfile` writes on an image.
+const LABEL: &str = "org.opencontainers.image.title=feeway";
 
 /// An image has no C library, so the programs bring their own. That of GNU looks names up by
 /// itself since its version 2.34, without the modules that it once had to load.
@@ -91,7 +94,22 @@ fn build_image(
             String::from_utf8_lossy(&output.stderr)
         );
     }
+    forget_replaced()?;
     Ok(tag)
+}
+
+/// Removes images of ours that a newer one has taken the name of and no container uses.
+fn forget_replaced() -> Result<()> {
+    let label = format!("label={LABEL}");
+    let status = Command::new("docker")
+        .args(["image", "prune", "--force", "--filter", &label])
+        .stdout(Stdio::null())
+        .status()
+        .context("cannot run docker")?;
+    if !status.success() {
+        bail!("replaced images were not removed ({status})");
+    }
+    Ok(())
 }
 
 /// Links the programs statically, into a folder that has them and nothing else then.

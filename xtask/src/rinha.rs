@@ -67,9 +67,17 @@ pub(crate) struct RinhaOptions {
     #[arg(long)]
     without_nats: bool,
 
+    /// Kill this process or container in the middle of the load, like `front-1`
+    #[arg(long, value_name = "NAME")]
+    kill: Option<String>,
+
     /// What the stack runs on
     #[arg(long, value_enum, default_value = "native")]
     engine: Engine,
+
+    /// Put the floor in the fronts' places (containers only), to compare latencies with
+    #[arg(long, hide = true)]
+    floor: bool,
 
     /// What stands between clients and fronts
     #[arg(long, value_enum, default_value = "haproxy")]

@@ -12,7 +12,7 @@ use clap::Parser;
 use rustix::process::Signal;
 
 use crate::clock::Deadline;
-use crate::containers::engine::Engine;
+use crate::containers::engine::{Container, Engine};
 use crate::containers::stack::{self, ContainerStack};
 use crate::down;
 use crate::plan::Plan;
@@ -32,6 +32,21 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub(crate) struct PrivateStack {
     dir: StackDir,
     options: UpOptions,
+}
+
+/// What of a stack is to be killed.
+pub(crate) enum Victim {
+    Process(ProcessId),
+    Container(Box<Container>),
+}
+
+impl Victim {
+    pub(crate) fn kill(&self) -> Result<()> {
+        match self {
+            Self::Process(id) => id.signal(Signal::KILL),
+            Self::Container(container) => container.order(&["kill"]),
+        }
+    }
 }
 
 #[derive(Parser)]
@@ -75,14 +90,26 @@ impl PrivateStack {
         ContainerStack::load(&self.dir)
     }
 
+    /// The process or the container of that name.
+    pub(crate) fn victim(&self, name: &str) -> Result<Victim> {
+        if let Some(stack) = self.containers()? {
+            let container = stack.container(&Engine::find()?, name)?;
+            return Ok(Victim::Container(Box::new(container)));
+        }
+        let process = self.process(name)?;
+        process
+            .map(Victim::Process)
+            .with_context(|| format!("{name} does not run"))
+    }
+
     /// Kills a process that nobody is to start again.
     pub(crate) fn kill_for_good(&self, name: &str) -> Result<()> {
-        if let Some(stack) = self.containers()? {
-            return stack.container(&Engine::find()?, name)?.order(&["kill"]);
+        let victim = self.victim(name)?;
+        // Docker starts nothing again that was killed by its own command.
+        if matches!(victim, Victim::Process(_)) {
+            self.pause_supervisor()?;
         }
-        self.pause_supervisor()?;
-        self.signal(name, Signal::KILL)?;
-        Ok(())
+        victim.kill()
     }
 
     /// Where a process listens.

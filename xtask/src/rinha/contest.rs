@@ -1,10 +1,10 @@
 //! One run of a scenario: a fresh stack, k6, and the books at the end.
 
 use std::path::{Path, PathBuf};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use super::RinhaOptions;
 use super::k6::K6;
@@ -77,6 +77,9 @@ impl Arena {
         ] {
             up.extend([option.to_owned(), value]);
         }
+        if options.floor {
+            up.push("--floor".to_owned());
+        }
         let stack = PrivateStack::start(dir, &up)?;
         if options.without_nats {
             stack.kill_for_good("nats")?;
@@ -101,6 +104,17 @@ impl Arena {
             .map(|processor| (processor.url(), TOKEN.to_owned()))
             .collect();
         scenario.plan(&self.target, &processors)
+    }
+
+    /// Kills a process or a container a while from now.
+    fn kill_after(&self, name: &str, wait: Duration) -> Result<JoinHandle<Result<()>>> {
+        let victim = self.stack.victim(name)?;
+        let name = name.to_owned();
+        Ok(thread::spawn(move || {
+            thread::sleep(wait);
+            println!("  killing {name}");
+            victim.kill()
+        }))
     }
 
     /// Looks at the containers of the stack, if it has any.
@@ -138,7 +152,17 @@ pub(super) fn run(
     println!("\nRunning {} for {} s …", scenario.name, length.as_secs());
     let plan = arena.plan(scenario);
     let gauge = arena.gauge()?;
-    let counted = k6.start(&plan, arena.report(), length)?.finish(interrupt)?;
+    let mut load = k6.start(&plan, arena.report(), length)?;
+    let killed = match &options.kill {
+        Some(name) => Some(arena.kill_after(name, length / 2)?),
+        None => None,
+    };
+    let counted = load.finish(interrupt)?;
+    if let Some(killed) = killed {
+        killed
+            .join()
+            .map_err(|_panic| anyhow!("the kill failed"))??;
+    }
     if let Some(gauge) = gauge {
         gauge::print(&gauge.finish()?);
     }

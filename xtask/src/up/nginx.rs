@@ -3,6 +3,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use rustix::process::geteuid;
 
 use super::stack_plan::{loopback, strings, text};
 use crate::plan::{ProcessPlan, Stage, StopSignal};
@@ -24,19 +25,24 @@ pub(super) fn plan(dir: &StackDir, port: u16, fronts: &[PathBuf]) -> Result<Proc
     fs::write(&to, adapt(&configuration, port, fronts)?)?;
     let folder = dir.path().join("nginx");
     fs::create_dir_all(&folder)?;
+    let mut arguments = strings(&[
+        "-e",
+        "stderr",
+        "-p",
+        &format!("{}/", text(&folder)),
+        "-c",
+        &text(&to),
+    ]);
+    if geteuid().is_root() {
+        // Else it would serve as nobody, who may not enter the folder of the sockets.
+        arguments.extend(strings(&["-g", "user root;"]));
+    }
     let at = loopback(port);
     Ok(ProcessPlan {
         name: "nginx".to_owned(),
         stage: Stage::Entrance,
         program,
-        arguments: strings(&[
-            "-e",
-            "stderr",
-            "-p",
-            &format!("{}/", text(&folder)),
-            "-c",
-            &text(&to),
-        ]),
+        arguments,
         environment: BTreeMap::new(),
         address: at.clone(),
         readiness: Readiness::HttpOk {

@@ -72,6 +72,25 @@ fn limits_of_all_services_sum_to_no_more_than_the_contest_allows() {
 }
 
 #[test]
+fn what_takes_another_service_s_place_takes_no_more_than_its_limits() {
+    let (file, nginx) = (load("compose.yaml"), load("deploy/compose.nginx.yaml"));
+    let haproxy = limits("haproxy", &file["services"]["haproxy"]);
+    assert_eq!(limits("nginx", &nginx["services"]["nginx"]), haproxy);
+    assert_eq!(
+        nginx["services"]["haproxy"]["deploy"]["replicas"].as_i64(),
+        Some(0)
+    );
+    let floor = load("deploy/compose.floor.yaml");
+    for (name, service) in services(&floor) {
+        assert!(["front-1", "front-2"].contains(&&*name), "{name}");
+        assert!(
+            get(service, "deploy").is_badvalue(),
+            "{name} has the front's limits"
+        );
+    }
+}
+
+#[test]
 fn no_service_has_more_rights_than_it_needs() {
     for path in ["compose.yaml", "deploy/compose.simulators.yaml"] {
         let file = load(path);

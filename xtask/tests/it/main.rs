@@ -10,6 +10,7 @@ mod failover;
 mod http;
 mod leaders;
 mod lifecycle;
+mod nginx;
 mod settlement;
 mod stack;
 mod supervision;
