@@ -45,18 +45,21 @@ export function processorTotals(processor, query) {
   return readProcessor(processor, http.batch([processorRequest(processor, query)])[0]);
 }
 
-// Asks all at the same moment. The text is empty when the books agree.
+// Asks all at the same moment. The text is empty when the books agree; `held` is what each
+// processor says that it holds.
 export function difference(plan, query) {
   const requests = plan.processors.map((processor) => processorRequest(processor, query));
   const [own, ...others] = http.batch([ownRequest(plan, query), ...requests]);
   const ours = readOwn(plan, own);
   const differences = [];
+  const held = [];
   plan.processors.forEach((processor, place) => {
     const theirs = readProcessor(processor, others[place]);
+    held.push(theirs.count);
     const mine = ours.totals[place];
     if (theirs.count !== mine.count || theirs.cents !== mine.cents) {
-      differences.push(`${processor.name} holds ${theirs.count}, we say ${mine.count}`);
+      differences.push(`${processor.name} holds ${theirs.count} (${theirs.cents} cents), we say ${mine.count} (${mine.cents})`);
     }
   });
-  return { text: differences.join(', '), slow: ours.slow };
+  return { text: differences.join(', '), slow: ours.slow, held };
 }

@@ -17,6 +17,7 @@ const audits = new Counter('audits');
 const slowAudits = new Counter('audits_slow');
 const differingAudits = new Counter('audits_differing');
 const lastingDifferences = new Counter('audits_still_differing');
+const audited = plan.processors.map((processor) => new Counter(`audited_${processor.name}`));
 const held = plan.processors.map((processor) => new Gauge(`held_${processor.name}`));
 const summed = plan.processors.map((processor) => new Gauge(`summed_${processor.name}`));
 const misheld = new Gauge('wrong_amounts');
@@ -100,6 +101,7 @@ export function audit() {
   const window = totalsQuery(new Date(now - fromMs), new Date(now - toMs));
   const first = difference(plan, window);
   audits.add(1);
+  first.held.forEach((count, place) => audited[place].add(count));
   slowAudits.add(first.slow ? 1 : 0);
   differingAudits.add(first.text ? 1 : 0);
   if (first.text) {
@@ -175,6 +177,7 @@ export function handleSummary(data) {
     auditsSlow: value('audits_slow', 'count'),
     auditsDiffering: value('audits_differing', 'count'),
     auditsStillDiffering: value('audits_still_differing', 'count'),
+    audited: plan.processors.map((processor) => value(`audited_${processor.name}`, 'count')),
     wrongAmounts: value('wrong_amounts', 'value'),
     held: plan.processors.map((processor) => value(`held_${processor.name}`, 'value')),
     summed: plan.processors.map((processor) => value(`summed_${processor.name}`, 'value')),

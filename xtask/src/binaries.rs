@@ -33,12 +33,11 @@ pub(crate) fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.current_dir(repository()).stdin(Stdio::null());
-    // What `cargo xtask` itself was given. Some packages are built anew when it changes.
+    // What `cargo run` says of the package it runs is no business of this build, and build
+    // scripts that watch it (ring's) would compile their packages again.
     for (name, _) in std::env::vars_os() {
-        let given = name.to_str().is_some_and(|name| {
-            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
-        });
-        if given {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
             command.env_remove(&name);
         }
     }

@@ -10,17 +10,15 @@
 
 mod audit;
 mod books;
-pub(crate) mod client;
 mod faults;
 mod front_backlog;
-pub(crate) mod interrupt;
 mod kill_all;
 mod load;
 mod mixed;
 mod outage;
-pub(crate) mod private_stack;
 mod register;
 mod report;
+mod sabotage;
 mod schedule;
 mod settling;
 mod simulators;
@@ -57,6 +55,9 @@ enum Scenario {
     Outage,
     /// A front is killed with 5000 open payments and stays dead.
     FrontBacklog,
+    /// The audit's own test: of a sound stack a payment is lost and another charged twice
+    /// behind its back, and the audit must find exactly these.
+    Sabotage,
 }
 
 #[derive(Args, Debug)]
@@ -116,14 +117,18 @@ impl ChaosOptions {
     fn rate(&self) -> u64 {
         self.rate.unwrap_or(match self.scenario {
             Scenario::KillAll => KILL_ALL_RATE,
-            Scenario::Mixed | Scenario::Outage | Scenario::FrontBacklog => RATE,
+            Scenario::Mixed | Scenario::Outage | Scenario::FrontBacklog | Scenario::Sabotage => {
+                RATE
+            }
         })
     }
 
     fn fsync(&self) -> Fsync {
         self.fsync.unwrap_or(match self.scenario {
             Scenario::KillAll => Fsync::Always,
-            Scenario::Mixed | Scenario::Outage | Scenario::FrontBacklog => Fsync::Everysec,
+            Scenario::Mixed | Scenario::Outage | Scenario::FrontBacklog | Scenario::Sabotage => {
+                Fsync::Everysec
+            }
         })
     }
 }
@@ -142,9 +147,17 @@ pub(crate) fn run(options: &ChaosOptions) -> Result<bool> {
         Scenario::KillAll => kill_all::run(&trial),
         Scenario::Outage => outage::run(&trial),
         Scenario::FrontBacklog => front_backlog::run(&trial),
+        Scenario::Sabotage => sabotage::run(&trial),
     }?;
     let judgement = trial.judge(&acted)?;
-    let passed = report::print(&acted, &judgement);
+    let sound = report::print(&acted, &judgement);
+    let passed = match &acted.sabotage {
+        None => sound,
+        Some(sabotage) => {
+            let twice_at = trial.last_processor()?.name;
+            sabotage.is_all_of(&judgement.audit, twice_at)
+        }
+    };
     println!(
         "\nseed {seed}: {}",
         if passed { "passed" } else { "FAILED" }

@@ -15,12 +15,16 @@
 mod binaries;
 mod chaos;
 mod clock;
+mod compare;
 mod containers;
 mod down;
+mod http_client;
 mod image;
+mod interrupt;
 mod logs;
 mod plan;
 mod ports;
+mod private_stack;
 mod process_id;
 mod programs;
 mod readiness;
@@ -40,6 +44,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::chaos::ChaosOptions;
+use crate::compare::CompareOptions;
 use crate::image::ImageOptions;
 use crate::logs::LogsOptions;
 use crate::rinha::RinhaOptions;
@@ -98,6 +103,8 @@ enum Command {
     Chaos(ChaosOptions),
     /// Play a scenario of the contest with k6, and print what it earned
     Rinha(RinhaOptions),
+    /// Measure Feeway against the least that any front could do, in turn
+    Compare(CompareOptions),
     /// Build the container image
     Image(ImageOptions),
     /// Run every check and every test
@@ -133,8 +140,11 @@ impl Command {
             Self::Restart { place, name } => restart::run(&place.stack_dir()?, name),
             Self::Chaos(options) if chaos::run(options)? => Ok(()),
             Self::Rinha(options) if rinha::run(options)? => Ok(()),
+            Self::Compare(options) if compare::run(options)? => Ok(()),
             Self::Test(options) if test::run(options)? => Ok(()),
-            Self::Chaos(_) | Self::Rinha(_) | Self::Test(_) => return Ok(ExitCode::FAILURE),
+            Self::Chaos(_) | Self::Rinha(_) | Self::Compare(_) | Self::Test(_) => {
+                return Ok(ExitCode::FAILURE);
+            }
             Self::Image(options) => image::run(options),
             Self::Supervise { place } => supervisor::run(&place.stack_dir()?),
         };

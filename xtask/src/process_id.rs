@@ -2,6 +2,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 use rustix::io::Errno;
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
@@ -47,11 +48,29 @@ impl ProcessId {
 
     /// Resident memory in KiB.
     pub(crate) fn resident_kib(self) -> Option<u64> {
+        self.status_kib("VmRSS:")
+    }
+
+    /// The most that its resident memory has ever been, in KiB.
+    pub(crate) fn peak_resident_kib(self) -> Option<u64> {
+        self.status_kib("VmHWM:")
+    }
+
+    fn status_kib(self, name: &str) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         line.trim().strip_suffix("kB")?.trim().parse().ok()
+    }
+
+    /// The seconds of CPU that its threads have used so far, also in the kernel.
+    pub(crate) fn cpu_seconds(self) -> Option<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        let (_, fields) = stat.rsplit_once(") ")?;
+        // Fields 14 and 15; the state, which comes first here, is field 3.
+        let mut fields = fields.split(' ').skip(14 - 3);
+        let mut ticks = || fields.next()?.parse::<u32>().ok();
+        let ticks = f64::from(ticks()?) + f64::from(ticks()?);
+        Some(ticks / clock_ticks_per_second() as f64)
     }
 }
 
@@ -88,6 +107,16 @@ mod tests {
         }
         child.wait().unwrap();
         assert!(!id.is_alive());
+    }
+
+    #[test]
+    fn memory_and_time_of_a_process_are_read() {
+        let own = ProcessId::of(std::process::id()).unwrap();
+        assert!(own.peak_resident_kib() >= own.resident_kib());
+        let before = own.cpu_seconds().unwrap();
+        while own.cpu_seconds().unwrap() <= before {
+            std::hint::spin_loop();
+        }
     }
 
     #[test]

@@ -16,9 +16,6 @@ const SERVERS: [(&str, &str); 3] = [
     ("nats-server", "nats-server"),
 ];
 
-/// The entrance that is installed only where it is asked for.
-const NGINX: &str = "nginx";
-
 /// Where the servers are.
 pub(crate) struct Servers {
     pub(crate) haproxy: PathBuf,
@@ -48,12 +45,12 @@ impl Servers {
     }
 }
 
-/// Finds nginx, and first installs it when it is missing.
-pub(crate) fn nginx() -> Result<PathBuf> {
-    if find(NGINX).is_none() {
-        install(&[NGINX])?;
+/// Finds a program of the Debian package of its name, and first installs it when it may.
+pub(crate) fn find_or_install(program: &str) -> Result<PathBuf> {
+    if find(program).is_none() {
+        install(&[program])?;
     }
-    find(NGINX).context("nginx is still missing after its install")
+    find(program).with_context(|| format!("{program} is still missing after its install"))
 }
 
 fn find(program: &str) -> Option<PathBuf> {

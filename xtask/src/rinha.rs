@@ -8,30 +8,32 @@
 //! ```
 
 mod arrivals;
-mod contest;
+mod audits;
+pub(crate) mod contest;
 mod flips;
-mod k6;
+pub(crate) mod k6;
 mod onlooker;
 mod oracle;
 mod outcome;
-mod processors;
+pub(crate) mod processors;
 mod report;
-mod scenario;
+mod restless;
+pub(crate) mod scenario;
 mod score;
 mod storm;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use self::k6::K6;
 use self::scenario::Scenario;
 use crate::binaries::Profile;
-use crate::chaos::interrupt::Interrupt;
-use crate::chaos::private_stack::check_unused;
 use crate::clock;
+use crate::interrupt::Interrupt;
+use crate::private_stack::check_unused;
 use crate::stack_dir::{StackDir, repository};
 use crate::up::{Engine, LoadBalancer};
 
@@ -44,6 +46,8 @@ enum Play {
     Final,
     /// Our own: two minutes in which both processors change at random.
     Storm,
+    /// Our own: five minutes in which the books are compared every second.
+    Audits,
     /// How soon a processor that fails is left, and taken again once it has recovered.
     Flips,
 }
@@ -54,14 +58,26 @@ pub(crate) struct RinhaOptions {
     #[arg(value_enum)]
     play: Play,
 
-    /// Draws the storm; the same seed draws the same, and each further run takes the next
-    /// [default: by the clock]
+    /// Draws storm and audits; the same seed draws the same, and each further run takes the
+    /// next [default: by the clock]
     #[arg(long)]
     seed: Option<u64>,
 
     /// How often, each time with a stack of its own
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=20))]
     runs: u32,
+
+    /// How long payments are sent in `audits`, in seconds [default: 300]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(20..=86_400))]
+    seconds: Option<u32>,
+
+    /// How long a payment waits for a cheaper processor that fails [default: 60s; of audits 1s]
+    #[arg(long, value_name = "DURATION")]
+    patience: Option<String>,
+
+    /// From which expected latency on a processor is too slow [default: 1200ms; of audits 500ms]
+    #[arg(long, value_name = "DURATION")]
+    max_latency: Option<String>,
 
     /// Kill NATS before the load begins, and leave it dead
     #[arg(long)]
@@ -103,13 +119,18 @@ pub(crate) struct RinhaOptions {
 
 /// Plays it. Returns whether nothing was lost, twice, unasked for, refused or inconsistent.
 pub(crate) fn run(options: &RinhaOptions) -> Result<bool> {
+    if options.seconds.is_some() && options.play != Play::Audits {
+        bail!("--seconds is for audits alone: the others have a length that belongs to them");
+    }
     let folder = folder(options)?;
     check_unused(&folder)?;
     let interrupt = Interrupt::catch()?;
     let k6 = K6::find_or_install()?;
     let sound = match options.play {
         Play::Flips => flips::run(options, &k6, &folder, &interrupt)?,
-        Play::Preview | Play::Final | Play::Storm => play(options, &k6, &folder, &interrupt)?,
+        Play::Preview | Play::Final | Play::Storm | Play::Audits => {
+            play(options, &k6, &folder, &interrupt)?
+        }
     };
     println!("\nreport and logs: {}", folder.display());
     Ok(sound)
@@ -129,21 +150,26 @@ fn play(options: &RinhaOptions, k6: &K6, folder: &Path, interrupt: &Interrupt) -
     let seed = options.seed.unwrap_or_else(clock::unix_seconds);
     let mut runs = Vec::new();
     for number in 0..options.runs {
-        let scenario = scenario(options.play, seed.wrapping_add(number.into()));
+        let seed = seed.wrapping_add(number.into());
+        let scenario = scenario(options, seed);
         let own = if options.runs == 1 {
             folder.to_owned()
         } else {
             println!("\n== run {} of {} ==", number + 1, options.runs);
             folder.join(format!("run-{}", number + 1))
         };
-        if options.play == Play::Storm {
-            println!("Seed {}", seed.wrapping_add(number.into()));
+        if matches!(options.play, Play::Storm | Play::Audits) {
+            println!("Seed {seed}");
         }
         let outcome = contest::run(&scenario, options, k6, &own, interrupt)?;
         discard_data(&own)?;
         let figures = outcome.figures(&scenario);
-        report::print(&scenario, &outcome, &figures);
-        report::print_goals(&scenario, &figures);
+        if options.play == Play::Audits {
+            report::print_audits(&scenario, &outcome, &figures);
+        } else {
+            report::print(&scenario, &outcome, &figures);
+            report::print_goals(&scenario, &figures);
+        }
         runs.push((outcome, figures));
     }
     if runs.len() > 1 {
@@ -154,11 +180,12 @@ fn play(options: &RinhaOptions, k6: &K6, folder: &Path, interrupt: &Interrupt) -
         .all(|(outcome, figures)| outcome.is_sound(figures)))
 }
 
-fn scenario(play: Play, seed: u64) -> Scenario {
-    match play {
+fn scenario(options: &RinhaOptions, seed: u64) -> Scenario {
+    match options.play {
         Play::Preview | Play::Flips => Scenario::preview(),
         Play::Final => Scenario::finals(),
         Play::Storm => storm::storm(seed),
+        Play::Audits => audits::audits(seed, options.seconds.unwrap_or(audits::SECONDS)),
     }
 }
 

@@ -52,6 +52,7 @@ pub(crate) fn run(options: &TestOptions) -> Result<bool> {
         ];
         steps.push(step("clippy", cargo().args(lint))?);
     }
+    steps.extend(check_dependencies()?);
     steps.push(check_haproxy_configuration(&servers)?);
 
     // The end-to-end tests start the programs; what they build should be there by then.
@@ -132,6 +133,19 @@ fn step(name: &str, command: &mut Command) -> Result<Step> {
         took: started.elapsed(),
         passed: status.success(),
     })
+}
+
+/// Licences, duplicates and sources of the dependencies, as `deny.toml` allows them; nothing
+/// when cargo-deny is not installed.
+fn check_dependencies() -> Result<Option<Step>> {
+    let name = "cargo deny";
+    let version = cargo().args(["deny", "--version"]).output();
+    if !version.is_ok_and(|output| output.status.success()) {
+        println!("\n== {name} == skipped: cargo install cargo-deny --locked");
+        return Ok(None);
+    }
+    let check = ["deny", "check", "licenses", "bans", "sources"];
+    Ok(Some(step(name, cargo().args(check))?))
 }
 
 /// Breaks a stack of its own and audits every payment, in a process of its own as well.

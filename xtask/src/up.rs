@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-pub(crate) use self::options::{Engine, Fsync, LoadBalancer, UpOptions, word};
+pub(crate) use self::options::{Engine, Fsync, Intake, LoadBalancer, UpOptions, word};
 use self::stack_plan::plan_stack;
 use crate::binaries::Binaries;
 use crate::clock::Deadline;
@@ -41,9 +41,8 @@ pub(crate) fn run(dir: &StackDir, options: &UpOptions) -> Result<()> {
     if options.engine == Engine::Docker {
         return containers::up::run(dir, options, Image::Build);
     }
-    bring_up(dir, options, || {
-        Binaries::build(options.profile, &dir.binaries())
-    })
+    let binaries = || Binaries::build(options.profile, &dir.binaries());
+    bring_up(dir, options, binaries, |_plan| {})
 }
 
 /// As [`run`], with what was built before: the programs in the stack's folder, or the image.
@@ -51,13 +50,23 @@ pub(crate) fn run_built(dir: &StackDir, options: &UpOptions) -> Result<()> {
     if options.engine == Engine::Docker {
         return containers::up::run(dir, options, Image::Built);
     }
-    bring_up(dir, options, || Binaries::built(&dir.binaries()))
+    run_changed(dir, options, |_plan| {})
+}
+
+/// As [`run_built`], with a plan that is changed before anything starts.
+pub(crate) fn run_changed(
+    dir: &StackDir,
+    options: &UpOptions,
+    change: impl FnOnce(&mut Plan),
+) -> Result<()> {
+    bring_up(dir, options, || Binaries::built(&dir.binaries()), change)
 }
 
 fn bring_up(
     dir: &StackDir,
     options: &UpOptions,
     binaries: impl FnOnce() -> Result<Binaries>,
+    change: impl FnOnce(&mut Plan),
 ) -> Result<()> {
     let lock = dir.lock()?;
     refuse_second_stack(dir)?;
@@ -70,7 +79,8 @@ fn bring_up(
     let binaries = binaries()?;
     // Another process may have taken a port while we built.
     check_ports(options)?;
-    let plan = plan_stack(dir, options, &servers, &binaries)?;
+    let mut plan = plan_stack(dir, options, &servers, &binaries)?;
+    change(&mut plan);
     plan.save(dir)?;
     dir.set_logs_aside()?;
 

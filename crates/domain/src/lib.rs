@@ -26,6 +26,7 @@ mod payment;
 mod processor;
 mod processor_client;
 mod requested_at;
+mod resolution;
 mod store;
 
 pub use correlation_id::{CorrelationId, CorrelationIdError};
@@ -44,4 +45,5 @@ pub use payment::Payment;
 pub use processor::{Fee, FeeError, MAX_PROCESSORS, Processor, ProcessorName, ProcessorNameError};
 pub use processor_client::{GetAnswer, PostAnswer, ProcessorClient};
 pub use requested_at::{RequestedAt, RequestedAtError};
+pub use resolution::{Case, Custody, MAX_RESOLUTIONS, Resolution, Resolutions, Resolve, Verdict};
 pub use store::{Store, StoreFault};

@@ -116,9 +116,9 @@ impl<'a> JsonNumber<'a> {
         // The digits read as one whole number are the value times 10^-shift.
         let mut shift = self.exponent.saturating_sub(fraction_len).saturating_add(2);
         let mut cents: i64 = 0;
-        let mut digits: Vec<u8> = self.whole.iter().chain(self.fraction).copied().collect();
+        let mut digits = self.whole.iter().chain(self.fraction).copied();
         while shift < 0 {
-            match digits.pop() {
+            match digits.next_back() {
                 Some(b'0') => shift = shift.saturating_add(1),
                 _ => return Err(MoneyError::FractionOfACent),
             }
@@ -198,6 +198,20 @@ impl Total {
     pub fn add(&mut self, count: u64, cents: i128) {
         self.count = self.count.saturating_add(count);
         self.cents = self.cents.saturating_add(cents);
+    }
+
+    /// Takes payments away again; nothing, and `None`, if they cannot all have been in it.
+    #[must_use = "none means that books disagree"]
+    pub fn take_away(&mut self, count: u64, cents: i128) -> Option<()> {
+        let left = Self {
+            count: self.count.checked_sub(count)?,
+            cents: self.cents.checked_sub(cents)?,
+        };
+        if left.cents < 0 {
+            return None;
+        }
+        *self = left;
+        Some(())
     }
 
     /// The sum as text with two decimals.
@@ -298,5 +312,15 @@ mod tests {
                 prop_assert!(money.cents() > 0 && money <= Money::MAX);
             }
         }
+    }
+
+    #[test]
+    fn a_total_never_goes_below_nothing() {
+        let mut total = Total::default();
+        total.add(3, 500);
+        assert_eq!(total.take_away(1, 200), Some(()));
+        assert_eq!(total.take_away(3, 100), None);
+        assert_eq!(total.take_away(1, 301), None);
+        assert_eq!((total.count, total.cents), (2, 300));
     }
 }

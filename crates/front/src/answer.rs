@@ -6,10 +6,10 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 
 /// What a client gets back.
-pub(crate) type Answer = Response<Full<Bytes>>;
+pub type Answer = Response<Full<Bytes>>;
 
 /// 202: the payment is kept. There is nothing more to say.
-pub(crate) fn accepted() -> Answer {
+pub fn accepted() -> Answer {
     let mut answer = Answer::default();
     *answer.status_mut() = StatusCode::ACCEPTED;
     answer

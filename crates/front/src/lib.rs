@@ -36,6 +36,7 @@ mod stream;
 mod summary;
 mod window_query;
 
+pub use answer::{Answer, accepted};
 pub use app::{App, AppSettings};
 pub use config::{Config, DispatchOption, IntakeOption, one_line};
 pub use duration_text::DurationTextError;

@@ -14,6 +14,8 @@ local PROCESSORS = '{0}:processors'   -- hash: processor:quarter of every roll-u
 local HOURS = '{0}:hours'             -- sorted set: processor:hour of every roll-up of seconds
 local REJECTIONS = '{0}:rejections'   -- sorted set: rejected ids by the time of that
 local HORIZON = '{0}:horizon'         -- the oldest exact instant, a whole hour
+local HORIZON_MOVED = '{0}:horizon-moved' -- when it last followed a leap of the clock
+local RESOLUTIONS = '{0}:resolutions' -- list: what operators decided, oldest first
 
 local HOUR = 3600000000
 
@@ -354,6 +356,77 @@ local function adopt(keys, args)
   return { 'adopted', epoch }
 end
 
+-- Whether an entry is as an operator saw it, and its holder has not been heard of since and
+-- is silent. Seen are: owner, moves, holder, epoch, beat; then lapse in µs.
+local function abandoned(entry, record, seen, at)
+  local owner, _, moves = read_entry(entry)
+  local current = redis.call('HMGET', record, 'holder', 'epoch', 'beat')
+  return owner == seen[1] and moves == seen[2] and (current[1] or '') == seen[3]
+    and (current[2] or '') == seen[4] and (current[3] or '0') == seen[5]
+    and lapsed(record, at, seen[6])
+end
+
+-- A resolution is `at|id|cents|processor|requestedAt|fee|by`; without the two in the middle
+-- the processor does not hold the payment.
+local function note_resolution(at, resolution, limit)
+  redis.call('RPUSH', RESOLUTIONS, at .. '|' .. resolution)
+  redis.call('LTRIM', RESOLUTIONS, '-' .. limit, -1)
+end
+
+-- An operator vouches that the processor which an entry names holds the payment.
+-- keys: those of settle, then owner's record
+-- args: those of settle, then what was seen, the resolution, and how many are kept
+local function resolve_held(keys, args)
+  local id, at = args[1], now()
+  check_id(id)
+  check_digits(args[17], 'lapse')
+  check_digits(args[19], 'the limit')
+  local entry = redis.call('HGET', keys[1], id)
+  if not entry then
+    local settled = redis.call('HGET', keys[2], id)
+    local same = settled and string.match(settled, '^[^:]+') == args[2]
+    return { same and 'known' or 'gone' }
+  end
+  local _, processor = read_entry(entry)
+  if processor == '' then return { 'unnamed' } end
+  local seen = { unpack(args, 12, 17) }
+  if processor ~= args[2] or not abandoned(entry, keys[7], seen, at) then
+    return { 'changed' }
+  end
+  local reply = settle({ unpack(keys, 1, 6) }, { unpack(args, 1, 11) })
+  if not reply.err then note_resolution(at, args[18], args[19]) end
+  return reply
+end
+
+-- An operator vouches that the processor which an entry names will never take the payment.
+-- The owner gets a new epoch under a holder that does not live: whoever held it is fenced,
+-- and whoever comes next adopts it at once.
+-- keys: open, owner's record, owners, epoch
+-- args: id, processor, what was seen, the resolution, and how many are kept
+local function resolve_not_held(keys, args)
+  local id, at = args[1], now()
+  check_id(id)
+  check_digits(args[4], 'moves')
+  check_digits(args[8], 'lapse')
+  check_digits(args[10], 'the limit')
+  local entry = redis.call('HGET', keys[1], id)
+  if not entry then return { 'gone' } end
+  local owner, processor, moves, cents, accepted_at = read_entry(entry)
+  local more = string.format('%.0f', tonumber(args[4]) + 1)
+  if processor == '' then
+    return { owner == args[3] and moves == more and 'released' or 'unnamed' }
+  end
+  if processor ~= args[2] or not abandoned(entry, keys[2], { unpack(args, 3, 8) }, at) then
+    return { 'changed' }
+  end
+  local epoch = string.format('%.0f', redis.call('INCR', keys[4]))
+  redis.call('HSET', keys[2], 'holder', 'feeway-ctl', 'epoch', epoch, 'beat', '0')
+  redis.call('SADD', keys[3], owner)
+  redis.call('HSET', keys[1], id, write_entry(owner, '', more, cents, accepted_at))
+  note_resolution(at, args[9], args[10])
+  return { 'released' }
+end
+
 -- keys: owners, owner's record, owner's queue; args: owner, holder, epoch
 local function discharge(keys, args)
   if redis.call('ZCARD', keys[3]) > 0 then return { 'kept' } end
@@ -497,30 +570,42 @@ local function forget_hour(name, hour, steps)
   return steps - forgotten - 1
 end
 
+-- Where the horizon goes from where it is. It follows this server's clock; but one that
+-- leaps far ahead may be wrong, and a horizon never goes back. So a leap is followed by an
+-- hour at a time, so far apart that somebody can look before much is closed.
+local function next_horizon(closed, target, at, leap, pace)
+  if target <= closed then return closed end
+  if closed == 0 or target - closed <= leap then return target end
+  local passed = tonumber(at) - tonumber(redis.call('GET', HORIZON_MOVED) or '0')
+  if passed >= 0 and passed < pace then return closed end
+  redis.call('SET', HORIZON_MOVED, at)
+  return closed + HOUR
+end
+
 -- Closes the hours that are older than the retention: from then on nothing is counted
 -- there. What they hold of single payments goes a day later. Each call takes a bounded
--- number of steps, of about 2 µs.
--- keys: horizon; args: retention in µs, grace in µs, steps
+-- number of steps, of about 2 µs. Also replies by how much the horizon is behind the clock.
+-- keys: horizon; args: retention in µs, grace in µs, steps, leap in µs, pace in µs
 local function retire(keys, args)
-  for at = 1, 3 do check_digits(args[at], 'an argument') end
-  local oldest, steps = tonumber(now()) - tonumber(args[1]), tonumber(args[3])
-  local horizon = math.max(math.floor(oldest / HOUR) * HOUR, 0)
+  for at = 1, 5 do check_digits(args[at], 'an argument') end
+  local at, steps = now(), tonumber(args[3])
+  local oldest = tonumber(at) - tonumber(args[1])
+  local target = math.max(math.floor(oldest / HOUR) * HOUR, 0)
   local closed = tonumber(redis.call('GET', keys[1]) or '0')
-  if horizon > closed then
-    redis.call('SET', keys[1], string.format('%.0f', horizon))
-  else
-    horizon = closed
-  end
+  local horizon = next_horizon(closed, target, at, tonumber(args[4]), tonumber(args[5]))
+  if horizon > closed then redis.call('SET', keys[1], string.format('%.0f', horizon)) end
+  local behind = string.format('%.0f', math.max(target - horizon, 0))
+  oldest = math.min(oldest, horizon + HOUR)
   local rejected = redis.call('ZRANGEBYSCORE', REJECTIONS, '-inf', oldest, 'LIMIT', 0, steps)
   if #rejected > 0 then redis.call('ZREM', REJECTIONS, unpack(rejected)) end
   steps = steps - #rejected
   local last = math.floor((horizon - tonumber(args[2])) / HOUR) - 1
   while steps > 0 do
     local next = redis.call('ZRANGEBYSCORE', HOURS, '-inf', last, 'WITHSCORES', 'LIMIT', 0, 1)
-    if not next[1] then return { 'done' } end
+    if not next[1] then return { 'done', behind } end
     steps = forget_hour(next[1], tonumber(next[2]), steps)
   end
-  return { 'more' }
+  return { 'more', behind }
 end
 
 -- keys: open
@@ -536,7 +621,8 @@ local function purge(keys, _)
       if kinds[string.match(key, '^{0}:(%l+):')] then redis.call('UNLINK', key) end
     end
   until cursor == '0'
-  redis.call('UNLINK', CONFLICTS, CONFLICTED, PROCESSORS, HOURS, REJECTIONS, HORIZON)
+  redis.call('UNLINK', CONFLICTS, CONFLICTED, PROCESSORS, HOURS, REJECTIONS, HORIZON,
+    HORIZON_MOVED)
   return { 'purged' }
 end
 
@@ -613,6 +699,8 @@ register('beat', beat)
 register('resign', resign)
 register('adopt', adopt)
 register('discharge', discharge)
+register('resolve_held', resolve_held)
+register('resolve_not_held', resolve_not_held)
 register('retire', retire)
 register('purge', purge)
 register('restore_entry', restore_entry)

@@ -9,6 +9,15 @@ use crate::roll_up::HOUR_MICROS;
 /// How much longer than the retention the id of a settled payment is known.
 pub(crate) const GRACE: Duration = Duration::from_secs(24 * 3_600);
 
+/// When the horizon would move further than this at once, it is not time that has passed:
+/// Redis's clock has leapt, or the whole stack has rested for long.
+pub(crate) const LEAP: Duration = Duration::from_secs(24 * 3_600);
+
+/// Then it moves by an hour at a time, so far apart. A clock that is a year ahead for ten
+/// minutes closes ten hours too many, instead of everything for good; a stack that rested
+/// for a month has caught up after half a day.
+pub(crate) const LEAP_PACE: Duration = Duration::from_secs(60);
+
 /// The oldest exact instant, in microseconds: a whole hour. What is older counts in whole
 /// hours and days, to which nothing is added any longer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +27,24 @@ impl Horizon {
     /// The horizon when single payments since this instant are to be kept.
     pub(crate) fn since(micros: i64) -> Self {
         Self((micros - micros.rem_euclid(HOUR_MICROS)).max(0))
+    }
+
+    /// Where it goes from here at `now`, when it last followed a leap at `moved`: as far as
+    /// time has passed, or a step of a leap. Tells whether it was a step.
+    pub(crate) fn next(self, target: Self, now: i64, moved: Option<i64>) -> (Self, bool) {
+        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        if target <= self {
+            return (self, false);
+        }
+        if self.0 == 0 || target.0 - self.0 <= micros(LEAP) {
+            return (target, false);
+        }
+        let too_soon = moved.is_some_and(|moved| (0..micros(LEAP_PACE)).contains(&(now - moved)));
+        if too_soon {
+            (self, false)
+        } else {
+            (Self(self.0 + HOUR_MICROS), true)
+        }
     }
 
     /// Reads what Redis has; where nothing was ever retired, everything is exact.

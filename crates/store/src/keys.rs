@@ -1,5 +1,7 @@
 //! The names of all keys. Every key of payments carries the shard tag `{0}`.
 
+use std::fmt::{self, Display};
+
 use feeway_domain::{CorrelationId, Incarnation, ProcessorName};
 
 use crate::roll_up::Unit;
@@ -17,25 +19,26 @@ pub(crate) const CONFLICTED: &str = "{0}:conflicted";
 pub(crate) const REJECTIONS: &str = "{0}:rejections";
 /// The oldest exact instant, in microseconds; a whole hour.
 pub(crate) const HORIZON: &str = "{0}:horizon";
+/// What operators decided.
+pub(crate) const RESOLUTIONS: &str = "{0}:resolutions";
 pub(crate) const LEASE: &str = "feeway:lease:health";
 
 pub(crate) fn owner(incarnation: &Incarnation) -> String {
-    format!("{{0}}:owner:{incarnation}")
+    format!("{}", shown::owner(incarnation))
 }
 
 pub(crate) fn queue(incarnation: &Incarnation) -> String {
-    format!("{{0}}:queue:{incarnation}")
+    format!("{}", shown::queue(incarnation))
 }
 
 /// Settled payments lie in 65 536 small hashes, by the first two bytes of their id, so
 /// that Redis packs each: 512 to a hash are 33 million payments.
 pub(crate) fn settled(id: CorrelationId) -> String {
-    let [high, low, ..] = id.as_bytes();
-    format!("{{0}}:settled:{high:02x}{low:02x}")
+    format!("{}", shown::settled(id))
 }
 
 pub(crate) fn rejected(id: CorrelationId) -> String {
-    format!("{{0}}:rejected:{id}")
+    format!("{}", shown::rejected(id))
 }
 
 pub(crate) fn ledger(hour: i64) -> String {
@@ -49,4 +52,29 @@ pub(crate) fn sum(processor: &ProcessorName, unit: Unit, period: i64) -> String 
 
 pub(crate) fn health(processor: &ProcessorName) -> String {
     format!("feeway:health:{processor}")
+}
+
+/// The names that every intake writes, to be written where they are needed instead of into
+/// a string first.
+pub(crate) mod shown {
+    use super::{CorrelationId, Display, Incarnation, fmt};
+
+    pub(crate) fn owner(incarnation: &Incarnation) -> impl Display {
+        fmt::from_fn(move |f| write!(f, "{{0}}:owner:{incarnation}"))
+    }
+
+    pub(crate) fn queue(incarnation: &Incarnation) -> impl Display {
+        fmt::from_fn(move |f| write!(f, "{{0}}:queue:{incarnation}"))
+    }
+
+    pub(crate) fn settled(id: CorrelationId) -> impl Display {
+        fmt::from_fn(move |f| {
+            let [high, low, ..] = id.as_bytes();
+            write!(f, "{{0}}:settled:{high:02x}{low:02x}")
+        })
+    }
+
+    pub(crate) fn rejected(id: CorrelationId) -> impl Display {
+        fmt::from_fn(move |f| write!(f, "{{0}}:rejected:{id}"))
+    }
 }

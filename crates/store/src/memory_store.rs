@@ -2,14 +2,16 @@
 
 mod books;
 mod journal;
+mod resolution;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use feeway_domain::{
     Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, JournalTime, LedgerFault, Listed,
-    Listing, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle,
-    Settlement, Store, StoreFault, Summary, Window,
+    Listing, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Resolution, Retire,
+    Settle, Settlement, Store, StoreFault, Summary, Window,
 };
 use tokio::time::Instant;
 
@@ -39,6 +41,8 @@ pub struct MemorySnapshot(State);
 struct State {
     journal: Journal,
     books: Books,
+    /// Oldest first.
+    resolutions: VecDeque<Resolution>,
 }
 
 /// A write that a [`MemoryStore`] acknowledged, for [`MemoryStore::replay`].
@@ -287,7 +291,7 @@ impl Store for MemoryStore {
     async fn retire(&self) -> Result<Retire, StoreFault> {
         let now = self.now();
         let mut state = self.state();
-        state.books.retire(now.micros() - self.retention_micros());
+        state.books.retire(now.micros(), self.retention_micros());
         state.journal.retire(now);
         Ok(Retire::Done)
     }

@@ -1,7 +1,8 @@
 //! The texts that Redis keeps for each payment, and how they are read.
 
 use feeway_domain::{
-    CorrelationId, Entry, Fee, Incarnation, JournalTime, Money, Payment, ProcessorName, RequestedAt,
+    CorrelationId, Entry, Fee, Incarnation, JournalTime, Money, Payment, ProcessorName,
+    RequestedAt, Resolution, Verdict,
 };
 
 /// `owner|processor|moves|cents|acceptedAt`; the processor may be empty.
@@ -53,8 +54,7 @@ pub(crate) fn read_settled(text: &[u8]) -> Option<Settled> {
 
 /// Reads what a processor holds from `first|record|record…`, where the first has no record.
 pub(crate) fn read_other(text: &[u8], processor: &ProcessorName) -> Option<Settled> {
-    let mut others = text.split(|&byte| byte == b'|').skip(1);
-    others.find_map(|record| read_settled(record).filter(|settled| settled.processor == *processor))
+    read_others(text).find(|settled| settled.processor == *processor)
 }
 
 /// A rejected payment.
@@ -75,6 +75,49 @@ pub(crate) fn read_rejected(text: &[u8]) -> Option<Rejected> {
     })
 }
 
+/// `id|cents|processor|requestedAt|fee|by`, the two before the last empty when it is not
+/// held; Redis puts the time in front.
+pub(crate) fn write_resolution(
+    payment: &Payment,
+    named: &ProcessorName,
+    verdict: &Verdict,
+    by: &str,
+) -> String {
+    let (id, cents) = (payment.id, payment.amount.cents());
+    let what = match verdict {
+        Verdict::Held { requested_at, fee } => {
+            format!("{}|{}", requested_at.micros(), fee.millionths())
+        }
+        Verdict::NotHeld => "|".to_owned(),
+    };
+    format!("{id}|{cents}|{named}|{what}|{by}")
+}
+
+/// Reads `at|id|cents|processor|requestedAt|fee|by`.
+pub(crate) fn read_resolution(text: &[u8]) -> Option<Resolution> {
+    let mut parts = std::str::from_utf8(text).ok()?.splitn(7, '|');
+    let at = JournalTime::from_micros(parts.next()?.parse().ok()?);
+    let id = parts.next()?.parse().ok()?;
+    let amount = cents(parts.next()?)?;
+    let processor = parts.next()?.parse().ok()?;
+    let verdict = match (parts.next()?, parts.next()?) {
+        ("", "") => Verdict::NotHeld,
+        (requested_at, fee) => Verdict::Held {
+            requested_at: RequestedAt::from_micros(requested_at.parse().ok()?)?,
+            fee: Fee::from_millionths(fee.parse().ok()?)?,
+        },
+    };
+    let by = parts.next()?.to_owned();
+    Some(Resolution {
+        at,
+        id,
+        amount,
+        processor,
+        verdict,
+        by,
+    })
+}
+
 /// A member of the ledger: 16 bytes of id, then `processor:cents`.
 pub(crate) fn write_ledger_member(
     id: CorrelationId,
@@ -84,6 +127,12 @@ pub(crate) fn write_ledger_member(
     let mut member = id.as_bytes().to_vec();
     member.extend_from_slice(format!("{processor}:{}", amount.cents()).as_bytes());
     member
+}
+
+/// Reads every record of `first|record|record…` but the first, which has none.
+pub(crate) fn read_others(text: &[u8]) -> impl Iterator<Item = Settled> {
+    let others = text.split(|&byte| byte == b'|').skip(1);
+    others.filter_map(read_settled)
 }
 
 /// Reads a member of the ledger: 16 bytes of id, then `processor:cents`.

@@ -1,6 +1,6 @@
 //! The store in Redis, through two pools of connections.
 
-mod command;
+pub(crate) mod command;
 mod config;
 mod connection;
 mod lease;
@@ -9,6 +9,7 @@ mod listing;
 mod look_up;
 mod recent;
 mod reply;
+mod resolution;
 mod standing;
 mod summary;
 
@@ -352,7 +353,14 @@ impl Store for RedisStore {
     async fn retire(&self) -> Result<Retire, StoreFault> {
         let retire = command::retire(self.inner.retention, GRACE, RETIRE_STEPS);
         self.write(retire, |reply| match reply.word() {
-            "done" => Ok((Retire::Done, None)),
+            "done" => {
+                let behind_micros: u64 = reply.parsed(1)?;
+                if behind_micros > 0 {
+                    let behind_hours = behind_micros / 3_600_000_000;
+                    error!(behind_hours, "the clock of redis has leapt: check it; the books close an hour a minute until they are up with it");
+                }
+                Ok((Retire::Done, None))
+            }
             "more" => Ok((Retire::More, None)),
             _ => reply.unreadable(),
         })

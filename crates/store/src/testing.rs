@@ -7,7 +7,16 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use feeway_domain::{Hold, Payment, ProcessorName};
+use redis::Cmd;
+
 use crate::RedisUrl;
+use crate::redis_store::command;
+
+/// The command that an intake sends to Redis, for a bench to write and count.
+pub fn accept_command(hold: &Hold, payment: &Payment, processor: &ProcessorName) -> Cmd {
+    command::accept(hold, payment, Some(processor), u64::MAX)
+}
 
 /// How it keeps what it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,6 +22,16 @@ pub(crate) struct Slice {
 pub(crate) struct Edge {
     pub(crate) first: i64,
     pub(crate) last: i64,
+    pub(crate) counts: Counts,
+}
+
+/// What single payments are to the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counts {
+    /// They lie in it, and no slice has them.
+    In,
+    /// They lie outside, in a second that a slice counts whole.
+    Out,
 }
 
 impl Edge {
@@ -33,8 +43,10 @@ impl Edge {
 
 /// A window taken apart: every instant of it lies in exactly one part.
 ///
-/// However long the window, there are at most two edges and four slices; whole days are
-/// one range, because only the ledger knows in which quarters it has any.
+/// The ends are moved to the nearest whole second, and an edge puts right what that changed,
+/// so that single payments are read for half a second at most at either end. However long
+/// the window, there are at most two edges and four slices; whole days are one range,
+/// because only the ledger knows in which quarters it has any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) edges: Vec<Edge>,
@@ -52,7 +64,7 @@ impl Plan {
         let end = window
             .to()
             .map_or((last_day + 1) * DAY_MICROS, |to| to.micros() + 1);
-        let (seconds, edges) = inner(first..end, SECOND_MICROS);
+        let (seconds, edges) = nearest_seconds(first..end);
         let (hours, rest) = inner(seconds, HOUR_SECONDS);
         let mut slices = Vec::new();
         for (hour, numbers) in pieces(rest, HOUR_SECONDS) {
@@ -72,12 +84,6 @@ impl Plan {
                 numbers: before + hours.start..before + hours.end,
             });
         }
-        let edges = pieces(edges, SECOND_MICROS)
-            .map(|(second, micros)| Edge {
-                first: second * SECOND_MICROS + micros.start,
-                last: second * SECOND_MICROS + micros.end - 1,
-            })
-            .collect();
         Self {
             edges,
             slices,
@@ -107,6 +113,38 @@ fn pieces(ranges: Vec<Range<i64>>, size: i64) -> impl Iterator<Item = (i64, Rang
     ranges
         .into_iter()
         .flat_map(move |range| by_period(range, size))
+}
+
+/// The whole seconds that are nearest to a range of microseconds, and what has to be put right
+/// at its ends. A range without any is all edges.
+fn nearest_seconds(range: Range<i64>) -> (Range<i64>, Vec<Edge>) {
+    let nearest = |micros: i64| (micros + SECOND_MICROS / 2) / SECOND_MICROS;
+    let seconds = nearest(range.start)..nearest(range.end);
+    if seconds.is_empty() {
+        let parts = by_period(range, SECOND_MICROS)
+            .into_iter()
+            .map(|(second, micros)| {
+                let start = second * SECOND_MICROS;
+                edge(start + micros.start..start + micros.end, Counts::In)
+            });
+        return (seconds, parts.flatten().collect());
+    }
+    let (start, end) = (seconds.start * SECOND_MICROS, seconds.end * SECOND_MICROS);
+    let edges = [
+        edge(range.start..start, Counts::In),
+        edge(start..range.start, Counts::Out),
+        edge(end..range.end, Counts::In),
+        edge(range.end..end, Counts::Out),
+    ];
+    (seconds, edges.into_iter().flatten().collect())
+}
+
+fn edge(micros: Range<i64>, counts: Counts) -> Option<Edge> {
+    (!micros.is_empty()).then(|| Edge {
+        first: micros.start,
+        last: micros.end - 1,
+        counts,
+    })
 }
 
 /// The whole larger units inside a range of smaller ones, and what is left at both ends.

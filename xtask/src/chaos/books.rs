@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::client::{Answer, Client, request};
 use super::simulators::Simulator;
+use crate::http_client::{Answer, Client, request};
 use crate::readiness::Address;
 
 /// How many connections ask for payments one by one.

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rustix::process::Signal;
 
-use super::interrupt::Interrupt;
-use super::private_stack::PrivateStack;
 use super::schedule::{Action, Step};
 use super::simulators::Simulator;
+use crate::interrupt::Interrupt;
+use crate::private_stack::PrivateStack;
 use crate::process_id::ProcessId;
 
 const LONGEST_NAP: Duration = Duration::from_millis(100);

@@ -67,7 +67,7 @@ pub(super) fn run(trial: &Trial) -> Result<Acted> {
         sightings: register.sightings(),
         done,
         measured,
-        failures: Vec::new(),
+        ..Acted::default()
     })
 }
 

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::client::{Answer, Client, request};
 use super::register::{Register, Setback};
 use super::traffic::{Ticket, Traffic};
 use crate::clock::{self, Deadline};
+use crate::http_client::{Answer, Client, request};
 use crate::readiness::Address;
 
 /// Each client has two kept connections, the second one for posts of the same moment.

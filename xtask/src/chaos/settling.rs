@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::books::{Feeway, Station, inside, stations};
-use super::interrupt::Interrupt;
 use super::simulators::Simulator;
 use crate::clock::{self, Deadline};
+use crate::interrupt::Interrupt;
 use crate::readiness::Address;
 
 /// From the end of the last fault until everything is settled: three of the minutes in which

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::client::{Answer, Client, request};
 use crate::clock::Deadline;
 use crate::down;
+use crate::http_client::{Answer, Client, request};
 use crate::process_id::ProcessId;
 use crate::readiness::Address;
 

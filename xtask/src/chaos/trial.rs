@@ -11,16 +11,17 @@ use super::ChaosOptions;
 use super::audit::{Audit, Posted, audit};
 use super::books::{Book, Feeway, dump};
 use super::faults::Done;
-use super::interrupt::Interrupt;
-use super::private_stack::{PrivateStack, check_unused};
 use super::register::Sightings;
+use super::sabotage::Sabotage;
 use super::settling::await_settled;
 use super::simulators::{PROCESSORS, Simulator};
 use super::takeovers::{Takeover, read_log, takeovers};
 use super::traffic::Traffic;
 use super::windows;
 use crate::binaries::Binaries;
+use crate::interrupt::Interrupt;
 use crate::ports::visible_ports;
+use crate::private_stack::{PrivateStack, check_unused};
 use crate::readiness::Address;
 use crate::stack_dir::{StackDir, repository};
 use crate::up::{Fsync, word};
@@ -50,6 +51,8 @@ pub(super) struct Acted {
     pub(super) measured: Vec<String>,
     /// What the scenario itself finds wrong.
     pub(super) failures: Vec<String>,
+    /// What the scenario did that the audit is to find.
+    pub(super) sabotage: Option<Sabotage>,
 }
 
 /// What is found in the end.
@@ -131,7 +134,8 @@ impl Trial {
         let posted = self.posted(&acted.sightings);
         let ids: Vec<&str> = posted.iter().map(|payment| &*payment.id).collect();
         println!("Waiting until nothing is open …");
-        let accepted = acted.sightings.accepted();
+        let gone = u64::from(acted.sabotage.is_some());
+        let accepted = acted.sightings.accepted() - gone;
         let settled = await_settled(
             &self.entrance,
             &self.simulators,
@@ -160,6 +164,11 @@ impl Trial {
     pub(super) fn dumps(&self) -> Result<Vec<(&'static str, Book)>> {
         let simulators = self.simulators.iter();
         simulators.map(|s| Ok((s.name, dump(s)?))).collect()
+    }
+
+    /// The dearest processor: a healthy stack sends it nothing.
+    pub(super) fn last_processor(&self) -> Result<&Simulator> {
+        self.simulators.last().context("there is no processor")
     }
 
     /// The takeovers that the fronts' logs tell of.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::chaos::client::{Client, request};
+use crate::http_client::{Client, request};
 use crate::readiness::Address;
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);

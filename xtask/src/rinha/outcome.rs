@@ -29,6 +29,9 @@ pub(super) struct Figures {
     pub(super) lost: u64,
     pub(super) too_many: u64,
     pub(super) inconsistencies: u64,
+    /// Nearly every audit and payment that the scenario asks for was made: otherwise what was
+    /// found says little.
+    pub(super) complete: bool,
     /// Of what all payments on the cheapest would have earned.
     pub(super) share_of_best: Share,
     pub(super) on_default: Share,
@@ -39,9 +42,20 @@ pub(super) struct Figures {
     pub(super) share_of_onlooker: Share,
 }
 
+/// How many percent of the audits, and of the payments of an even load, are to be made.
+const COMPLETE_PERCENT: u64 = 95;
+
 impl Outcome {
+    fn is_complete(&self, scenario: &Scenario) -> bool {
+        let enough = |made: u64, planned: u64| made * 100 >= planned * COMPLETE_PERCENT;
+        enough(self.counted.audits, scenario.audits())
+            && scenario
+                .payments()
+                .is_none_or(|planned| enough(self.asked(), planned))
+    }
+
     /// What users asked to be paid, whether or not they were told it would be.
-    fn asked(&self) -> u64 {
+    pub(super) fn asked(&self) -> u64 {
         self.counted.accepted + self.counted.failed
     }
 
@@ -70,6 +84,7 @@ impl Outcome {
             lost: counted.accepted.saturating_sub(settled),
             too_many: settled.saturating_sub(self.asked()),
             inconsistencies,
+            complete: self.is_complete(scenario),
             share_of_best: profit.share(profit_of([self.asked(), 0])),
             on_default: Share::of_counts(self.held[0], self.asked()),
             share_of_oracle: profit.share(oracle.profit(scenario)),
@@ -80,9 +95,11 @@ impl Outcome {
         }
     }
 
-    /// Nothing lost, nothing twice, nothing unasked for, every answer as promised.
+    /// Nothing lost, nothing twice, nothing unasked for, every answer as promised, and all of
+    /// it looked at.
     pub(super) fn is_sound(&self, figures: &Figures) -> bool {
-        self.twice == 0
+        figures.complete
+            && self.twice == 0
             && self.counted.failed == 0
             && self.counted.wrong_amounts == 0
             && figures.lost == 0

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::scenario::{PROCESSORS, Setting};
-use crate::chaos::client::{Answer, Client, request};
-use crate::chaos::private_stack::PrivateStack;
+use crate::http_client::{Answer, Client, request};
+use crate::private_stack::PrivateStack;
 use crate::readiness::Address;
 
 /// What a simulator's administration asks for.
@@ -19,7 +19,7 @@ pub(super) const TOKEN: &str = "123";
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A simulated processor.
-pub(super) struct Processor {
+pub(crate) struct Processor {
     name: &'static str,
     address: SocketAddr,
 }
@@ -27,18 +27,18 @@ pub(super) struct Processor {
 /// What it says of its present work.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Stats {
-    pub(super) payments: u64,
-    pub(super) working: u64,
-    pub(super) queued: u64,
-    pub(super) per_second: Vec<Second>,
+pub(crate) struct Stats {
+    pub(crate) payments: u64,
+    pub(crate) working: u64,
+    pub(crate) queued: u64,
+    pub(crate) per_second: Vec<Second>,
 }
 
 /// The POSTs that came to it in one second since 1970.
 #[derive(Clone, Copy, Debug, Deserialize)]
-pub(super) struct Second {
-    pub(super) second: i64,
-    pub(super) posts: u64,
+pub(crate) struct Second {
+    pub(crate) second: i64,
+    pub(crate) posts: u64,
 }
 
 #[derive(Deserialize)]
@@ -50,7 +50,7 @@ struct DumpLine {
 
 impl Processor {
     /// The processors of a stack, in the order of fees.
-    pub(super) fn all(stack: &PrivateStack) -> Result<Vec<Self>> {
+    pub(crate) fn all(stack: &PrivateStack) -> Result<Vec<Self>> {
         let find = |name: &'static str| match stack.address(&format!("simulator-{name}"))? {
             Address::Tcp(address) => Ok(Self { name, address }),
             Address::Unix(path) => bail!("{name} listens at {}", path.display()),
@@ -58,12 +58,16 @@ impl Processor {
         PROCESSORS.into_iter().map(find).collect()
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(super) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Sets the delay first, so that a processor which recovers is not slow for a moment.
-    pub(super) fn set(&self, setting: Setting) -> Result<()> {
+    pub(crate) fn set(&self, setting: Setting) -> Result<()> {
         let delay = format!(r#"{{"delay":{}}}"#, setting.delay_ms);
         self.ask("PUT", "/admin/configurations/delay", &delay)?;
         let failure = format!(r#"{{"failure":{}}}"#, setting.failing);
@@ -71,7 +75,7 @@ impl Processor {
         Ok(())
     }
 
-    pub(super) fn stats(&self) -> Result<Stats> {
+    pub(crate) fn stats(&self) -> Result<Stats> {
         let answer = self.ask("GET", "/admin/stats", "")?;
         Ok(serde_json::from_slice(&answer.body)?)
     }

@@ -1,14 +1,19 @@
 //! Prints what came of runs.
 
+use std::time::Duration;
+
 use super::k6::Times;
 use super::outcome::{Figures, Outcome};
 use super::scenario::{PROCESSORS, Scenario};
 use super::score::Share;
 
+fn row(label: &str, text: impl std::fmt::Display) {
+    println!("{label:22} {text}");
+}
+
 /// Prints one run in full.
 pub(super) fn print(scenario: &Scenario, outcome: &Outcome, figures: &Figures) {
     let counted = &outcome.counted;
-    let row = |label: &str, text: String| println!("{label:22} {text}");
     println!();
     if figures.too_many > 0 {
         let more = figures.too_many;
@@ -46,8 +51,8 @@ pub(super) fn print(scenario: &Scenario, outcome: &Outcome, figures: &Figures) {
     row("  payments alone", times(counted.payments));
     row("accepted", counted.accepted.to_string());
     row("failed requests", counted.failed.to_string());
-    row("lost", figures.lost.to_string());
-    row("twice", outcome.twice.to_string());
+    row("lost", figures.lost);
+    row("twice", outcome.twice);
     row("wrong amounts", counted.wrong_amounts.to_string());
     let kind = match scenario.audit {
         Some(audit) if audit.lasting_only => "for longer than a moment",
@@ -65,13 +70,71 @@ pub(super) fn print(scenario: &Scenario, outcome: &Outcome, figures: &Figures) {
         ),
     );
     if let Some(settled_after) = outcome.settled_after {
-        row(
-            "settled after the load",
-            format!("{:.1} s", settled_after.as_secs_f64()),
-        );
+        print_settled_after(settled_after);
     } else {
         row("summary at the end", format!("{:?}", counted.summed));
     }
+    print_complete(scenario, outcome, figures);
+}
+
+/// Prints what matters of a run whose only purpose is to compare the books.
+pub(super) fn print_audits(scenario: &Scenario, outcome: &Outcome, figures: &Figures) {
+    let counted = &outcome.counted;
+    println!();
+    row(
+        "audits made",
+        format!("{} of {}", counted.audits, scenario.audits()),
+    );
+    row(
+        "audits differing",
+        format!(
+            "{} ({} still did 200 ms later, {} were slow)",
+            counted.audits_differing, counted.audits_still_differing, counted.audits_slow
+        ),
+    );
+    row("lost", figures.lost);
+    row("not asked for", figures.too_many);
+    row("failed requests", counted.failed);
+    row("twice", outcome.twice);
+    row("wrong amounts", counted.wrong_amounts);
+    row("accepted", counted.accepted);
+    for (place, name) in PROCESSORS.into_iter().enumerate() {
+        let (held, audited) = (outcome.held[place], counted.audited[place]);
+        row(
+            name,
+            format!("{held} ({audited} in the windows of all audits)"),
+        );
+    }
+    row("p99 of payments", times(counted.payments));
+    if let Some(settled_after) = outcome.settled_after {
+        print_settled_after(settled_after);
+    }
+    print_complete(scenario, outcome, figures);
+    let sound = outcome.is_sound(figures);
+    row("verdict", if sound { "passed" } else { "FAILED" });
+}
+
+fn print_settled_after(settled_after: Duration) {
+    let seconds = settled_after.as_secs_f64();
+    row("settled after the load", format!("{seconds:.1} s"));
+}
+
+fn print_complete(scenario: &Scenario, outcome: &Outcome, figures: &Figures) {
+    if figures.complete {
+        return;
+    }
+    let payments = match scenario.payments() {
+        Some(planned) => format!(", {} of {planned} payments", outcome.asked()),
+        None => String::new(),
+    };
+    row(
+        "INCOMPLETE",
+        format!(
+            "only {} of {} audits were made{payments}",
+            outcome.counted.audits,
+            scenario.audits()
+        ),
+    );
 }
 
 fn times(times: Times) -> String {

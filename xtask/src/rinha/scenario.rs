@@ -11,13 +11,13 @@ pub(super) const PROCESSORS: [&str; 2] = ["default", "fallback"];
 
 /// What a processor is set to for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Setting {
+pub(crate) struct Setting {
     pub(super) delay_ms: u32,
     pub(super) failing: bool,
 }
 
 /// It works, and takes so long.
-pub(super) const fn works(delay_ms: u32) -> Setting {
+pub(crate) const fn works(delay_ms: u32) -> Setting {
     Setting {
         delay_ms,
         failing: false,
@@ -25,7 +25,7 @@ pub(super) const fn works(delay_ms: u32) -> Setting {
 }
 
 /// It fails, and takes so long to do it.
-pub(super) const fn fails(delay_ms: u32) -> Setting {
+pub(crate) const fn fails(delay_ms: u32) -> Setting {
     Setting {
         delay_ms,
         failing: true,
@@ -80,6 +80,10 @@ pub(super) struct Scenario {
     pub(super) stages: Vec<Stage>,
     /// How long after the users' end payments may still settle without being lost.
     pub(super) settle_for: Duration,
+    /// The stack's patience and longest latency, where the product's own do not show what the
+    /// scenario is about.
+    pub(super) patience: Option<&'static str>,
+    pub(super) max_latency: Option<&'static str>,
 }
 
 /// A summary or an answer that takes longer counts as none.
@@ -112,6 +116,8 @@ impl Scenario {
                 at(50, works(0), works(5000)),
             ],
             settle_for: Duration::ZERO,
+            patience: None,
+            max_latency: None,
         }
     }
 
@@ -142,6 +148,8 @@ impl Scenario {
                 at(270, works(2000), works(0)),
             ],
             settle_for: Duration::ZERO,
+            patience: None,
+            max_latency: None,
         }
     }
 
@@ -152,6 +160,22 @@ impl Scenario {
             .partition_point(|stage| u64::from(stage.at_ms) <= at_ms);
         let stage = &self.stages[next.saturating_sub(1)];
         stage.settings[processor]
+    }
+
+    /// How many audits there are to be.
+    pub(super) fn audits(&self) -> u64 {
+        let length = Duration::from_secs(self.seconds.into());
+        self.audit.map_or(0, |audit| {
+            u64::try_from(length.as_nanos().div_ceil(audit.every.as_nanos())).unwrap_or(u64::MAX)
+        })
+    }
+
+    /// How many payments are to be sent, where that does not depend on the answers.
+    pub(super) fn payments(&self) -> Option<u64> {
+        match self.load {
+            Load::Users(_) => None,
+            Load::PerSecond(rate) => Some(u64::from(rate) * u64::from(self.seconds)),
+        }
     }
 
     /// When the last user leaves and the last stage has begun.
@@ -220,6 +244,23 @@ mod tests {
         check(0, 149_999, fails(5000));
         check(1, 150_000, fails(5));
         check(0, 400_000, works(2000));
+    }
+
+    #[test]
+    fn an_audit_is_due_at_each_beginning_of_its_time() {
+        assert_eq!(Scenario::preview().audits(), 6);
+        assert_eq!(Scenario::finals().audits(), 30);
+        let longer = Scenario {
+            seconds: 61,
+            load: Load::PerSecond(300),
+            ..Scenario::preview()
+        };
+        assert_eq!((longer.audits(), longer.payments()), (7, Some(18_300)));
+        let without = Scenario {
+            audit: None,
+            ..Scenario::preview()
+        };
+        assert_eq!((without.audits(), without.payments()), (0, None));
     }
 
     #[test]

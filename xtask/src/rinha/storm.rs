@@ -4,14 +4,11 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use super::restless::restless;
 use super::scenario::{Audit, Load, Scenario, Setting, Stage, fails, works};
 use super::score::Fee;
 
 const SECONDS: u32 = 120;
-
-/// A setting lasts between these.
-const SHORTEST_MS: u32 = 1_000;
-const LONGEST_MS: u32 = 10_000;
 
 /// When the last outage begins, and when it heals: after the users have left.
 const OUTAGE_MS: u32 = (SECONDS - 8) * 1000;
@@ -39,24 +36,14 @@ pub(super) fn storm(seed: u64) -> Scenario {
         }),
         stages: stages(seed),
         settle_for: Duration::from_secs(90),
+        patience: None,
+        max_latency: None,
     }
 }
 
 fn stages(seed: u64) -> Vec<Stage> {
     let mut dice = Rng::with_seed(seed);
-    let mut settings = [works(0); 2];
-    let mut until = [0; 2].map(|_: u32| dice.u32(SHORTEST_MS..=LONGEST_MS));
-    let mut stages = vec![Stage { at_ms: 0, settings }];
-    loop {
-        let processor = usize::from(until[1] < until[0]);
-        let at_ms = until[processor];
-        if at_ms >= OUTAGE_MS {
-            break;
-        }
-        settings[processor] = draw(&mut dice);
-        until[processor] += dice.u32(SHORTEST_MS..=LONGEST_MS);
-        stages.push(Stage { at_ms, settings });
-    }
+    let mut stages = restless(&mut dice, OUTAGE_MS, draw);
     let delays = [0; 2].map(|_: u32| dice.u32(0..2_000));
     stages.push(Stage {
         at_ms: OUTAGE_MS,

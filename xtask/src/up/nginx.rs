@@ -17,7 +17,7 @@ const FRONT: &str = "server unix:/run/feeway/front-";
 
 /// nginx as the entrance, with a configuration and a folder of its own.
 pub(super) fn plan(dir: &StackDir, port: u16, fronts: &[PathBuf]) -> Result<ProcessPlan> {
-    let program = programs::nginx()?;
+    let program = programs::find_or_install("nginx")?;
     let from = repository().join("deploy/nginx.conf");
     let configuration =
         fs::read_to_string(&from).with_context(|| format!("cannot read {}", from.display()))?;

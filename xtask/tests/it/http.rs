@@ -39,6 +39,22 @@ impl Answer {
         assert!(detail.len() > 10, "no useful detail: {self:?}");
         assert_eq!(problem["status"], status, "{self:?}");
     }
+
+    /// Asserts that this is a 404 that says what there is instead.
+    #[track_caller]
+    pub(crate) fn assert_lists_every_route(&self) {
+        self.assert_problem(404);
+        let problem = self.json();
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        for route in [
+            "POST and GET /payments,",
+            "GET /payments/{id}",
+            "GET /payments-summary",
+            "POST /purge-payments",
+        ] {
+            assert!(detail.contains(route), "no {route}: {detail}");
+        }
+    }
 }
 
 /// One connection that is kept open.

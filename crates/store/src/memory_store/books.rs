@@ -15,6 +15,8 @@ use crate::roll_up::{HOUR_MICROS, hour_of};
 pub(crate) struct Books {
     settled: BTreeMap<CorrelationId, Vec<Settlement>>,
     horizon: Horizon,
+    /// When the horizon last followed a leap of the clock.
+    horizon_moved: Option<i64>,
     /// Settled when their hour was closed already, and when that was.
     late: BTreeMap<(CorrelationId, ProcessorName), i64>,
     /// What is left of payments that were forgotten, by hour.
@@ -66,6 +68,17 @@ impl Books {
             amount: first.payment.amount,
             status,
         })
+    }
+
+    /// The lines of one payment, in the order they were recorded.
+    pub(crate) fn lines(&self, id: CorrelationId) -> Vec<Line> {
+        let of_id = self.settled.get(&id).map_or(&[][..], Vec::as_slice);
+        let listed = if of_id.len() > 1 {
+            Listed::Conflict
+        } else {
+            Listed::Settled
+        };
+        of_id.iter().map(|one| line_of(listed, one)).collect()
     }
 
     pub(crate) fn settlements(&self) -> impl Iterator<Item = &Settlement> {
@@ -125,8 +138,11 @@ impl Books {
     }
 
     /// Closes what is older than single payments are to be kept, and forgets the oldest.
-    pub(crate) fn retire(&mut self, oldest: i64) {
-        self.horizon = self.horizon.max(Horizon::since(oldest));
+    pub(crate) fn retire(&mut self, now: i64, retention: i64) {
+        let target = Horizon::since(now - retention);
+        let (horizon, step) = self.horizon.next(target, now, self.horizon_moved);
+        self.horizon = horizon;
+        self.horizon_moved = step.then_some(now).or(self.horizon_moved);
         let grace = i64::try_from(GRACE.as_micros()).expect("a day");
         let kept_from = self.horizon.micros() - grace;
         let known: BTreeSet<_> = self.late.keys().cloned().collect();

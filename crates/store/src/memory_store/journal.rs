@@ -242,6 +242,41 @@ impl Journal {
         self.open.get(&id)
     }
 
+    /// Who works on an owner's entries, and the last heartbeat.
+    pub(crate) fn holder(&self, owner: &Incarnation) -> (Option<Hold>, Option<JournalTime>) {
+        let record = self.owners.get(owner);
+        let hold = record.map(|record| Hold {
+            owner: owner.clone(),
+            holder: record.holder.clone(),
+            epoch: record.epoch,
+        });
+        (hold, record.and_then(|record| record.beat))
+    }
+
+    /// An operator's no: the entry names no processor, and its owner waits for an adopter.
+    pub(crate) fn release(&mut self, id: CorrelationId, now: JournalTime) {
+        let epoch = self.next_epoch();
+        let Some(entry) = self.open.get_mut(&id) else {
+            return;
+        };
+        entry.processor = None;
+        entry.moves = entry.moves.saturating_add(1);
+        let owner = entry.owner.clone();
+        let hold = self.give(&owner, &Incarnation::new("feeway-ctl"), epoch, now);
+        self.resign(&hold);
+    }
+
+    /// When and why a payment was rejected.
+    pub(crate) fn rejection(&self, id: CorrelationId, now: JournalTime) -> Option<Line> {
+        let kept = self.rejected.get(&id).filter(|kept| now < kept.until)?;
+        Some(listing::rejected_line(
+            id,
+            kept.amount,
+            kept.at,
+            kept.why.clone(),
+        ))
+    }
+
     /// As the function `restore_hold`: a later hold stands.
     pub(crate) fn restore_hold(&mut self, hold: &Hold, now: JournalTime) {
         let current = self

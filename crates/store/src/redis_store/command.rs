@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use feeway_domain::{
-    CorrelationId, Hold, Incarnation, JournalTime, LAPSE, Payment, ProcessorName, Settlement,
+    CorrelationId, Custody, Hold, Incarnation, JournalTime, LAPSE, MAX_RESOLUTIONS, Payment,
+    ProcessorName, Settlement,
 };
-use redis::{Cmd, cmd};
+use redis::{Cmd, RedisWrite as _, cmd};
 
-use crate::keys;
+use crate::horizon::{LEAP, LEAP_PACE};
+use crate::keys::{self, shown};
 use crate::roll_up::{Place, Unit};
 
 fn call(function: &str, keys: &[&str]) -> Cmd {
@@ -44,22 +46,26 @@ pub(crate) fn restore_hold(hold: &Hold) -> Cmd {
     call
 }
 
+/// How many words an `accept` has: 3 of the call, 5 keys and 7 arguments.
+const ACCEPT_WORDS: usize = 15;
+/// Their bytes: about 145 of fixed text, id and numbers, twice the id's digits, the
+/// processor's name, and the names of two incarnations, twice each. Longer ones only cost
+/// another allocation.
+const ACCEPT_BYTES: usize = 512;
+
+/// Every intake pays for this one, so it is written in one go: two allocations.
 pub(crate) fn accept(
     hold: &Hold,
     payment: &Payment,
     processor: Option<&ProcessorName>,
     max_open: u64,
 ) -> Cmd {
-    let mut call = call(
-        "accept",
-        &[
-            keys::OPEN,
-            &keys::settled(payment.id),
-            &keys::rejected(payment.id),
-            &keys::owner(&hold.owner),
-            &keys::queue(&hold.owner),
-        ],
-    );
+    let mut call = Cmd::with_capacity(ACCEPT_WORDS, ACCEPT_BYTES);
+    call.arg("FCALL").arg("accept").arg(5).arg(keys::OPEN);
+    call.write_arg_fmt(shown::settled(payment.id));
+    call.write_arg_fmt(shown::rejected(payment.id));
+    call.write_arg_fmt(shown::owner(&hold.owner));
+    call.write_arg_fmt(shown::queue(&hold.owner));
     call.arg(payment.id.as_bytes())
         .arg(payment.amount.cents())
         .arg(processor.map_or("", ProcessorName::as_str));
@@ -93,6 +99,43 @@ pub(crate) fn restore_rename(id: CorrelationId, moves: u32, to: &ProcessorName) 
 }
 
 pub(crate) fn settle(settlement: &Settlement) -> Cmd {
+    call_with_settlement("settle", settlement, None)
+}
+
+/// As [`settle`], where the processor's yes comes from an operator.
+pub(crate) fn resolve_held(settlement: &Settlement, seen: &Custody, resolution: &str) -> Cmd {
+    let mut call = call_with_settlement("resolve_held", settlement, Some(&seen.entry.owner));
+    add_resolution(&mut call, seen, resolution);
+    call
+}
+
+pub(crate) fn resolve_not_held(seen: &Custody, named: &ProcessorName, resolution: &str) -> Cmd {
+    let owner = keys::owner(&seen.entry.owner);
+    let names = [keys::OPEN, &owner, keys::OWNERS, keys::EPOCH];
+    let mut call = call("resolve_not_held", &names);
+    call.arg(seen.entry.payment.id.as_bytes())
+        .arg(named.as_str());
+    add_resolution(&mut call, seen, resolution);
+    call
+}
+
+fn add_resolution(call: &mut Cmd, seen: &Custody, resolution: &str) {
+    call.arg(seen.entry.owner.as_str()).arg(seen.entry.moves);
+    match &seen.hold {
+        Some(hold) => call.arg(hold.holder.as_str()).arg(hold.epoch),
+        None => call.arg("").arg(""),
+    };
+    call.arg(seen.beat.map_or(0, JournalTime::micros))
+        .arg(whole_micros(LAPSE))
+        .arg(resolution)
+        .arg(MAX_RESOLUTIONS);
+}
+
+fn call_with_settlement(
+    function: &str,
+    settlement: &Settlement,
+    owner: Option<&Incarnation>,
+) -> Cmd {
     let Settlement {
         payment,
         processor,
@@ -101,17 +144,17 @@ pub(crate) fn settle(settlement: &Settlement) -> Cmd {
     } = settlement;
     let place = Place::of(*requested_at);
     let sum = |unit| keys::sum(processor, unit, place.slot(unit).0);
-    let mut call = call(
-        "settle",
-        &[
-            keys::OPEN,
-            &keys::settled(payment.id),
-            &keys::ledger(place.hour),
-            &sum(Unit::Second),
-            &sum(Unit::Day),
-            keys::HORIZON,
-        ],
-    );
+    let mut names = vec![
+        keys::OPEN.to_owned(),
+        keys::settled(payment.id),
+        keys::ledger(place.hour),
+        sum(Unit::Second),
+        sum(Unit::Day),
+        keys::HORIZON.to_owned(),
+    ];
+    names.extend(owner.map(keys::owner));
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut call = call(function, &names);
     call.arg(payment.id.as_bytes())
         .arg(processor.as_str())
         .arg(requested_at.micros())
@@ -212,7 +255,9 @@ pub(crate) fn retire(retention: Duration, grace: Duration, steps: usize) -> Cmd 
     let mut call = call("retire", &[keys::HORIZON]);
     call.arg(whole_micros(retention))
         .arg(whole_micros(grace))
-        .arg(steps);
+        .arg(steps)
+        .arg(whole_micros(LEAP))
+        .arg(whole_micros(LEAP_PACE));
     call
 }
 

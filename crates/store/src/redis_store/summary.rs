@@ -9,7 +9,7 @@ use crate::keys;
 use crate::record::read_ledger_member;
 use crate::redis_store::RedisStore;
 use crate::redis_store::reply::{bytes, unreadable};
-use crate::window_plan::{Plan, Slice};
+use crate::window_plan::{Counts, Plan, Slice};
 
 /// A roll-up of days that exists: whose, and of which quarter.
 pub(crate) type Known = (ProcessorName, i64);
@@ -45,6 +45,7 @@ impl RedisStore {
 struct Reads {
     transaction: Pipeline,
     slices: Vec<(ProcessorName, Slice)>,
+    edges: Vec<Counts>,
     totals: BTreeMap<ProcessorName, Total>,
 }
 
@@ -85,6 +86,7 @@ impl Reads {
         Self {
             transaction,
             slices,
+            edges: plan.edges.iter().map(|edge| edge.counts).collect(),
             totals,
         }
     }
@@ -99,14 +101,14 @@ impl Reads {
                 .and_then(|places| slice.unit.add_up(places, total))
                 .ok_or_else(|| unreadable(sum))?;
         }
-        for members in edges {
-            self.add_members(members)
+        for (counts, members) in std::mem::take(&mut self.edges).into_iter().zip(edges) {
+            self.count_members(counts, members)
                 .ok_or_else(|| unreadable(members))?;
         }
         Ok(Summary(self.totals.into_iter().collect()))
     }
 
-    fn add_members(&mut self, members: &Value) -> Option<()> {
+    fn count_members(&mut self, counts: Counts, members: &Value) -> Option<()> {
         let Value::Array(members) = members else {
             return None;
         };
@@ -116,7 +118,11 @@ impl Reads {
                 .totals
                 .iter_mut()
                 .find(|(name, _)| name.as_str() == processor);
-            known?.1.add(1, cents);
+            let total = known?.1;
+            match counts {
+                Counts::In => total.add(1, cents),
+                Counts::Out => total.take_away(1, cents)?,
+            }
         }
         Some(())
     }

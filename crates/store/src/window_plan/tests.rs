@@ -41,13 +41,19 @@ impl Books {
     fn count(&self, window: Window) -> u64 {
         let plan = Plan::of(window);
         assert!(plan.edges.len() <= 2 && plan.slices.len() <= 4, "{plan:?}");
-        let listed = self.ledger.iter().filter(|&&micros| {
-            plan.edges.iter().any(|edge| {
+        let listed = |counts| {
+            let edges = plan.edges.iter().filter(move |edge| edge.counts == counts);
+            let listed = edges.map(|edge| {
                 assert_eq!(edge.hour(), hour_of(edge.last));
-                assert!(edge.last - edge.first < SECOND_MICROS - 1);
-                edge.first <= micros && micros <= edge.last
-            })
-        });
+                let length = edge.last + 1 - edge.first;
+                assert!(
+                    length <= SECOND_MICROS / 2 || !plan.has_seconds() && length < SECOND_MICROS
+                );
+                let inside = |&&micros: &&i64| edge.first <= micros && micros <= edge.last;
+                self.ledger.iter().filter(inside).count()
+            });
+            u64::try_from(listed.sum::<usize>()).unwrap()
+        };
         let mut quarters: Vec<i64> = self
             .sums
             .keys()
@@ -66,7 +72,13 @@ impl Books {
             .chain(days)
             .map(|slice| self.sum(&slice))
             .sum();
-        summed + u64::try_from(listed.count()).unwrap()
+        summed + listed(Counts::In) - listed(Counts::Out)
+    }
+}
+
+impl Plan {
+    fn has_seconds(&self) -> bool {
+        !self.slices.is_empty() || !self.days.is_empty()
     }
 }
 
@@ -93,6 +105,22 @@ fn whole_seconds_need_no_single_payment() {
     assert_eq!(plan.edges, []);
     assert_eq!(plan.slices.len(), 1);
     assert!(plan.days.is_empty());
+}
+
+#[test]
+fn ends_past_the_middle_of_a_second_count_it_whole_and_take_the_rest_away() {
+    let plan = Plan::of(window(Some(1_300_000), Some(4_799_999)));
+    assert_eq!(plan.slices.len(), 1);
+    assert_eq!(plan.slices[0].numbers, 1..5);
+    let edge = |first, last| Edge {
+        first,
+        last,
+        counts: Counts::Out,
+    };
+    assert_eq!(
+        plan.edges,
+        [edge(1_000_000, 1_299_999), edge(4_800_000, 4_999_999)]
+    );
 }
 
 #[test]

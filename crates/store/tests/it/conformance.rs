@@ -2,7 +2,7 @@
 
 use crate::{
     conformance_journal as journal, conformance_ledger as ledger, conformance_listing as listing,
-    conformance_retention as retention,
+    conformance_resolution as resolution, conformance_retention as retention,
 };
 
 /// The limit of open payments in every behaviour.
@@ -76,4 +76,12 @@ both_stores_agree! {
         rejections_are_forgotten_after_the_retention
         of_a_conflict_each_holder_goes_in_its_time
         whatever_is_answered_after_retiring_is_right;
+    resolution:
+        a_case_says_who_has_an_open_payment_in_hand
+        a_case_tells_the_end_of_a_payment
+        an_operators_yes_is_settled_once_and_recorded
+        after_an_operators_no_the_next_front_may_send_it_anywhere
+        nothing_is_resolved_that_a_living_front_has_in_hand
+        a_verdict_speaks_of_the_processor_that_is_named
+        the_record_of_resolutions_is_bounded;
 }

@@ -5,6 +5,7 @@ mod conformance;
 mod conformance_journal;
 mod conformance_ledger;
 mod conformance_listing;
+mod conformance_resolution;
 mod conformance_retention;
 mod cost;
 mod lease;

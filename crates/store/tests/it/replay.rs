@@ -1,7 +1,8 @@
 //! A Redis that forgets what it acknowledged, and what becomes of it.
 
 use feeway_domain::{
-    Accept, Adopt, Entry, Incarnation, Reject, Rename, Status, Store, Summary, Window,
+    Accept, Adopt, Entry, Incarnation, Reject, Rename, Resolutions, Resolve, Status, Store,
+    Summary, Verdict, Window,
 };
 use feeway_store::RedisStore;
 use feeway_store::testing::{Persistence, PrivateRedis};
@@ -236,4 +237,28 @@ async fn a_later_hold_stands_against_a_replay() {
     let fenced = world.store.accept(&old, &payment(2), None).await;
     assert_eq!(fenced, Ok(Accept::Fenced));
     keep(&world.store, &new, 2, None).await;
+}
+
+/// The front that had a payment in hand repeats how it left it; the operator's word is later.
+#[tokio::test]
+async fn a_release_stands_against_the_replay_of_the_front_that_slept() {
+    let redis = PrivateRedis::start_with(Persistence::AppendOnly, &[]);
+    let mut world = InRedis::on(redis, 100).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    keep(&world.store, &hold, 1, Some("fallback")).await;
+    let default = processor("default");
+    let named = world.store.rename(&hold, id(1), 0, &default).await;
+    assert_eq!(named, Ok(Rename::Named));
+    world.owners_fall_silent().await;
+    let desk = world.another().await;
+    let seen = desk.case(id(1)).await.unwrap().unwrap().custody.unwrap();
+    let resolved = desk.resolve(&seen, &Verdict::NotHeld, "ann").await;
+    assert_eq!(resolved, Ok(Resolve::Released));
+    drop(desk);
+    restart(&mut world).await;
+    let entry = queued(&world.store, &hold.owner).await.remove(0);
+    assert_eq!((entry.processor, entry.moves), (None, 2));
+    let beat = world.store.beat(std::slice::from_ref(&hold)).await.unwrap();
+    assert_eq!(beat.queued, [None], "its hold is good no longer");
+    assert_eq!(world.store.resolutions().await.unwrap().len(), 1);
 }

@@ -1,6 +1,9 @@
 //! How retiring treats Redis: little at a time, and nothing is left behind.
 
-use feeway_domain::{Retire, Store, Window};
+use std::time::Duration;
+
+use feeway_domain::{LedgerFault, Retire, Store, Window};
+use feeway_store::{MemoryStore, RedisConfig};
 use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 
@@ -83,5 +86,73 @@ async fn several_fronts_retire_as_one() {
     for store in &stores {
         assert_eq!(store.retire().await, Ok(Retire::Done));
         assert_eq!(store.summary(Window::default()).await, Ok(before.clone()));
+    }
+}
+
+/// As Redis sees it when its clock is suddenly a year ahead: all that is kept seems old.
+#[tokio::test]
+async fn a_leap_of_the_clock_closes_an_hour_a_minute_and_not_everything() {
+    let world = InRedis::new(10).await;
+    let mut raw = world.raw().await;
+    settle_old(&world, 10).await;
+    let before = world.store.summary(Window::default()).await.unwrap();
+    let now = world.store.beat(&[]).await.unwrap().now.micros();
+    let horizon = (now - 372 * DAY) / HOUR * HOUR;
+    let set = async |raw: &mut MultiplexedConnection, key: &str, micros: i64| {
+        let set = redis::cmd("SET").arg(key).arg(micros).exec_async(raw).await;
+        set.unwrap();
+    };
+    let moved = async |raw: &mut MultiplexedConnection| {
+        assert_eq!(world.store.retire().await, Ok(Retire::Done));
+        let found: i64 = redis::cmd("GET")
+            .arg("{0}:horizon")
+            .query_async(raw)
+            .await
+            .unwrap();
+        (found - horizon) / HOUR
+    };
+    set(&mut raw, "{0}:horizon", horizon).await;
+    assert_eq!(moved(&mut raw).await, 1);
+    assert_eq!(moved(&mut raw).await, 1, "not at once again");
+    set(&mut raw, "{0}:horizon-moved", now - 61_000_000).await;
+    assert_eq!(moved(&mut raw).await, 2);
+    // The clock was set back: the pace is counted from now.
+    set(&mut raw, "{0}:horizon-moved", now + 365 * DAY).await;
+    assert_eq!(moved(&mut raw).await, 3);
+    assert_eq!(moved(&mut raw).await, 3);
+    let known = world
+        .store
+        .find(settlement(1, "default", micros(0)).payment.id);
+    assert!(known.await.unwrap().is_some(), "nothing was forgotten");
+    let after = world.store.summary(Window::default()).await.unwrap();
+    assert_eq!(after, before);
+    // Time that has only passed is followed at once.
+    set(
+        &mut raw,
+        "{0}:horizon",
+        (now - 8 * DAY) / HOUR * HOUR + HOUR,
+    )
+    .await;
+    assert_eq!(world.store.retire().await, Ok(Retire::Done));
+    assert_eq!(moved(&mut raw).await, 365 * 24);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_memory_a_leap_is_followed_by_the_hour_as_well() {
+    let store = MemoryStore::new(10, RedisConfig::RETENTION);
+    store.retire().await.unwrap();
+    let horizon = async || {
+        let instant = Window::new(Some(micros(1)), Some(micros(1))).unwrap();
+        match store.summary(instant).await {
+            Err(LedgerFault::TooOld { oldest }) => oldest.micros() / HOUR,
+            other => panic!("{other:?}"),
+        }
+    };
+    let start = horizon().await;
+    tokio::time::advance(Duration::from_secs(3_600 * 24 * 365)).await;
+    for (pause, expected) in [(0, 1), (0, 1), (59, 1), (1, 2), (61, 3)] {
+        tokio::time::advance(Duration::from_secs(pause)).await;
+        store.retire().await.unwrap();
+        assert_eq!(horizon().await - start, expected);
     }
 }

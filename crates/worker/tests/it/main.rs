@@ -9,6 +9,7 @@ mod audit;
 mod front;
 mod gate;
 mod rejection;
+mod resolution;
 mod schedule;
 mod scripted_processor;
 mod shop;

@@ -69,6 +69,7 @@ impl Fault {
                 Mood::HangAfterInsert => "hang after insert",
                 Mood::InsertLate => "insert after we hung up",
                 Mood::ErrorAfterInsert => "500 after insert",
+                Mood::Gone => "gone for good",
             },
         }
     }

@@ -28,6 +28,8 @@ pub(crate) enum Mood {
     HangAfterInsert,
     InsertLate,
     ErrorAfterInsert,
+    /// For good: nobody answers, and nobody is spared.
+    Gone,
 }
 
 pub(crate) type Book = BTreeMap<CorrelationId, (Money, RequestedAt)>;
@@ -89,7 +91,7 @@ impl ScriptedProcessor {
     fn meet(&self) -> (Mood, u64, u64) {
         let mut inside = self.0.lock().unwrap();
         inside.requests += 1;
-        let spared = inside.rng.u8(..100) < 15;
+        let spared = inside.rng.u8(..100) < 15 && inside.mood != Mood::Gone;
         let mood = if spared { Mood::Fine } else { inside.mood };
         (mood, inside.rng.u64(..1000), inside.rng.u64(..1000))
     }
@@ -110,7 +112,7 @@ impl ScriptedProcessor {
             }
             Mood::Overloaded => PostAnswer::Overloaded,
             Mood::Malformed => PostAnswer::Malformed,
-            Mood::Refusing => PostAnswer::Unreachable,
+            Mood::Refusing | Mood::Gone => PostAnswer::Unreachable,
             Mood::BadGateway => {
                 if first < 500 {
                     self.insert(&payment, at);
@@ -177,7 +179,7 @@ impl ProcessorClient for Line {
         let (mood, first, second) = self.processor.meet();
         sleep(Duration::from_micros(300 + first)).await;
         let unclear = match mood {
-            Mood::Overloaded | Mood::Refusing => true,
+            Mood::Overloaded | Mood::Refusing | Mood::Gone => true,
             Mood::BadGateway | Mood::ResetBeforeInsert | Mood::ResetAfterInsert => second < 500,
             Mood::Fine
             | Mood::Slow(_)

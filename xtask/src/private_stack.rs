@@ -18,7 +18,7 @@ use crate::down;
 use crate::plan::Plan;
 use crate::process_id::ProcessId;
 use crate::readiness::Address;
-use crate::record::{Phase, Record};
+use crate::record::{Phase, ProcessRecord, Record};
 use crate::stack_dir::StackDir;
 use crate::up::{self, UpOptions};
 
@@ -58,9 +58,18 @@ struct UpLine {
 impl PrivateStack {
     /// Starts a stack of programs that are built already, with options as for `up`.
     pub(crate) fn start(dir: StackDir, options: &[String]) -> Result<Self> {
+        Self::start_changed(dir, options, |_plan| {})
+    }
+
+    /// As [`Self::start`], with a plan that is changed before anything starts.
+    pub(crate) fn start_changed(
+        dir: StackDir,
+        options: &[String],
+        change: impl FnOnce(&mut Plan),
+    ) -> Result<Self> {
         let line = ["up".to_owned(), "--detach".to_owned()];
         let line = UpLine::try_parse_from(line.iter().chain(options))?;
-        up::run_built(&dir, &line.options)?;
+        up::run_changed(&dir, &line.options, change)?;
         let options = line.options;
         Ok(Self { dir, options })
     }
@@ -110,6 +119,17 @@ impl PrivateStack {
             self.pause_supervisor()?;
         }
         victim.kill()
+    }
+
+    /// Every process of it that runs at this moment, by name.
+    pub(crate) fn processes(&self) -> Result<Vec<(String, ProcessId)>> {
+        let named = |process: ProcessRecord| Some((process.name, process.id?));
+        Ok(self
+            .record()?
+            .processes
+            .into_iter()
+            .filter_map(named)
+            .collect())
     }
 
     /// Where a process listens.
@@ -242,7 +262,7 @@ pub(crate) fn check_unused(folder: &Path) -> Result<()> {
     let used = folder.exists() && fs::read_dir(folder)?.next().is_some();
     if used {
         bail!(
-            "{} is not empty: chaos needs a folder of its own",
+            "{} is not empty: a run needs a folder of its own",
             folder.display()
         );
     }

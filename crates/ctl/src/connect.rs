@@ -1,0 +1,29 @@
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use feeway_store::{RedisConfig, RedisStore, RedisUrl};
+use tokio::time::{sleep, timeout};
+
+/// How long Redis may take to be there.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between two looks whether both its connections are there.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Waits until Redis is there, with our functions and data that we know.
+pub(crate) async fn connect(url: RedisUrl) -> anyhow::Result<RedisStore> {
+    let shown = url.to_string();
+    let store = RedisStore::new(RedisConfig::new(url));
+    let there = async {
+        store.ready().await?;
+        while !store.is_up() {
+            sleep(LOOK).await;
+        }
+        anyhow::Ok(())
+    };
+    match timeout(PATIENCE, there).await {
+        Ok(ready) => ready.with_context(|| format!("redis at {shown}"))?,
+        Err(_elapsed) => bail!("no redis answers at {shown}"),
+    }
+    Ok(store)
+}

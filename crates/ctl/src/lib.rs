@@ -1,0 +1,55 @@
+//! What an operator asks of the journal and the ledger, and decides about a payment that
+//! cannot end by itself.
+//!
+//! Does: lists payments in the order of time, shows all that is known of one, resolves one
+//! whose processor never comes back, and compares a processor's export with the ledger.
+//!
+//! Does not: talk to processors or fronts, or send a payment anywhere. It decides nothing:
+//! it carries out what the operator vouches for.
+//!
+//! ```text
+//! list, show, resolutions ──► journal and ledger, read only
+//! resolve ──► the same custody for 6 s? ──► one step in Redis, recorded
+//! reconcile ◄── export (JSON lines), sorted in memory ◄──► ledger, page by page
+//! ```
+
+mod connect;
+mod ledger_pages;
+mod list;
+mod options;
+mod payment_json;
+mod reconcile;
+mod resolutions;
+mod resolve;
+mod show;
+
+use std::io::Write;
+
+pub use options::{Command, Options, one_line};
+
+/// How a command ended that could do its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// As asked; a comparison found no difference.
+    Fine,
+    /// The payment is unknown, the verdict was refused, or a comparison found differences.
+    /// What is wrong has been said.
+    Not,
+}
+
+/// Carries out one command and writes what it finds to `out`.
+///
+/// # Errors
+/// When Redis or a file cannot be read, or `out` cannot be written.
+pub async fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<Ending> {
+    let store = connect::connect(options.redis()?).await?;
+    let ending = match &options.command {
+        Command::List(asked) => list::run(&store, asked, out).await?,
+        Command::Show(asked) => show::run(&store, asked, out).await?,
+        Command::Resolve(asked) => resolve::run(&store, asked, out).await?,
+        Command::Resolutions(asked) => resolutions::run(&store, asked, out).await?,
+        Command::Reconcile(asked) => reconcile::run(&store, asked, out).await?,
+    };
+    out.flush()?;
+    Ok(ending)
+}

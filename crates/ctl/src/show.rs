@@ -1,0 +1,114 @@
+use std::io::Write;
+
+use feeway_domain::{Case, CorrelationId, Custody, LAPSE, Resolutions};
+use serde::Serialize;
+
+use crate::Ending;
+use crate::options::Show;
+use crate::payment_json::{PaymentJson, status_name, time};
+
+/// Shows all that is known of a payment.
+pub(crate) async fn run(
+    store: &impl Resolutions,
+    asked: &Show,
+    out: &mut impl Write,
+) -> anyhow::Result<Ending> {
+    let Some(case) = store.case(asked.id).await? else {
+        eprintln!("{}", unknown(asked.id));
+        return Ok(Ending::Not);
+    };
+    if asked.json {
+        let shown = CaseJson::of(&case);
+        writeln!(out, "{}", serde_json::to_string(&shown)?)?;
+    } else {
+        write_text(&case, out)?;
+    }
+    Ok(Ending::Fine)
+}
+
+pub(crate) fn unknown(id: CorrelationId) -> String {
+    format!("{id} is not known: never accepted, or older than what is kept")
+}
+
+fn write_text(case: &Case, out: &mut impl Write) -> anyhow::Result<()> {
+    for line in &case.lines {
+        let state = &line.state;
+        writeln!(out, "payment      {}", state.id)?;
+        writeln!(out, "amount       {}", state.amount)?;
+        writeln!(out, "status       {}", status_name(&state.status))?;
+        if let Some(processor) = state.status.processor() {
+            writeln!(out, "processor    {processor}")?;
+        }
+        match (&line.fee, &line.why) {
+            (Some(fee), _) => {
+                writeln!(out, "requestedAt  {}", time(line.at))?;
+                writeln!(out, "fee          {fee}")?;
+            }
+            (None, Some(why)) => {
+                writeln!(out, "rejectedAt   {}", time(line.at))?;
+                writeln!(out, "reason       {why}")?;
+            }
+            (None, None) => writeln!(out, "acceptedAt   {}", time(line.at))?,
+        }
+    }
+    let Some(custody) = &case.custody else {
+        return Ok(());
+    };
+    writeln!(out, "moves        {}", custody.entry.moves)?;
+    writeln!(out, "owner        {}", custody.entry.owner)?;
+    writeln!(out, "in hand of   {}", in_hand(custody))?;
+    Ok(())
+}
+
+/// Who has an open payment in hand, and whether that front lives.
+pub(crate) fn in_hand(custody: &Custody) -> String {
+    let holder = custody.hold.as_ref().map(|hold| &hold.holder);
+    match (holder, custody.silence()) {
+        (None, _) => "nobody".to_owned(),
+        (Some(holder), None) => format!("nobody: {holder} has left it"),
+        (Some(holder), Some(silence)) => {
+            let lives = if silence < LAPSE {
+                "lives"
+            } else {
+                "is silent"
+            };
+            let seconds = silence.as_secs_f64();
+            format!("{holder}, which {lives}: its last heartbeat was {seconds:.1} s ago")
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct CaseJson {
+    payments: Vec<PaymentJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custody: Option<CustodyJson>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CustodyJson {
+    moves: u32,
+    owner: String,
+    holder: Option<String>,
+    epoch: Option<u64>,
+    last_beat: Option<String>,
+    lives: bool,
+}
+
+impl CaseJson {
+    fn of(case: &Case) -> Self {
+        let custody = case.custody.as_ref().map(|custody| CustodyJson {
+            moves: custody.entry.moves,
+            owner: custody.entry.owner.to_string(),
+            holder: custody.hold.as_ref().map(|hold| hold.holder.to_string()),
+            epoch: custody.hold.as_ref().map(|hold| hold.epoch),
+            last_beat: custody.beat.map(time),
+            lives: !custody.is_lapsed(),
+        });
+        Self {
+            payments: case.lines.iter().map(PaymentJson::of).collect(),
+            custody,
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The tool against real private Redis servers.
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod desk;
+mod list_and_show;
+mod process;
+mod reconcile;
+mod resolve;

@@ -1,0 +1,59 @@
+//! The program itself: its exit codes, and where it says what.
+
+use std::process::{Command, Output};
+
+use crate::desk::{Desk, at, id};
+
+fn ctl(redis: &str, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_feeway-ctl"))
+        .env("FEEWAY_REDIS", redis)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_exit_code_tells_how_it_went() {
+    let desk = Desk::new().await;
+    desk.settle(1, "default", at("2025-07-15T12:00:00Z")).await;
+    let redis = desk.redis.url().to_string();
+    let (known, unknown) = (id(1).to_string(), id(2).to_string());
+    for (arguments, code, said) in [
+        (&["list", "settled", "--json"][..], 0, ""),
+        (&["show", &known], 0, ""),
+        (&["show", &unknown], 1, "is not known"),
+        (&["resolve", &unknown, "--not-held"], 1, "nothing was done"),
+        (
+            &["reconcile", "/nowhere.json", "--processor=default"],
+            2,
+            "/nowhere.json",
+        ),
+        (&["reconcile", "/dev/null", "--processor=default"], 1, ""),
+        (&["reconcile", "/dev/null", "--processor=other"], 0, ""),
+        (&["list", "lost"], 64, "lost"),
+        (&["--redis=http://x", "list", "open"], 64, "http://x"),
+        (&["--help"], 0, ""),
+    ] {
+        let output = ctl(&redis, arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
+        assert!(errors.contains(said), "{arguments:?}: {errors}");
+        assert_eq!(
+            errors.is_empty(),
+            said.is_empty(),
+            "{arguments:?}: {errors}"
+        );
+        assert_eq!(output.stdout.is_empty(), code == 64 || !said.is_empty());
+    }
+}
+
+#[test]
+fn a_redis_that_is_not_there_is_an_error() {
+    let output = ctl("unix:///nowhere/redis.sock", &["list", "open"]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(
+        errors.contains("no redis answers at unix:///nowhere/redis.sock"),
+        "{errors}"
+    );
+}

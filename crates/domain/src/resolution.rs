@@ -1,0 +1,129 @@
+//! What an operator decides about a payment whose processor never comes back.
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::{
+    CorrelationId, Entry, Fee, Hold, JournalTime, LAPSE, Line, Money, ProcessorName, RequestedAt,
+    Settle, Store, StoreFault,
+};
+
+/// How many resolutions are kept; the oldest go first. At about 200 bytes each, 2 MB.
+pub const MAX_RESOLUTIONS: usize = 10_000;
+
+/// An open entry, and who has it in hand as far as the journal knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Custody {
+    /// The entry as it was read.
+    pub entry: Entry,
+    /// Who works on its owner's entries; none when nobody is known to.
+    pub hold: Option<Hold>,
+    /// The holder's last heartbeat; none when it has resigned.
+    pub beat: Option<JournalTime>,
+    /// The store's clock when this was read.
+    pub now: JournalTime,
+}
+
+impl Custody {
+    /// How long the holder has been silent by the store's clock; none when it has resigned.
+    pub fn silence(&self) -> Option<Duration> {
+        self.beat.map(|beat| beat.age(self.now))
+    }
+
+    /// Whether the holder has been silent for [`LAPSE`], or has resigned.
+    pub fn is_lapsed(&self) -> bool {
+        self.silence().is_none_or(|silence| silence >= LAPSE)
+    }
+
+    /// Whether nothing has happened between the two: the same entry in the same hands,
+    /// without a heartbeat.
+    pub fn is_unchanged(&self, since: &Self) -> bool {
+        self.entry == since.entry && self.hold == since.hold && self.beat == since.beat
+    }
+}
+
+/// All that the store knows of one payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// What a listing says of it: one line, or one for each holder of a conflict.
+    pub lines: Vec<Line>,
+    /// Who has it in hand, while it is open.
+    pub custody: Option<Custody>,
+}
+
+/// What the operator vouches for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The processor that the entry names holds the payment.
+    Held {
+        /// The instant in its books.
+        requested_at: RequestedAt,
+        /// Its fee in force then.
+        fee: Fee,
+    },
+    /// That processor does not hold the payment and will never take it, whoever asks it,
+    /// and whatever of earlier attempts may still be under way.
+    NotHeld,
+}
+
+/// The reply to a verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolve {
+    /// The processor's yes is in the ledger, now or from an earlier time.
+    Settled(Settle),
+    /// The entry names no processor any longer, now or from an earlier time: the next front
+    /// may send it to any.
+    Released,
+    /// It is no longer as it was read, or its holder has been heard of since: nothing
+    /// happened.
+    Changed,
+    /// It is not open: nothing happened.
+    Gone,
+    /// Its entry names no processor: nothing happened.
+    Unnamed,
+}
+
+/// A verdict that was carried out, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// When, by the store's clock.
+    pub at: JournalTime,
+    /// Which payment.
+    pub id: CorrelationId,
+    /// Its amount.
+    pub amount: Money,
+    /// The processor that it was pinned to.
+    pub processor: ProcessorName,
+    /// What was vouched for.
+    pub verdict: Verdict,
+    /// By whom.
+    pub by: String,
+}
+
+/// What a store offers to an operator.
+pub trait Resolutions: Store {
+    /// All that is known of a payment, if it is known.
+    fn case(
+        &self,
+        id: CorrelationId,
+    ) -> impl Future<Output = Result<Option<Case>, StoreFault>> + Send;
+
+    /// Carries out a verdict and records it, in one step, if the entry is still in the
+    /// custody that was seen and that has lapsed. After [`Verdict::NotHeld`] the hold that
+    /// was seen is good no longer, so whoever had it and wakes up late can neither rename
+    /// nor reject. Idempotent: the same call again, after an answer was lost, says what the
+    /// first one would have said.
+    ///
+    /// The caller has to have seen the same custody for [`LAPSE`] by a clock of its own,
+    /// with the store answering all the time: the store's clock alone may have leapt, and
+    /// after the store was away every holder seems to be silent.
+    fn resolve(
+        &self,
+        seen: &Custody,
+        verdict: &Verdict,
+        by: &str,
+    ) -> impl Future<Output = Result<Resolve, StoreFault>> + Send;
+
+    /// The last [`MAX_RESOLUTIONS`] resolutions, oldest first.
+    fn resolutions(&self) -> impl Future<Output = Result<Vec<Resolution>, StoreFault>> + Send;
+}

@@ -1,0 +1,174 @@
+//! What an operator may ask for and decide.
+
+use feeway_domain::{
+    Case, CorrelationId, Custody, Entry, Hold, Incarnation, JournalTime, Listed, RequestedAt,
+    Resolution, Resolutions, Resolve, Settle, Settlement, StoreFault, Verdict,
+};
+use redis::{Value, cmd, pipe};
+
+use crate::redis_store::recent::Written;
+use crate::redis_store::reply::{Reply, bytes, unreadable};
+use crate::redis_store::{RedisStore, command};
+use crate::{keys, listing, record};
+
+impl Resolutions for RedisStore {
+    async fn case(&self, id: CorrelationId) -> Result<Option<Case>, StoreFault> {
+        let mut together = pipe();
+        together.atomic();
+        let field = id.as_bytes();
+        together.cmd("HGET").arg(keys::settled(id)).arg(field);
+        together.cmd("HGET").arg(keys::CONFLICTS).arg(field);
+        together.cmd("HGET").arg(keys::OPEN).arg(field);
+        together.cmd("GET").arg(keys::rejected(id));
+        let found = self.read_together(&together).await?;
+        let [settled, others, open, rejected] = &found[..] else {
+            return Err(unreadable(&found));
+        };
+        if let Some(text) = bytes(settled) {
+            let case = settled_case(id, text, bytes(others));
+            return case.map(Some).ok_or_else(|| unreadable(&found));
+        }
+        if let Some(text) = bytes(open) {
+            let entry = record::read_entry(id, text).ok_or_else(|| unreadable(&found))?;
+            let custody = self.custody(entry).await?;
+            return Ok(Some(Case {
+                lines: vec![listing::open_line(&custody.entry)],
+                custody: Some(custody),
+            }));
+        }
+        let Some(text) = bytes(rejected) else {
+            return Ok(None);
+        };
+        let rejected = record::read_rejected(text).ok_or_else(|| unreadable(&found))?;
+        let line = listing::rejected_line(id, rejected.amount, rejected.at, rejected.why);
+        Ok(Some(Case {
+            lines: vec![line],
+            custody: None,
+        }))
+    }
+
+    async fn resolve(
+        &self,
+        seen: &Custody,
+        verdict: &Verdict,
+        by: &str,
+    ) -> Result<Resolve, StoreFault> {
+        let payment = seen.entry.payment;
+        let Some(named) = &seen.entry.processor else {
+            return Ok(Resolve::Unnamed);
+        };
+        let text = record::write_resolution(&payment, named, verdict, by);
+        let settlement = match verdict {
+            Verdict::Held { requested_at, fee } => Some(Settlement {
+                payment,
+                processor: named.clone(),
+                requested_at: *requested_at,
+                fee: *fee,
+            }),
+            Verdict::NotHeld => None,
+        };
+        let command = match &settlement {
+            Some(settlement) => command::resolve_held(settlement, seen, &text),
+            None => command::resolve_not_held(seen, named, &text),
+        };
+        self.write(command, |reply| {
+            // Only what is true whoever repeats it is repeated: the yes, not the release.
+            let written = settlement.map(Written::Settle);
+            Ok(match reply.word() {
+                "settled" => (Resolve::Settled(Settle::Settled), written),
+                "known" => (Resolve::Settled(Settle::Known), written),
+                "conflict" => {
+                    let first = reply.parsed(1)?;
+                    (Resolve::Settled(Settle::Conflict { first }), written)
+                }
+                "late" => {
+                    let oldest = RequestedAt::from_micros(reply.parsed(1)?)
+                        .ok_or_else(|| unreadable(reply))?;
+                    (Resolve::Settled(Settle::TooOld { oldest }), written)
+                }
+                "released" => (Resolve::Released, None),
+                "changed" => (Resolve::Changed, None),
+                "gone" => (Resolve::Gone, None),
+                "unnamed" => (Resolve::Unnamed, None),
+                _ => return reply.unreadable(),
+            })
+        })
+        .await
+    }
+
+    async fn resolutions(&self) -> Result<Vec<Resolution>, StoreFault> {
+        let all = cmd("LRANGE").arg(keys::RESOLUTIONS).arg(0).arg(-1).take();
+        let found = Reply::new(self.read(all).await?)?;
+        let read = found
+            .parts()
+            .iter()
+            .map(|text| bytes(text).and_then(record::read_resolution));
+        read.collect::<Option<Vec<_>>>()
+            .ok_or_else(|| unreadable(&found))
+    }
+}
+
+impl RedisStore {
+    /// Who has an entry in hand.
+    async fn custody(&self, entry: Entry) -> Result<Custody, StoreFault> {
+        let mut together = pipe();
+        together.atomic();
+        together
+            .cmd("HMGET")
+            .arg(keys::owner(&entry.owner))
+            .arg(&["holder", "epoch", "beat"]);
+        together.cmd("TIME");
+        let found = self.read_together(&together).await?;
+        read_custody(&found, entry).ok_or_else(|| unreadable(&found))
+    }
+}
+
+fn read_custody(found: &[Value], entry: Entry) -> Option<Custody> {
+    let [Value::Array(record), time] = found else {
+        return None;
+    };
+    let [holder, epoch, beat] = &record[..] else {
+        return None;
+    };
+    let (seconds, micros): (i64, i64) = redis::from_redis_value_ref(time).ok()?;
+    let hold = match (text(holder), text(epoch)) {
+        (Some(holder), Some(epoch)) => Some(Hold {
+            owner: entry.owner.clone(),
+            holder: Incarnation::new(holder),
+            epoch: epoch.parse().ok()?,
+        }),
+        _ => None,
+    };
+    let beat: i64 = text(beat).unwrap_or("0").parse().ok()?;
+    Some(Custody {
+        entry,
+        hold,
+        beat: (beat != 0).then(|| JournalTime::from_micros(beat)),
+        now: JournalTime::from_micros(seconds * 1_000_000 + micros),
+    })
+}
+
+fn text(value: &Value) -> Option<&str> {
+    std::str::from_utf8(bytes(value)?).ok()
+}
+
+fn settled_case(id: CorrelationId, first: &[u8], others: Option<&[u8]>) -> Option<Case> {
+    let listed = others.map_or(Listed::Settled, |_| Listed::Conflict);
+    let all = std::iter::once(record::read_settled(first)?)
+        .chain(others.into_iter().flat_map(record::read_others));
+    let lines = all.map(|settled| {
+        let (processor, requested_at) = (settled.processor, settled.requested_at);
+        listing::settled_line(
+            listed,
+            id,
+            settled.amount,
+            processor,
+            requested_at,
+            settled.fee,
+        )
+    });
+    Some(Case {
+        lines: lines.collect(),
+        custody: None,
+    })
+}

@@ -1,0 +1,162 @@
+//! One part on one side.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::Part;
+use super::generator::{Generator, Load};
+use super::loads;
+use super::settled::Settled;
+use super::tools::Tools;
+use super::turn::{Side, Turn};
+use super::usage::{Usage, peak_mb};
+use crate::clock;
+use crate::interrupt::Interrupt;
+use crate::rinha::scenario::{fails, works};
+
+/// What one part came to on one side.
+#[derive(Clone, Debug)]
+pub(super) struct Measured {
+    pub(super) load: Load,
+    pub(super) usage: Usage,
+    /// What reached each simulator.
+    pub(super) posts_per_second: [f64; 2],
+    /// The largest front and the largest leader, in MB.
+    pub(super) peaks_mb: [f64; 2],
+    /// Nothing of the floor.
+    pub(super) end: Option<End>,
+}
+
+/// What became of the payments that Feeway accepted.
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    pub(super) settled: Settled,
+    /// From the first payment until the last one was settled.
+    pub(super) settled_per_second: f64,
+    /// In each second of the load.
+    pub(super) by_second: Vec<f64>,
+    /// What the processors hold and the summary does not count, or the other way round.
+    pub(super) differ: u64,
+}
+
+/// Runs one part. The floor gets posters beside it at these rates.
+pub(super) fn measure(
+    turn: &mut Turn,
+    part: Part,
+    length: Duration,
+    tools: &Tools,
+    posters: Option<[f64; 2]>,
+    interrupt: &Interrupt,
+) -> Result<Measured> {
+    let failing = matches!(part, Part::Failing | Part::Memory);
+    for processor in &turn.processors {
+        processor.set(if failing { fails(0) } else { works(0) })?;
+    }
+    let _posters = start_posters(turn, part, length, tools, posters)?;
+    let begin = clock::now();
+    let from = clock::unix_seconds();
+    let before = Usage::of(&turn.processes()?);
+    let command = loads::command(part, tools, turn.target, length)?;
+    let generator = turn.generate("load", command, length)?;
+    let (load, by_second) = watched(turn, generator, interrupt)?;
+    let processes = turn.processes()?;
+    let usage = Usage::of(&processes).since(&before, load.ok);
+    let posts_per_second = posts_per_second(turn, from)?;
+    let accepted_before = turn.accepted;
+    turn.count(&load);
+    for processor in &turn.processors {
+        processor.set(works(0))?;
+    }
+    let end = match turn.side {
+        Side::Floor => None,
+        Side::Feeway => {
+            let settled = turn.books().await_all(turn.accepted, interrupt)?;
+            let took = begin.elapsed().as_secs_f64();
+            let new = settled.payments.saturating_sub(accepted_before);
+            let held = held(turn)?;
+            // What a client did not see accepted was accepted all the same.
+            turn.accepted = settled.payments.max(turn.accepted);
+            Some(End {
+                settled,
+                settled_per_second: new as f64 / took,
+                by_second,
+                differ: held.abs_diff(settled.payments),
+            })
+        }
+    };
+    Ok(Measured {
+        load,
+        usage,
+        posts_per_second,
+        peaks_mb: [
+            peak_mb(&processes, "front")?,
+            peak_mb(&processes, "leader")?,
+        ],
+        end,
+    })
+}
+
+fn start_posters(
+    turn: &Turn,
+    part: Part,
+    length: Duration,
+    tools: &Tools,
+    rates: Option<[f64; 2]>,
+) -> Result<Vec<Generator>> {
+    let rates = rates.into_iter().flatten();
+    // They end with the load at the latest, but no sooner.
+    let length = length + loads::WARM_UP;
+    turn.processors
+        .iter()
+        .zip(rates)
+        .enumerate()
+        .filter_map(|(place, (processor, rate))| {
+            let command = loads::poster(part, tools, processor.address(), rate, length)?;
+            Some(turn.generate(&format!("poster-{}", place + 1), command, length))
+        })
+        .collect()
+}
+
+/// Waits for the load's end, and on Feeway's side counts meanwhile what settles.
+fn watched(turn: &Turn, generator: Generator, interrupt: &Interrupt) -> Result<(Load, Vec<f64>)> {
+    if turn.side == Side::Floor {
+        return Ok((generator.finish(interrupt)?, Vec::new()));
+    }
+    let stop = AtomicBool::new(false);
+    let mut books = turn.books();
+    thread::scope(|scope| {
+        let watcher = scope.spawn(|| books.watch(&stop));
+        let load = generator.finish(interrupt);
+        stop.store(true, Ordering::Relaxed);
+        let by_second = watcher.join().ok().context("the watcher panicked")?;
+        Ok((load?, by_second?))
+    })
+}
+
+/// POSTs that came to each simulator since that second, the seconds at both ends left out.
+fn posts_per_second(turn: &Turn, from: u64) -> Result<[f64; 2]> {
+    let seconds = (i64::try_from(from)? + 1)..i64::try_from(clock::unix_seconds())?;
+    let mut rates = [0.0; 2];
+    for (rate, processor) in rates.iter_mut().zip(&turn.processors) {
+        let stats = processor.stats()?;
+        let counted: Vec<u64> = stats
+            .per_second
+            .iter()
+            .filter(|second| seconds.contains(&second.second))
+            .map(|second| second.posts)
+            .collect();
+        *rate = counted.iter().sum::<u64>() as f64 / counted.len().max(1) as f64;
+    }
+    Ok(rates)
+}
+
+fn held(turn: &Turn) -> Result<u64> {
+    let mut held = 0;
+    for processor in &turn.processors {
+        held += processor.stats()?.payments;
+    }
+    Ok(held)
+}

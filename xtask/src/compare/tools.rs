@@ -1,0 +1,81 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::Part;
+use crate::binaries::{Binaries, Profile, cargo, messages};
+use crate::ports::visible_ports;
+use crate::programs;
+use crate::rinha::contest::free_pair;
+use crate::rinha::k6::K6;
+use crate::stack_dir::StackDir;
+
+const PACKAGE: &str = "feeway-benches";
+const FLOOR: &str = "feeway-floor";
+const PACE: &str = "feeway-pace";
+
+/// The programs of a comparison, and the ports that both sides use in turn.
+pub(super) struct Tools {
+    pub(super) floor: PathBuf,
+    pub(super) pace: PathBuf,
+    /// Only when a part needs it.
+    pub(super) k6: Option<K6>,
+    pub(super) wrk: Option<PathBuf>,
+    pub(super) port: u16,
+    pub(super) simulator_port: u16,
+}
+
+impl Tools {
+    /// Builds what is ours and finds, or installs, what is not.
+    pub(super) fn prepare(dir: &StackDir, profile: Profile, parts: &[Part]) -> Result<Self> {
+        let needs = |kinds: &[Part]| parts.iter().any(|part| kinds.contains(part));
+        let k6 = needs(&[Part::Preview])
+            .then(K6::find_or_install)
+            .transpose()?;
+        let wrk = needs(&[Part::Failing, Part::Healthy, Part::Memory])
+            .then(|| programs::find_or_install("wrk"))
+            .transpose()?;
+        dir.create()?;
+        Binaries::build(profile, &dir.binaries())?;
+        let [floor, pace] = build(profile, &dir.binaries())?;
+        let simulator_port = free_pair()?;
+        let port = visible_ports(3)?
+            .into_iter()
+            .find(|port| !(simulator_port..=simulator_port.saturating_add(1)).contains(port))
+            .context("no free port")?;
+        Ok(Self {
+            floor,
+            pace,
+            k6,
+            wrk,
+            port,
+            simulator_port,
+        })
+    }
+}
+
+/// Builds the floor and the client, and copies them to where the stack's programs are.
+fn build(profile: Profile, into: &Path) -> Result<[PathBuf; 2]> {
+    let mut command = cargo();
+    command.args(["build", "--bins", "--package", PACKAGE]);
+    command.args([
+        "--profile",
+        match profile {
+            Profile::Release => "release",
+            Profile::Dev => "dev",
+        },
+    ]);
+    let built = messages(command)?;
+    let copy = |name: &str| -> Result<PathBuf> {
+        let from = built
+            .iter()
+            .filter(|message| message["target"]["name"] == name)
+            .find_map(|message| message["executable"].as_str())
+            .with_context(|| format!("the build made no {name}"))?;
+        let to = into.join(name);
+        fs::copy(from, &to).with_context(|| format!("cannot copy {name}"))?;
+        Ok(to)
+    };
+    Ok([copy(FLOOR)?, copy(PACE)?])
+}
