@@ -21,7 +21,10 @@ const PROGRAMS: [(&str, &str); 5] = [
 
 /// The image of `deploy/compose.floor.yaml`, and what is in it.
 const FLOOR_TAG: &str = "feeway-floor:local";
-const FLOOR: [(&str, &str); 1] = [("feeway-benches", "feeway-floor")];
+const FLOOR: [(&str, &str); 2] = [
+    ("feeway-benches", "feeway-floor"),
+    ("feeway-ready", "feeway-ready"),
+];
 
 /// What `deploy/Dockerfile` writes on an image.
 const LABEL: &str = "org.opencontainers.image.title=feeway";
