@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
 use crate::clock::Deadline;
+use crate::containers::stack::{self, ContainerStack};
 use crate::plan::Plan;
 use crate::process_id::ProcessId;
 use crate::record::Record;
@@ -25,7 +26,7 @@ pub(crate) fn run(dir: &StackDir, wipe: bool) -> Result<()> {
         return Ok(());
     }
     let lock = dir.lock()?;
-    let ran = Record::load(dir)?.is_some();
+    let ran = Record::load(dir)?.is_some() || ContainerStack::load(dir)?.is_some();
     stop(dir)?;
     if ran {
         println!("stopped");
@@ -33,6 +34,7 @@ pub(crate) fn run(dir: &StackDir, wipe: bool) -> Result<()> {
         println!("nothing runs in {}", dir.path().display());
     }
     if wipe {
+        stack::wipe(dir)?;
         for folder in [dir.redis_data(), dir.logs()] {
             match fs::remove_dir_all(&folder) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -46,9 +48,12 @@ pub(crate) fn run(dir: &StackDir, wipe: bool) -> Result<()> {
     Ok(())
 }
 
-/// Stops every recorded process and removes the sockets and the record. Redis's data and
-/// the logs stay.
+/// Stops every recorded process or container and removes the sockets and the record. Redis's
+/// data and the logs stay.
 pub(crate) fn stop(dir: &StackDir) -> Result<()> {
+    if let Some(stack) = ContainerStack::load(dir)? {
+        stack.stop(dir)?;
+    }
     if let Some(record) = Record::load(dir)? {
         end(&[record.supervisor], SUPERVISOR_TIMEOUT)?;
     }

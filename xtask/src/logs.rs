@@ -1,13 +1,17 @@
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::containers::compose::Compose;
+use crate::containers::engine::Engine;
+use crate::containers::stack::ContainerStack;
 use crate::stack_dir::StackDir;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -26,6 +30,9 @@ pub(crate) struct LogsOptions {
 
 /// Prints the last lines of one log or of all.
 pub(crate) fn run(dir: &StackDir, options: &LogsOptions) -> Result<()> {
+    if let Some(stack) = ContainerStack::load(dir)? {
+        return print_containers(dir, &stack, options);
+    }
     let logs = find_logs(dir, options.name.as_deref())?;
     let width = logs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let several = logs.len() > 1;
@@ -60,6 +67,34 @@ pub(crate) fn run(dir: &StackDir, options: &LogsOptions) -> Result<()> {
             }
         }
     }
+}
+
+/// Leaves it to Docker, which keeps what containers say.
+fn print_containers(dir: &StackDir, stack: &ContainerStack, options: &LogsOptions) -> Result<()> {
+    let mut commands = Vec::new();
+    if let Some(name) = &options.name {
+        let container = stack.container(&Engine::find()?, name)?;
+        let mut command = Command::new("docker");
+        command.arg("logs");
+        commands.push((command, Some(container.id)));
+    } else {
+        for mut command in stack.commands(dir, Compose::find()?) {
+            command.arg("logs");
+            command.args((!io::stdout().is_terminal()).then_some("--no-color"));
+            commands.push((command, None));
+        }
+    }
+    let mut shown = Vec::new();
+    for (mut command, container) in commands {
+        command.args(["--tail", &options.lines.to_string()]);
+        command.args(options.follow.then_some("--follow"));
+        command.args(container);
+        shown.push(command.spawn().context("cannot run docker")?);
+    }
+    for mut child in shown {
+        child.wait()?;
+    }
+    Ok(())
 }
 
 fn find_logs(dir: &StackDir, name: Option<&str>) -> Result<Vec<(String, PathBuf)>> {

@@ -16,8 +16,10 @@ mod binaries;
 mod chaos;
 mod clock;
 mod compare;
+mod containers;
 mod down;
 mod http_client;
+mod image;
 mod interrupt;
 mod logs;
 mod plan;
@@ -43,6 +45,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::chaos::ChaosOptions;
 use crate::compare::CompareOptions;
+use crate::image::ImageOptions;
 use crate::logs::LogsOptions;
 use crate::rinha::RinhaOptions;
 use crate::stack_dir::StackDir;
@@ -102,6 +105,8 @@ enum Command {
     Rinha(RinhaOptions),
     /// Measure Feeway against the least that any front could do, in turn
     Compare(CompareOptions),
+    /// Build the container image
+    Image(ImageOptions),
     /// Run every check and every test
     Test(TestOptions),
     /// Own the processes of a planned stack; `up` starts this
@@ -140,6 +145,7 @@ impl Command {
             Self::Chaos(_) | Self::Rinha(_) | Self::Compare(_) | Self::Test(_) => {
                 return Ok(ExitCode::FAILURE);
             }
+            Self::Image(options) => image::run(options),
             Self::Supervise { place } => supervisor::run(&place.stack_dir()?),
         };
         done.map(|()| ExitCode::SUCCESS)

@@ -25,6 +25,8 @@ pub(crate) enum StopSignal {
     Terminate,
     /// HAProxy cuts its connections at SIGTERM and finishes them at SIGUSR1.
     User1,
+    /// nginx does the same at SIGQUIT.
+    Quit,
 }
 
 /// How to run one process.

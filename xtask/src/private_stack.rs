@@ -2,6 +2,7 @@
 //! processes of this stack only.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -11,6 +12,8 @@ use clap::Parser;
 use rustix::process::Signal;
 
 use crate::clock::Deadline;
+use crate::containers::engine::{Container, Engine};
+use crate::containers::stack::{self, ContainerStack};
 use crate::down;
 use crate::plan::Plan;
 use crate::process_id::ProcessId;
@@ -29,6 +32,21 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub(crate) struct PrivateStack {
     dir: StackDir,
     options: UpOptions,
+}
+
+/// What of a stack is to be killed.
+pub(crate) enum Victim {
+    Process(ProcessId),
+    Container(Box<Container>),
+}
+
+impl Victim {
+    pub(crate) fn kill(&self) -> Result<()> {
+        match self {
+            Self::Process(id) => id.signal(Signal::KILL),
+            Self::Container(container) => container.order(&["kill"]),
+        }
+    }
 }
 
 #[derive(Parser)]
@@ -76,6 +94,33 @@ impl PrivateStack {
         names("leader", self.options.leaders)
     }
 
+    /// What is known of it if it runs in containers.
+    pub(crate) fn containers(&self) -> Result<Option<ContainerStack>> {
+        ContainerStack::load(&self.dir)
+    }
+
+    /// The process or the container of that name.
+    pub(crate) fn victim(&self, name: &str) -> Result<Victim> {
+        if let Some(stack) = self.containers()? {
+            let container = stack.container(&Engine::find()?, name)?;
+            return Ok(Victim::Container(Box::new(container)));
+        }
+        let process = self.process(name)?;
+        process
+            .map(Victim::Process)
+            .with_context(|| format!("{name} does not run"))
+    }
+
+    /// Kills a process that nobody is to start again.
+    pub(crate) fn kill_for_good(&self, name: &str) -> Result<()> {
+        let victim = self.victim(name)?;
+        // Docker starts nothing again that was killed by its own command.
+        if matches!(victim, Victim::Process(_)) {
+            self.pause_supervisor()?;
+        }
+        victim.kill()
+    }
+
     /// Every process of it that runs at this moment, by name.
     pub(crate) fn processes(&self) -> Result<Vec<(String, ProcessId)>> {
         let named = |process: ProcessRecord| Some((process.name, process.id?));
@@ -89,6 +134,11 @@ impl PrivateStack {
 
     /// Where a process listens.
     pub(crate) fn address(&self, name: &str) -> Result<Address> {
+        if let Some(stack) = self.containers()? {
+            let port = stack.ports.get(name);
+            let port = port.with_context(|| format!("{name} is not reached from outside"))?;
+            return Ok(Address::Tcp((Ipv4Addr::LOCALHOST, *port).into()));
+        }
         let plan = Plan::load(&self.dir)?;
         let process = plan.processes.into_iter().find(|p| p.name == name);
         let process = process.with_context(|| format!("there is no {name}"))?;
@@ -182,7 +232,12 @@ impl PrivateStack {
     /// Stops it in good order.
     pub(crate) fn stop(&self) -> Result<()> {
         let lock = self.dir.lock()?;
+        let in_containers = self.containers()?.is_some();
         down::stop(&self.dir)?;
+        if in_containers {
+            // A volume is not in the folder, where somebody would see it.
+            stack::wipe(&self.dir)?;
+        }
         drop(lock);
         Ok(())
     }

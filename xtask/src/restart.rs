@@ -4,6 +4,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::clock::Deadline;
+use crate::containers::engine::Engine;
+use crate::containers::stack::ContainerStack;
 use crate::down;
 use crate::record::{ProcessRecord, Record};
 use crate::stack_dir::StackDir;
@@ -13,6 +15,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Ends one process and waits until the supervisor has it ready again.
 pub(crate) fn run(dir: &StackDir, name: &str) -> Result<()> {
+    if let Some(stack) = ContainerStack::load(dir)? {
+        return restart_container(&stack, name);
+    }
     let Some(record) = Record::load(dir)? else {
         bail!("nothing runs in {}", dir.path().display());
     };
@@ -42,6 +47,24 @@ pub(crate) fn run(dir: &StackDir, name: &str) -> Result<()> {
         START_TIMEOUT.as_secs(),
         dir.log(name).display()
     )
+}
+
+fn restart_container(stack: &ContainerStack, name: &str) -> Result<()> {
+    let engine = Engine::find()?;
+    println!("{name}: restarting");
+    let timeout = format!("--time={}", STOP_TIMEOUT.as_secs());
+    stack
+        .container(&engine, name)?
+        .order(&["restart", &timeout])?;
+    let deadline = Deadline::after(START_TIMEOUT);
+    while !deadline.passed() {
+        if stack.container(&engine, name)?.is_ready() {
+            println!("{name}: ready");
+            return Ok(());
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    bail!("{name} is not ready after {} s", START_TIMEOUT.as_secs())
 }
 
 fn process<'a>(record: &'a Record, name: &str) -> Result<&'a ProcessRecord> {

@@ -35,6 +35,7 @@ use crate::clock;
 use crate::interrupt::Interrupt;
 use crate::private_stack::check_unused;
 use crate::stack_dir::{StackDir, repository};
+use crate::up::{Engine, LoadBalancer};
 
 /// What is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -81,6 +82,22 @@ pub(crate) struct RinhaOptions {
     /// Kill NATS before the load begins, and leave it dead
     #[arg(long)]
     without_nats: bool,
+
+    /// Kill this process or container in the middle of the load, like `front-1`
+    #[arg(long, value_name = "NAME")]
+    kill: Option<String>,
+
+    /// What the stack runs on
+    #[arg(long, value_enum, default_value = "native")]
+    engine: Engine,
+
+    /// Put the floor in the fronts' places (containers only), to compare latencies with
+    #[arg(long, hide = true)]
+    floor: bool,
+
+    /// What stands between clients and fronts
+    #[arg(long, value_enum, default_value = "haproxy")]
+    lb: LoadBalancer,
 
     /// How the programs are compiled
     #[arg(long, value_enum, default_value = "release")]

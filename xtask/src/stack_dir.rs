@@ -63,6 +63,11 @@ impl StackDir {
         self.0.join("state.json")
     }
 
+    /// What is known of a stack in containers.
+    pub(crate) fn containers(&self) -> PathBuf {
+        self.0.join("containers.json")
+    }
+
     /// Makes every folder but the one of the sockets.
     pub(crate) fn create(&self) -> Result<()> {
         for folder in [

@@ -1,6 +1,8 @@
 use anyhow::{Result, bail};
 
 use crate::clock;
+use crate::containers::stack::ContainerStack;
+use crate::containers::standing;
 use crate::plan::{Plan, ProcessPlan};
 use crate::record::{ProcessRecord, Record};
 use crate::stack_dir::StackDir;
@@ -14,43 +16,72 @@ pub(crate) fn run(dir: &StackDir) -> Result<()> {
     }
 }
 
+/// A line of the table.
+pub(crate) struct Row {
+    pub(crate) name: String,
+    /// Nothing while it does not run, as the two below.
+    pub(crate) pid: Option<u32>,
+    pub(crate) state: &'static str,
+    pub(crate) up_seconds: Option<u64>,
+    pub(crate) restarts: u64,
+    pub(crate) memory_kib: Option<u64>,
+    pub(crate) address: String,
+}
+
 /// Prints a line for each process and returns whether all of them are ready.
 pub(crate) fn print(dir: &StackDir) -> Result<bool> {
+    if let Some(stack) = ContainerStack::load(dir)? {
+        return Ok(print_rows(&standing::rows(&stack)?));
+    }
     let Some(record) = Record::load(dir)? else {
         bail!("nothing runs in {}", dir.path().display());
     };
     let plan = Plan::load(dir)?;
     let now = clock::unix_seconds();
-    println!(
-        "{:20} {:>8} {:10} {:>9} {:>8} {:>8}  ADDRESS",
-        "NAME", "PID", "STATE", "UP", "RESTARTS", "MEMORY"
-    );
-    let mut all_ready = true;
-    for (process, recorded) in plan.processes.iter().zip(&record.processes) {
-        let state = state(process, recorded);
-        all_ready &= state == "ready";
-        let alive = recorded.id.filter(|id| id.is_alive());
-        let pid = alive.map_or_else(|| "-".to_owned(), |id| id.pid.to_string());
-        let up = alive.map_or_else(
-            || "-".to_owned(),
-            |_| duration(now.saturating_sub(recorded.started_at)),
-        );
-        let memory = alive.and_then(|id| id.resident_kib()).map_or_else(
-            || "-".to_owned(),
-            |kib| format!("{} MiB", kib.div_ceil(1024)),
-        );
-        println!(
-            "{:20} {pid:>8} {state:10} {up:>9} {:>8} {memory:>8}  {}",
-            process.name,
-            recorded.restarts,
-            process.address.text()
-        );
-    }
+    let processes = plan.processes.iter().zip(&record.processes);
+    let rows: Vec<_> = processes
+        .map(|(process, recorded)| row(process, recorded, now))
+        .collect();
+    let all_ready = print_rows(&rows);
     if !record.supervisor.is_alive() {
         println!("The supervisor is gone: nothing is started again. `cargo xtask down` cleans up.");
-        all_ready = false;
+        return Ok(false);
     }
     Ok(all_ready)
+}
+
+fn row(process: &ProcessPlan, recorded: &ProcessRecord, now: u64) -> Row {
+    let alive = recorded.id.filter(|id| id.is_alive());
+    Row {
+        name: process.name.clone(),
+        pid: alive.map(|id| id.pid),
+        state: state(process, recorded),
+        up_seconds: alive.map(|_| now.saturating_sub(recorded.started_at)),
+        restarts: recorded.restarts.into(),
+        memory_kib: alive.and_then(|id| id.resident_kib()),
+        address: process.address.text(),
+    }
+}
+
+/// Prints the table and returns whether all are ready.
+fn print_rows(rows: &[Row]) -> bool {
+    println!(
+        "{:26} {:>8} {:10} {:>9} {:>8} {:>8}  ADDRESS",
+        "NAME", "PID", "STATE", "UP", "RESTARTS", "MEMORY"
+    );
+    let unknown = || "-".to_owned();
+    for row in rows {
+        let pid = row.pid.map_or_else(unknown, |pid| pid.to_string());
+        let up = row.up_seconds.map_or_else(unknown, duration);
+        let memory = row
+            .memory_kib
+            .map_or_else(unknown, |kib| format!("{} MiB", kib.div_ceil(1024)));
+        println!(
+            "{:26} {pid:>8} {:10} {up:>9} {:>8} {memory:>8}  {}",
+            row.name, row.state, row.restarts, row.address
+        );
+    }
+    rows.iter().all(|row| row.state == "ready")
 }
 
 fn state(process: &ProcessPlan, recorded: &ProcessRecord) -> &'static str {

@@ -287,6 +287,7 @@ impl Supervisor {
         match self.plan.processes[index].stop_signal {
             StopSignal::Terminate => Signal::TERM,
             StopSignal::User1 => Signal::USR1,
+            StopSignal::Quit => Signal::QUIT,
         }
     }
 

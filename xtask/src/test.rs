@@ -11,6 +11,8 @@ use clap::Args;
 use self::suite::{Suite, Tally};
 use crate::binaries::{Binaries, Profile, cargo};
 use crate::clock;
+use crate::containers::engine::Engine;
+use crate::image;
 use crate::programs::Servers;
 use crate::stack_dir::repository;
 
@@ -55,6 +57,7 @@ pub(crate) fn run(options: &TestOptions) -> Result<bool> {
 
     // The end-to-end tests start the programs; what they build should be there by then.
     Binaries::compile(Profile::Dev)?;
+    let without_containers = prepare_containers(&mut steps);
     let mut tally = Tally::default();
     for suite in Suite::build_all()? {
         println!("\n== {} ==", suite.name);
@@ -86,6 +89,9 @@ pub(crate) fn run(options: &TestOptions) -> Result<bool> {
             step.name
         );
     }
+    if let Some(reason) = without_containers {
+        println!("\nSKIPPED the stack in containers: {reason}");
+    }
     // The closing line stays the last one, whatever it says.
     let ran = tally.passed + tally.failed > 0;
     if !ran {
@@ -93,6 +99,27 @@ pub(crate) fn run(options: &TestOptions) -> Result<bool> {
     }
     println!("\n{} passed, {} failed", tally.passed, tally.failed);
     Ok(ran && steps.iter().all(|step| step.passed))
+}
+
+/// Builds the image that the tests of the container stack use. Returns why they are skipped,
+/// if there is nothing that containers could run on.
+fn prepare_containers(steps: &mut Vec<Step>) -> Option<String> {
+    println!("\n== container image ==");
+    if let Err(error) = Engine::find() {
+        println!("SKIPPED: {error:#}");
+        return Some(format!("{error:#}"));
+    }
+    let started = clock::now();
+    let built = image::build(Profile::Dev);
+    if let Err(error) = &built {
+        println!("{error:#}");
+    }
+    steps.push(Step {
+        name: "container image".to_owned(),
+        took: started.elapsed(),
+        passed: built.is_ok(),
+    });
+    None
 }
 
 fn step(name: &str, command: &mut Command) -> Result<Step> {

@@ -1,5 +1,6 @@
 //! Brings a stack up: from nothing but this repository to a port that takes payments.
 
+mod nginx;
 mod options;
 mod scrape_targets;
 mod stack_plan;
@@ -15,10 +16,12 @@ use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-pub(crate) use self::options::{Fsync, Intake, UpOptions, word};
+pub(crate) use self::options::{Engine, Fsync, Intake, LoadBalancer, UpOptions, word};
 use self::stack_plan::plan_stack;
 use crate::binaries::Binaries;
 use crate::clock::Deadline;
+use crate::containers::up::Image;
+use crate::containers::{self, stack};
 use crate::logs::Tail;
 use crate::plan::Plan;
 use crate::ports;
@@ -36,12 +39,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Starts a stack, and stays with it until Ctrl-C unless it is to run on its own.
 pub(crate) fn run(dir: &StackDir, options: &UpOptions) -> Result<()> {
+    if options.engine == Engine::Docker {
+        return containers::up::run(dir, options, Image::Build);
+    }
     let binaries = || Binaries::build(options.profile, &dir.binaries());
     bring_up(dir, options, binaries, |_plan| {})
 }
 
-/// As [`run`], with the programs that were built into the stack's folder before.
+/// As [`run`], with what was built before: the programs in the stack's folder, or the image.
 pub(crate) fn run_built(dir: &StackDir, options: &UpOptions) -> Result<()> {
+    if options.engine == Engine::Docker {
+        return containers::up::run(dir, options, Image::Built);
+    }
     run_changed(dir, options, |_plan| {})
 }
 
@@ -64,6 +73,9 @@ fn bring_up(
     refuse_second_stack(dir)?;
     check_ports(options)?;
     let servers = Servers::find_or_install()?;
+    if options.floor {
+        bail!("the floor is for containers: --engine docker");
+    }
     dir.create()?;
     let binaries = binaries()?;
     // Another process may have taken a port while we built.
@@ -104,7 +116,8 @@ enum Start {
     Interrupted,
 }
 
-fn refuse_second_stack(dir: &StackDir) -> Result<()> {
+pub(crate) fn refuse_second_stack(dir: &StackDir) -> Result<()> {
+    stack::refuse_second(dir)?;
     let Some(record) = Record::load(dir)? else {
         return Ok(());
     };
@@ -121,7 +134,7 @@ fn refuse_second_stack(dir: &StackDir) -> Result<()> {
     down::stop(dir)
 }
 
-fn check_ports(options: &UpOptions) -> Result<()> {
+pub(crate) fn check_ports(options: &UpOptions) -> Result<()> {
     ports::check_free(Ipv4Addr::UNSPECIFIED, options.port, "--port")?;
     if options.processors.is_empty() {
         for port in options.simulator_ports()? {

@@ -7,11 +7,11 @@ use hyper::Request;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::debug;
 
+use crate::addresses::Addresses;
 use crate::endpoint::Endpoint;
 use crate::tls::Tls;
 
@@ -27,6 +27,7 @@ const BUFFER_LEN_MAX: usize = 16 * 1024;
 pub(crate) struct Connections {
     endpoint: Endpoint,
     tls: Option<Tls>,
+    addresses: Addresses,
     connect_timeout: Duration,
     idle_timeout: Duration,
     permits: Arc<Semaphore>,
@@ -74,6 +75,7 @@ impl Connections {
         Self {
             endpoint,
             tls,
+            addresses: Addresses::default(),
             connect_timeout,
             idle_timeout,
             permits: Arc::new(Semaphore::new(
@@ -136,8 +138,7 @@ impl Connections {
         let deadline = deadline.min(Instant::now() + self.connect_timeout);
         let Endpoint { host, port, .. } = &self.endpoint;
         let opened = timeout_at(deadline, async {
-            // This looks the name up and tries each of its addresses.
-            let stream = TcpStream::connect((host.as_str(), *port)).await?;
+            let stream = self.addresses.connect(host, *port).await?;
             stream.set_nodelay(true)?;
             Ok::<_, std::io::Error>(match &self.tls {
                 None => speak_http(stream).await,

@@ -15,6 +15,7 @@
 //! ```
 
 mod access;
+mod addresses;
 mod authorization;
 mod connections;
 mod endpoint;

@@ -1,11 +1,10 @@
 //! One run of a scenario: a fresh stack, k6, and the books at the end.
 
 use std::path::{Path, PathBuf};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use rustix::process::Signal;
+use anyhow::{Context, Result, anyhow};
 
 use super::RinhaOptions;
 use super::k6::K6;
@@ -14,12 +13,14 @@ use super::processors::{Processor, TOKEN, held_twice};
 use super::scenario::Scenario;
 use crate::binaries::Binaries;
 use crate::clock::{self, Deadline};
+use crate::containers::gauge::{self, Gauge};
+use crate::image;
 use crate::interrupt::Interrupt;
 use crate::ports::{check_free, visible_ports};
 use crate::private_stack::PrivateStack;
 use crate::readiness::Address;
 use crate::stack_dir::StackDir;
-use crate::up::word;
+use crate::up::{Engine, word};
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -29,7 +30,7 @@ const PORT_TRIES: usize = 16;
 /// A stack of a run's own, and what it is judged with.
 pub(super) struct Arena {
     /// Everything in it ends with it.
-    _stack: PrivateStack,
+    stack: PrivateStack,
     pub(super) processors: Vec<Processor>,
     target: String,
     report: PathBuf,
@@ -44,7 +45,14 @@ impl Arena {
     ) -> Result<Self> {
         let dir = StackDir::new(Some(folder))?;
         dir.create()?;
-        Binaries::build(options.profile, &dir.binaries())?;
+        match options.engine {
+            Engine::Native => {
+                Binaries::build(options.profile, &dir.binaries())?;
+            }
+            Engine::Docker => {
+                image::build(options.profile)?;
+            }
+        }
         let simulator_port = match options.simulator_port {
             Some(port) => port,
             None => free_pair()?,
@@ -64,8 +72,13 @@ impl Arena {
             ("--fee-default", fee_default),
             ("--fee-fallback", fee_fallback),
             ("--profile", word(options.profile)),
+            ("--engine", word(options.engine)),
+            ("--lb", word(options.lb)),
         ] {
             up.extend([option.to_owned(), value]);
+        }
+        if options.floor {
+            up.push("--floor".to_owned());
         }
         for (option, asked, own) in [
             ("--patience", &options.patience, scenario.patience),
@@ -76,17 +89,15 @@ impl Arena {
         }
         let stack = PrivateStack::start(dir, &up)?;
         if options.without_nats {
-            // Paused, the supervisor does not start it again.
-            stack.pause_supervisor()?;
-            stack.signal("nats", Signal::KILL)?;
+            stack.kill_for_good("nats")?;
         }
-        let target = match stack.address("haproxy")? {
+        let target = match stack.address(&word(options.lb))? {
             Address::Tcp(address) => format!("http://127.0.0.1:{}", address.port()),
             Address::Unix(path) => anyhow::bail!("the entrance listens at {}", path.display()),
         };
         Ok(Self {
             processors: Processor::all(&stack)?,
-            _stack: stack,
+            stack,
             target,
             report: folder.join("report"),
         })
@@ -100,6 +111,23 @@ impl Arena {
             .map(|processor| (processor.url(), TOKEN.to_owned()))
             .collect();
         scenario.plan(&self.target, &processors)
+    }
+
+    /// Kills a process or a container a while from now.
+    fn kill_after(&self, name: &str, wait: Duration) -> Result<JoinHandle<Result<()>>> {
+        let victim = self.stack.victim(name)?;
+        let name = name.to_owned();
+        Ok(thread::spawn(move || {
+            thread::sleep(wait);
+            println!("  killing {name}");
+            victim.kill()
+        }))
+    }
+
+    /// Looks at the containers of the stack, if it has any.
+    pub(super) fn gauge(&self) -> Result<Option<Gauge>> {
+        let stack = self.stack.containers()?;
+        stack.as_ref().map(Gauge::start).transpose()
     }
 
     pub(super) fn report(&self) -> &Path {
@@ -130,7 +158,21 @@ pub(super) fn run(
     let length = scenario.ends_after();
     println!("\nRunning {} for {} s …", scenario.name, length.as_secs());
     let plan = arena.plan(scenario);
-    let counted = k6.start(&plan, arena.report(), length)?.finish(interrupt)?;
+    let gauge = arena.gauge()?;
+    let mut load = k6.start(&plan, arena.report(), length)?;
+    let killed = match &options.kill {
+        Some(name) => Some(arena.kill_after(name, length / 2)?),
+        None => None,
+    };
+    let counted = load.finish(interrupt)?;
+    if let Some(killed) = killed {
+        killed
+            .join()
+            .map_err(|_panic| anyhow!("the kill failed"))??;
+    }
+    if let Some(gauge) = gauge {
+        gauge::print(&gauge.finish()?);
+    }
     let (held, settled_after) = if scenario.settle_for.is_zero() {
         (counted.held, None)
     } else {

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
@@ -30,12 +32,43 @@ pub(crate) enum Fsync {
     Always,
 }
 
+/// What the stack runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// Processes of this machine.
+    Native,
+    /// Containers, within the limits of `compose.yaml`.
+    Docker,
+}
+
+/// What stands between clients and fronts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LoadBalancer {
+    /// Asks fronts how they are, and repeats what a front did not answer.
+    Haproxy,
+    /// As the original has it; the README says what it cannot do.
+    Nginx,
+}
+
 /// How the stack is made up. What is not given is left to the programs' own defaults.
 #[derive(Args, Debug)]
 pub(crate) struct UpOptions {
     /// Return once the stack is ready, and leave it running
     #[arg(long)]
     pub(crate) detach: bool,
+
+    /// What the stack runs on
+    #[arg(long, value_enum, default_value = "native")]
+    pub(crate) engine: Engine,
+
+    /// What stands between clients and fronts
+    #[arg(long, value_enum, default_value = "haproxy")]
+    pub(crate) lb: LoadBalancer,
+
+    /// Put the floor in the fronts' places (containers only): a server that answers 202 and
+    /// does nothing else, to compare with
+    #[arg(long, hide = true)]
+    pub(crate) floor: bool,
 
     /// A payment processor, as `NAME=URL,fee=0.05`; once for each. Without any, two simulated
     /// ones are started
@@ -140,6 +173,34 @@ impl UpOptions {
         Ok([self.simulator_port, second])
     }
 
+    /// What a person may want to open: label and URL.
+    pub(crate) fn urls(&self) -> Vec<(String, String)> {
+        [("Payments", "payments"), ("Summary", "payments-summary")]
+            .map(|(label, path)| {
+                let url = format!("http://localhost:{}/{path}", self.port);
+                (label.to_owned(), url)
+            })
+            .into()
+    }
+
+    /// The options that are handed on to each front, as the variables that it reads too.
+    pub(crate) fn front_environment(&self) -> BTreeMap<String, String> {
+        let variable = |option: &str| {
+            let name = option.trim_start_matches('-').replace('-', "_");
+            format!("FEEWAY_{}", name.to_ascii_uppercase())
+        };
+        let mut environment = BTreeMap::new();
+        let mut arguments = self.front_arguments().into_iter().peekable();
+        while let Some(option) = arguments.next() {
+            let value = arguments.next_if(|next| !next.starts_with("--"));
+            environment.insert(
+                variable(&option),
+                value.unwrap_or_else(|| "true".to_owned()),
+            );
+        }
+        environment
+    }
+
     /// The options that are handed on to each front.
     pub(crate) fn front_arguments(&self) -> Vec<String> {
         let mut arguments = Vec::new();
@@ -211,6 +272,18 @@ mod tests {
             "--allow-purge",
         ];
         assert_eq!(up.unwrap().front_arguments(), expected);
+    }
+
+    #[test]
+    fn what_is_given_is_handed_on_to_containers_too() {
+        let up = read(&["--max-latency", "1s", "--allow-purge", "--max-open", "9"]);
+        let expected = [
+            ("FEEWAY_ALLOW_PURGE", "true"),
+            ("FEEWAY_MAX_LATENCY", "1s"),
+            ("FEEWAY_MAX_OPEN", "9"),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(up.unwrap().front_environment(), BTreeMap::from(expected));
     }
 
     #[test]

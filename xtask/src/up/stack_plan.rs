@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::options::{UpOptions, word};
+use super::nginx;
+use super::options::{LoadBalancer, UpOptions, word};
 use super::scrape_targets;
 use crate::binaries::Binaries;
 use crate::plan::{Plan, ProcessPlan, Stage, StopSignal};
@@ -40,16 +41,7 @@ pub(super) fn plan_stack(
     let redis = redis(dir, options, servers, &sockets)?;
     let nats = nats(dir, servers, own_port()?)?;
     let mut processors = options.processors.clone();
-    let mut urls = vec![
-        (
-            "Payments",
-            format!("http://localhost:{}/payments", options.port),
-        ),
-        (
-            "Summary",
-            format!("http://localhost:{}/payments-summary", options.port),
-        ),
-    ];
+    let mut urls = options.urls();
     let mut simulators = Vec::new();
     if processors.is_empty() {
         let fees = [&options.fee_default, &options.fee_fallback];
@@ -60,7 +52,7 @@ pub(super) fn plan_stack(
         {
             simulators.push(simulator(binaries, name, port, fee));
             processors.push(format!("{name}=http://127.0.0.1:{port},fee={fee}"));
-            urls.push((name, format!("http://localhost:{port}")));
+            urls.push((name.to_owned(), format!("http://localhost:{port}")));
         }
     }
     let mut shared = vec![
@@ -85,23 +77,24 @@ pub(super) fn plan_stack(
         processes.push(with_arguments(front, options.front_arguments()));
         front_sockets.push(socket);
     }
-    processes.push(haproxy(
-        dir,
-        servers,
-        (options.port, own_port()?),
-        &front_sockets,
-        &sockets,
-    )?);
+    let metrics = own_port()?;
+    processes.push(match options.lb {
+        LoadBalancer::Haproxy => haproxy(
+            dir,
+            servers,
+            (options.port, metrics),
+            &front_sockets,
+            &sockets,
+        )?,
+        LoadBalancer::Nginx => nginx::plan(dir, options.port, &front_sockets)?,
+    });
     configuration(dir, "deploy/prometheus.yml")?;
     configuration(dir, "deploy/alerts.yml")?;
     scrape_targets::write(&dir.configuration(), &processes)?;
     Ok(Plan {
         socket_folder: sockets,
         processes,
-        urls: urls
-            .into_iter()
-            .map(|(label, url)| (label.to_owned(), url))
-            .collect(),
+        urls,
     })
 }
 
@@ -310,14 +303,14 @@ fn with_arguments(mut plan: ProcessPlan, more: Vec<String>) -> ProcessPlan {
     plan
 }
 
-fn loopback(port: u16) -> Address {
+pub(super) fn loopback(port: u16) -> Address {
     Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
-fn strings(words: &[&str]) -> Vec<String> {
+pub(super) fn strings(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn text(path: &Path) -> String {
+pub(super) fn text(path: &Path) -> String {
     path.display().to_string()
 }

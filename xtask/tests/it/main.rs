@@ -3,6 +3,8 @@
 mod audit;
 mod availability;
 mod compare;
+mod compose_file;
+mod containers;
 mod contract;
 mod duplicates;
 mod entrance;
@@ -13,6 +15,7 @@ mod lifecycle;
 mod listing;
 mod load;
 mod metrics;
+mod nginx;
 mod openapi;
 mod quiet_log;
 mod rolling_restart;

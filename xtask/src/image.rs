@@ -1,0 +1,161 @@
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::binaries::{Profile, cargo, messages};
+use crate::containers::engine::Engine;
+use crate::stack_dir::repository;
+use crate::up::word;
+
+/// What a container of ours may have to run: package and program.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("feeway-ctl", "feeway-ctl"),
+    ("feeway-front", "feeway-front"),
+    ("feeway-leader", "feeway-leader"),
+    ("feeway-ready", "feeway-ready"),
+    ("feeway-simulator", "feeway-simulator"),
+];
+
+/// The image of `deploy/compose.floor.yaml`, and what is in it.
+const FLOOR_TAG: &str = "feeway-floor:local";
+const FLOOR: [(&str, &str); 2] = [
+    ("feeway-benches", "feeway-floor"),
+    ("feeway-ready", "feeway-ready"),
+];
+
+/// What `deploy/Dockerfile` writes on an image.
+const LABEL: &str = "org.opencontainers.image.title=feeway";
+
+/// An image has no C library, so the programs bring their own. That of GNU looks names up by
+/// itself since its version 2.34, without the modules that it once had to load.
+const STATIC: &str = "-C target-feature=+crt-static";
+
+#[derive(Args, Debug)]
+pub(crate) struct ImageOptions {
+    /// How the programs are compiled
+    #[arg(long, value_enum, default_value = "release")]
+    profile: Profile,
+
+    /// Build the image of deploy/compose.floor.yaml instead
+    #[arg(long)]
+    floor: bool,
+}
+
+/// Builds the image and says what it is called.
+pub(crate) fn run(options: &ImageOptions) -> Result<()> {
+    let engine = Engine::find()?;
+    let tag = if options.floor {
+        build_floor()?
+    } else {
+        build(options.profile)?
+    };
+    let size = engine.image_bytes(tag)?;
+    println!("{tag}: {}.{} MB", size / 1_000_000, size / 100_000 % 10);
+    Ok(())
+}
+
+/// What the image of a profile is called.
+pub(crate) fn tag(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Release => "feeway:local",
+        Profile::Dev => "feeway:dev",
+    }
+}
+
+/// Builds the programs and the image, as far as they have changed, and returns its name.
+pub(crate) fn build(profile: Profile) -> Result<&'static str> {
+    build_image(tag(profile), profile, &PROGRAMS)
+}
+
+/// The same for what stands in the fronts' places in comparisons.
+pub(crate) fn build_floor() -> Result<&'static str> {
+    build_image(FLOOR_TAG, Profile::Release, &FLOOR)
+}
+
+fn build_image(
+    tag: &'static str,
+    profile: Profile,
+    programs: &[(&str, &str)],
+) -> Result<&'static str> {
+    let context = repository()
+        .join("target/image")
+        .join(tag.replace(':', "-"));
+    compile(profile, programs, &context)?;
+    println!("Building the image {tag} …");
+    let output = Command::new("docker")
+        .args(["build", "--tag", tag, "--file"])
+        .arg(repository().join("deploy/Dockerfile"))
+        .arg(&context)
+        .output()
+        .context("cannot run docker")?;
+    if !output.status.success() {
+        bail!(
+            "the image was not built:\n{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    forget_replaced()?;
+    Ok(tag)
+}
+
+/// Removes images of ours that a newer one has taken the name of and no container uses.
+fn forget_replaced() -> Result<()> {
+    let label = format!("label={LABEL}");
+    let status = Command::new("docker")
+        .args(["image", "prune", "--force", "--filter", &label])
+        .stdout(Stdio::null())
+        .status()
+        .context("cannot run docker")?;
+    if !status.success() {
+        bail!("replaced images were not removed ({status})");
+    }
+    Ok(())
+}
+
+/// Links the programs statically, into a folder that has them and nothing else then.
+fn compile(profile: Profile, programs: &[(&str, &str)], folder: &Path) -> Result<()> {
+    let profile = word(profile);
+    println!("Building for the image ({profile}) …");
+    let mut command = cargo();
+    command
+        .args(["build", "--profile", &profile])
+        .arg("--config")
+        .arg(format!("profile.{profile}.strip=true"))
+        // With a target named, the flags are not for what runs while it builds.
+        .args(["--target", &host()?])
+        .env("RUSTFLAGS", STATIC)
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    for (package, program) in programs {
+        command.args(["--package", package, "--bin", program]);
+    }
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir_all(folder)?;
+    for message in messages(command)? {
+        if let Some(path) = message["executable"].as_str()
+            && let Some(name) = message["target"]["name"].as_str()
+        {
+            fs::copy(path, folder.join(name)).with_context(|| format!("cannot copy {name}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The kind of machine that this is, as cargo calls it.
+fn host() -> Result<String> {
+    let output = cargo()
+        .arg("-vV")
+        .output()
+        .context("cannot run cargo")?
+        .stdout;
+    let text = String::from_utf8(output)?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_owned)
+        .context("cargo does not say for which machine it builds")
+}

@@ -1,0 +1,181 @@
+//! The stack in containers, as `cargo xtask up --engine docker` starts it.
+
+use std::fs;
+use std::io::{self, Write};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::stack::{Stack, eventually, new_id, payment};
+
+const CLIENTS: u64 = 4;
+const PAYMENTS_EACH: u64 = 250;
+
+/// Whether an engine answers. It says so where it can be seen even when tests pass.
+fn has_engine() -> bool {
+    let answers = Command::new("docker")
+        .arg("info")
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !answers {
+        let reason = "SKIPPED: no Docker engine answers, so no stack in containers is tested\n";
+        io::stderr()
+            .write_all(reason.as_bytes())
+            .expect("it is open");
+    }
+    answers
+}
+
+/// A stack in containers. Nothing of it is left when this ends.
+struct Contained {
+    stack: Stack,
+    project: String,
+}
+
+impl Contained {
+    fn up() -> Self {
+        let stack = Stack::up(&["--engine", "docker"]);
+        let known = fs::read_to_string(stack.dir.join("containers.json")).expect("it runs");
+        let known: Value = serde_json::from_str(&known).expect("it is written whole");
+        let project = known["project"].as_str().expect("a name").to_owned();
+        Self { stack, project }
+    }
+
+    /// The container of a service.
+    #[track_caller]
+    fn container(&self, service: &str) -> String {
+        let label = format!("label=com.docker.compose.service={service}");
+        let ids = self.list(&["ps", "--all", "--filter", &label]);
+        assert_eq!(ids.len(), 1, "{service}: {ids:?}");
+        ids[0].clone()
+    }
+
+    /// What is there of the stack: `ps`, `network ls` or `volume ls`.
+    fn list(&self, words: &[&str]) -> Vec<String> {
+        let label = format!("label=com.docker.compose.project={}", self.project);
+        let mut arguments = words.to_vec();
+        arguments.extend(["--quiet", "--filter", &label]);
+        docker(&arguments)
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[track_caller]
+    fn inspect(&self, service: &str, what: &str) -> String {
+        docker(&["inspect", "--format", what, &self.container(service)])
+    }
+}
+
+impl Drop for Contained {
+    fn drop(&mut self) {
+        let down = self.stack.xtask("down", &[]);
+        let volumes = self.list(&["volume", "ls"]);
+        for volume in &volumes {
+            docker(&["volume", "rm", volume]);
+        }
+        if !thread::panicking() {
+            assert!(down.status.success(), "{}", self.stack.describe(&down));
+        }
+    }
+}
+
+#[track_caller]
+fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker")
+        .args(arguments)
+        .output()
+        .expect("docker is there");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "docker {arguments:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Pays from several clients at once, and counts the answers that are not 202.
+fn pay(stack: &Stack, meanwhile: impl FnOnce()) -> Vec<String> {
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut connection = stack.connect();
+                    let ask = |_| {
+                        let body = payment(&new_id(), "19.90");
+                        let answer = connection.request("POST", "/payments", &body);
+                        (answer.status != 202).then(|| format!("{answer:?}"))
+                    };
+                    (0..PAYMENTS_EACH).filter_map(ask).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        meanwhile();
+        let failed = clients
+            .into_iter()
+            .map(|client| client.join().expect("no panic"));
+        failed.flatten().collect()
+    })
+}
+
+#[test]
+fn a_killed_front_container_costs_no_request_and_no_payment() {
+    if !has_engine() {
+        return;
+    }
+    let contained = Contained::up();
+    let stack = &contained.stack;
+    assert_eq!(
+        contained.inspect("front-1", "{{.Config.User}}"),
+        "10001:10001"
+    );
+    let limits = "{{.HostConfig.NanoCpus}} {{.HostConfig.Memory}}";
+    let limits = contained.inspect("front-1", limits);
+    assert!(
+        !limits.split(' ').any(|limit| limit == "0"),
+        "limits apply: {limits}"
+    );
+
+    let victim = contained.container("front-2");
+    let failed = pay(stack, || {
+        thread::sleep(Duration::from_millis(300));
+        docker(&["kill", &victim]);
+    });
+    assert_eq!(failed, Vec::<String>::new());
+    let asked = i64::try_from(CLIENTS * PAYMENTS_EACH).expect("it is small");
+    eventually(Duration::from_secs(30), "all are settled", || {
+        let (default, fallback) = stack.summary("");
+        default.0 + fallback.0 == asked
+    });
+    let (default, fallback) = stack.summary("");
+    assert_eq!(default.1 + fallback.1, asked * 1990);
+    assert_eq!(default, stack.books(0, ""));
+    assert_eq!(fallback, stack.books(1, ""));
+
+    let status = stack.xtask("status", &[]);
+    assert!(
+        !status.status.success(),
+        "one is down: {}",
+        stack.describe(&status)
+    );
+    let restart = stack.xtask("restart", &["front-2"]);
+    assert!(restart.status.success(), "{}", stack.describe(&restart));
+    let status = stack.xtask("status", &[]);
+    assert!(status.status.success(), "{}", stack.describe(&status));
+    let logs = stack.xtask("logs", &["front-2"]);
+    let said = String::from_utf8_lossy(&logs.stdout).into_owned();
+    assert!(said.contains("ready"), "{said}");
+
+    let down = stack.xtask("down", &[]);
+    assert!(down.status.success(), "{}", stack.describe(&down));
+    assert_eq!(contained.list(&["ps", "--all"]), Vec::<String>::new());
+    assert_eq!(contained.list(&["network", "ls"]), Vec::<String>::new());
+    let volumes = contained.list(&["volume", "ls"]);
+    let payments = format!("{}_redis", contained.project);
+    assert!(
+        volumes.contains(&payments),
+        "the payments stay: {volumes:?}"
+    );
+
+    stack.start(&["--engine", "docker"]);
+    assert_eq!(stack.summary(""), (default, fallback));
+}
