@@ -12,6 +12,8 @@
 
 mod board;
 mod changes;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod latency;
 mod nats_url;
 mod report_channel;

@@ -219,7 +219,7 @@ impl ChangeLog {
     }
 }
 
-fn write(report: &HealthReport) -> Vec<u8> {
+pub(crate) fn write(report: &HealthReport) -> Vec<u8> {
     let message = Message {
         processor: report.processor.as_str(),
         failing: report.failing,
@@ -230,7 +230,11 @@ fn write(report: &HealthReport) -> Vec<u8> {
 }
 
 /// A report that came on the subject of its own processor.
-fn read(subject: &str, payload: &[u8]) -> Option<HealthReport> {
+pub(crate) fn read(subject: &str, payload: &[u8]) -> Option<HealthReport> {
+    // serde would also take a list, its values in the order of the fields.
+    if !payload.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
     let message: Message<'_> = serde_json::from_slice(payload).ok()?;
     let processor: ProcessorName = message.processor.parse().ok()?;
     let named = subject.strip_prefix(SUBJECT)?.strip_prefix('.')?;
@@ -281,6 +285,7 @@ mod tests {
             ("feeway.health.default", ""),
             ("feeway.health.default", "{}"),
             ("feeway.health.default", "\u{0}"),
+            ("feeway.health.default", r#"["default",true,120]"#),
             (
                 "feeway.health.default",
                 r#"{"processor":"default","failing":1,"minResponseTimeMs":120}"#,

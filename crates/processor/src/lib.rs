@@ -17,6 +17,8 @@
 mod connections;
 mod endpoint;
 mod exchange;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod http_processor;
 mod outcome;
 mod processor_option;
