@@ -5,6 +5,8 @@
 pub(crate) struct Attack {
     pub(crate) name: &'static str,
     pub(crate) bytes: Vec<u8>,
+    /// By the standard these are two requests, one behind the other: nothing is hidden.
+    pub(crate) pipelined: bool,
 }
 
 /// Every attack, with `open` as the payment it shows and `hidden` as the one it smuggles.
@@ -21,6 +23,7 @@ fn attack(name: &'static str, text: impl Into<Vec<u8>>) -> Attack {
     Attack {
         name,
         bytes: text.into(),
+        pipelined: false,
     }
 }
 
@@ -167,17 +170,27 @@ fn odd_chunks(open: &str, smuggled: &str) -> Vec<Attack> {
         format!("-{length:x}\r\n{open}\r\n0\r\n\r\n"),
         format!("1000000000000000{length:x}\r\n{open}\r\n0\r\n\r\n"),
         format!("{length:x}\n{open}\n0\n\n"),
-        format!("{length:x};a=\"\r\n{open}\r\n0\r\n\r\n"),
         format!("{length:x};\n{open}\r\n0\r\n\r\n"),
         format!("{:x}\r\n{open}\r\n0\r\n\r\n", length - 1),
         format!("{:x}\r\n{open}\r\n0\r\n\r\n", length + 1),
         format!("{length:x}\r\n{open}xx0\r\n\r\n"),
-        format!("{length:x}\r\n{open}\r\n0\r\ncontent-length: 9\r\n\r\n"),
         format!("{length:x}\r\n{open}\r\n0\r\n : \r\n\r\n"),
         format!("\r\n{length:x}\r\n{open}\r\n0\r\n\r\n"),
     ]
     .map(|chunks| attack("odd chunks", format!("{head}\r\n{chunks}{smuggled}")))
-    .into()
+    .into_iter()
+    .chain(
+        [
+            // An extension ends with its line, whatever it says, and is ignored.
+            format!("{length:x};a=\"\r\n{open}\r\n0\r\n\r\n"),
+            format!("{length:x}\r\n{open}\r\n0\r\ncontent-length: 9\r\n\r\n"),
+        ]
+        .map(|chunks| Attack {
+            pipelined: true,
+            ..attack("sound chunks", format!("{head}\r\n{chunks}{smuggled}"))
+        }),
+    )
+    .collect()
 }
 
 /// Requests that are answered without a look at their body, in which a payment lies.
