@@ -16,6 +16,7 @@ mod binaries;
 mod chaos;
 mod clock;
 mod down;
+mod hostile;
 mod http_client;
 mod interrupt;
 mod logs;
@@ -41,6 +42,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::chaos::ChaosOptions;
+use crate::hostile::HostileOptions;
 use crate::logs::LogsOptions;
 use crate::rinha::RinhaOptions;
 use crate::stack_dir::StackDir;
@@ -96,6 +98,8 @@ enum Command {
     },
     /// Break a stack of its own under load, heal it, and audit every payment
     Chaos(ChaosOptions),
+    /// Measure what hostile clients cost the normal ones
+    Hostile(HostileOptions),
     /// Play a scenario of the contest with k6, and print what it earned
     Rinha(RinhaOptions),
     /// Run every check and every test
@@ -130,9 +134,12 @@ impl Command {
             Self::Logs { place, options } => logs::run(&place.stack_dir()?, options),
             Self::Restart { place, name } => restart::run(&place.stack_dir()?, name),
             Self::Chaos(options) if chaos::run(options)? => Ok(()),
+            Self::Hostile(options) if hostile::run(options)? => Ok(()),
             Self::Rinha(options) if rinha::run(options)? => Ok(()),
             Self::Test(options) if test::run(options)? => Ok(()),
-            Self::Chaos(_) | Self::Rinha(_) | Self::Test(_) => return Ok(ExitCode::FAILURE),
+            Self::Chaos(_) | Self::Hostile(_) | Self::Rinha(_) | Self::Test(_) => {
+                return Ok(ExitCode::FAILURE);
+            }
             Self::Supervise { place } => supervisor::run(&place.stack_dir()?),
         };
         done.map(|()| ExitCode::SUCCESS)

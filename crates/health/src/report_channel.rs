@@ -231,11 +231,13 @@ pub(crate) fn write(report: &HealthReport) -> Vec<u8> {
 
 /// A report that came on the subject of its own processor.
 pub(crate) fn read(subject: &str, payload: &[u8]) -> Option<HealthReport> {
-    // serde would also take a list, its values in the order of the fields.
-    if !payload.trim_ascii_start().starts_with(b"{") {
+    // serde would also take a list, its values in the order of the fields, and does not
+    // look whether what it skips is UTF-8.
+    let text = str::from_utf8(payload).ok()?;
+    if !text.trim_ascii_start().starts_with('{') {
         return None;
     }
-    let message: Message<'_> = serde_json::from_slice(payload).ok()?;
+    let message: Message<'_> = serde_json::from_str(text).ok()?;
     let processor: ProcessorName = message.processor.parse().ok()?;
     let named = subject.strip_prefix(SUBJECT)?.strip_prefix('.')?;
     (named == processor.as_str()).then_some(HealthReport {
@@ -301,6 +303,18 @@ mod tests {
         ] {
             assert_eq!(read(subject, text.as_bytes()), None, "{subject} {text}");
         }
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_no_report_also_where_nobody_looks() {
+        let text =
+            br#"{"processor":"default","x":"?","failing":true,"minResponseTimeMs":120}"#.to_vec();
+        assert!(read("feeway.health.default", &text).is_some());
+        let broken: Vec<u8> = text
+            .into_iter()
+            .map(|byte| if byte == b'?' { 0xff } else { byte })
+            .collect();
+        assert_eq!(read("feeway.health.default", &broken), None);
     }
 
     #[test]

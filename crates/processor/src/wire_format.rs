@@ -73,10 +73,12 @@ pub(crate) fn health(body: &[u8]) -> Option<(bool, Duration)> {
     ))
 }
 
-/// Reads a JSON object. serde would also take a list, its values in the order of the fields.
+/// Reads a JSON object. serde would also take a list, its values in the order of the fields,
+/// and does not look whether what it skips is UTF-8.
 fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
-    let is_object = body.trim_ascii_start().starts_with(b"{");
-    is_object.then(|| serde_json::from_slice(body).ok())?
+    let text = str::from_utf8(body).ok()?;
+    let is_object = text.trim_ascii_start().starts_with('{');
+    is_object.then(|| serde_json::from_str(text).ok())?
 }
 
 #[cfg(test)]
@@ -173,6 +175,18 @@ mod tests {
         ] {
             check(&body, None);
         }
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_unclear_also_where_nobody_looks() {
+        let at = "2020-07-10T12:34:56.123456Z";
+        let body = format!(r#"{{"correlationId":"{ID}","amount":1,"requestedAt":"{at}","x":"?"}}"#);
+        check(&body, Some((100, at)));
+        let mut body = body.into_bytes();
+        let place = body.iter().position(|byte| *byte == b'?').unwrap();
+        body[place] = 0xff;
+        let id = ID.parse().unwrap();
+        assert_eq!(held_payment(&body, id), GetAnswer::Unclear);
     }
 
     #[test]
