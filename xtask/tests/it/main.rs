@@ -1,11 +1,15 @@
 //! End-to-end tests: whole stacks on ports of their own, as `cargo xtask up` starts them.
 
+// One table for the front alone and for the front behind HAProxy.
+#[path = "../../../crates/front/tests/it/attacks.rs"]
+mod attacks;
 mod audit;
 mod availability;
 mod contract;
 mod duplicates;
 mod entrance;
 mod failover;
+mod hostile;
 mod http;
 mod leaders;
 mod lifecycle;

