@@ -2,12 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
-use std::process::Command;
 use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::attacks::{LINE_FEEDS_ALONE, attacks};
+use crate::attacks::attacks;
 use crate::stack::{Stack, new_id, payment};
 
 /// Longer than any time-out of the entrance.
@@ -27,8 +26,10 @@ fn no_framing_smuggles_a_payment_past_haproxy_or_shifts_the_answers_of_others() 
         let name = format!("{number}, {}: {answers}", attack.name);
         let accepted = answers.matches("HTTP/1.1 202 ").count();
         let kept = [&open, &hidden].map(|id| is_known(&stack, id));
-        let two = attack.pipelined || attack.name == LINE_FEEDS_ALONE;
-        assert!(two || !kept[1], "hidden: {name}");
+        // HAProxy gives one answer to each request that it sees. Where it is more lenient
+        // than a front (a line feed alone) it sees two, and hands on two with clean framing.
+        let seen = answers.matches("HTTP/1.1 ").count();
+        assert!(!kept[1] || seen == 2, "hidden: {name}");
         let kept = kept.into_iter().filter(|known| *known).count();
         assert_eq!(accepted, kept, "{name}");
         assert_others_get_their_own_answers(&stack, &name);
@@ -66,12 +67,10 @@ fn random_bodies_and_random_requests_break_nothing() {
 /// the 20 % of a quiet one.
 #[test]
 fn normal_clients_are_served_while_thousands_of_hostile_ones_are_there() {
-    let _turn = Stack::reserve();
-    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .args(["hostile", "--profile", "dev", "--rounds", "3"])
-        .args(["--seconds", "1", "--max-slowdown", "400"])
-        .output()
-        .expect("cargo built it");
+    let stack = Stack::reserve();
+    let mut arguments = vec!["--profile", "dev", "--rounds", "3"];
+    arguments.extend(["--seconds", "1", "--max-slowdown", "400"]);
+    let output = stack.xtask("hostile", &arguments);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("normal requests that failed: 0"), "{said}");

@@ -9,10 +9,6 @@ pub(crate) struct Attack {
     pub(crate) pipelined: bool,
 }
 
-/// A front refuses it. HAProxy may take it for two requests, and then hands on two whose
-/// framing is beyond doubt.
-pub(crate) const LINE_FEEDS_ALONE: &str = "line feeds alone between chunks";
-
 /// Every attack, with `open` as the payment it shows and `hidden` as the one it smuggles.
 pub(crate) fn attacks(open: &str, hidden: &str) -> Vec<Attack> {
     let smuggled = request("", hidden);
@@ -183,7 +179,7 @@ fn odd_chunks(open: &str, smuggled: &str) -> Vec<Attack> {
     .map(|chunks| attack("odd chunks", format!("{head}\r\n{chunks}{smuggled}")))
     .into_iter()
     .chain([attack(
-        LINE_FEEDS_ALONE,
+        "line feeds alone between chunks",
         format!("{head}\r\n{length:x}\n{open}\n0\n\n{smuggled}"),
     )])
     .chain(
