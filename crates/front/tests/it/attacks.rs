@@ -14,6 +14,7 @@ pub(crate) fn attacks(open: &str, hidden: &str) -> Vec<Attack> {
     let smuggled = request("", hidden);
     let mut attacks = double_framing(open, &smuggled);
     attacks.extend(odd_headers(open, &smuggled));
+    attacks.extend(other_versions(open, &smuggled));
     attacks.extend(odd_chunks(open, &smuggled));
     attacks.extend(unread_bodies(open, &smuggled));
     attacks
@@ -140,7 +141,13 @@ fn odd_headers(open: &str, smuggled: &str) -> Vec<Attack> {
             )
         }),
     )
-    .chain([
+    .collect()
+}
+
+/// Requests whose version knows no chunks, or no such request.
+fn other_versions(open: &str, smuggled: &str) -> Vec<Attack> {
+    let chunks = chunked(open);
+    vec![
         attack(
             "chunks in HTTP/1.0",
             format!(
@@ -156,8 +163,7 @@ fn odd_headers(open: &str, smuggled: &str) -> Vec<Attack> {
             "the preface of HTTP/2",
             format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{smuggled}"),
         ),
-    ])
-    .collect()
+    ]
 }
 
 /// Chunk sizes that readers take differently, and chunks that are not as long as they say.
