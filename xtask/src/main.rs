@@ -18,6 +18,7 @@ mod clock;
 mod compare;
 mod containers;
 mod down;
+mod hostile;
 mod http_client;
 mod image;
 mod interrupt;
@@ -45,6 +46,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::chaos::ChaosOptions;
 use crate::compare::CompareOptions;
+use crate::hostile::HostileOptions;
 use crate::image::ImageOptions;
 use crate::logs::LogsOptions;
 use crate::rinha::RinhaOptions;
@@ -101,6 +103,8 @@ enum Command {
     },
     /// Break a stack of its own under load, heal it, and audit every payment
     Chaos(ChaosOptions),
+    /// Measure what hostile clients cost the normal ones
+    Hostile(HostileOptions),
     /// Play a scenario of the contest with k6, and print what it earned
     Rinha(RinhaOptions),
     /// Measure Feeway against the least that any front could do, in turn
@@ -139,10 +143,15 @@ impl Command {
             Self::Logs { place, options } => logs::run(&place.stack_dir()?, options),
             Self::Restart { place, name } => restart::run(&place.stack_dir()?, name),
             Self::Chaos(options) if chaos::run(options)? => Ok(()),
+            Self::Hostile(options) if hostile::run(options)? => Ok(()),
             Self::Rinha(options) if rinha::run(options)? => Ok(()),
             Self::Compare(options) if compare::run(options)? => Ok(()),
             Self::Test(options) if test::run(options)? => Ok(()),
-            Self::Chaos(_) | Self::Rinha(_) | Self::Compare(_) | Self::Test(_) => {
+            Self::Chaos(_)
+            | Self::Hostile(_)
+            | Self::Rinha(_)
+            | Self::Compare(_)
+            | Self::Test(_) => {
                 return Ok(ExitCode::FAILURE);
             }
             Self::Image(options) => image::run(options),

@@ -15,6 +15,8 @@ mod answer;
 mod app;
 mod config;
 mod duration_text;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod health_feed;
 mod intake;
 mod limits;

@@ -59,7 +59,7 @@ fn listed(text: &str) -> Option<Listed> {
 
 /// `status.micros.id.cents.processor`, the last of which may be empty: needs no escape in a
 /// URL, and a person can read it.
-fn write_cursor(listed: Listed, cursor: &Cursor) -> String {
+pub(crate) fn write_cursor(listed: Listed, cursor: &Cursor) -> String {
     let (at, id) = (cursor.at.micros(), cursor.id);
     let cents = cursor.amount.cents();
     let processor = cursor.processor.as_ref().map_or("", |name| name.as_str());

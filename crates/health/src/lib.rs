@@ -13,6 +13,8 @@
 mod board;
 mod change_log;
 mod changes;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod latency;
 mod nats_config;
 mod nats_url;

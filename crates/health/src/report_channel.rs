@@ -224,7 +224,7 @@ fn reconnect_pause(attempts: usize) -> Duration {
         .min(RECONNECT_PAUSE_MAX)
 }
 
-fn write(report: &HealthReport) -> Vec<u8> {
+pub(crate) fn write(report: &HealthReport) -> Vec<u8> {
     let message = Message {
         processor: report.processor.as_str(),
         failing: report.failing,
@@ -235,8 +235,14 @@ fn write(report: &HealthReport) -> Vec<u8> {
 }
 
 /// A report that came on the subject of its own processor.
-fn read(subject: &str, payload: &[u8]) -> Option<HealthReport> {
-    let message: Message<'_> = serde_json::from_slice(payload).ok()?;
+pub(crate) fn read(subject: &str, payload: &[u8]) -> Option<HealthReport> {
+    // serde would also take a list, its values in the order of the fields, and does not
+    // look whether what it skips is UTF-8.
+    let text = str::from_utf8(payload).ok()?;
+    if !text.trim_ascii_start().starts_with('{') {
+        return None;
+    }
+    let message: Message<'_> = serde_json::from_str(text).ok()?;
     let processor: ProcessorName = message.processor.parse().ok()?;
     let named = subject.strip_prefix(SUBJECT)?.strip_prefix('.')?;
     (named == processor.as_str()).then_some(HealthReport {
@@ -286,6 +292,7 @@ mod tests {
             ("feeway.health.default", ""),
             ("feeway.health.default", "{}"),
             ("feeway.health.default", "\u{0}"),
+            ("feeway.health.default", r#"["default",true,120]"#),
             (
                 "feeway.health.default",
                 r#"{"processor":"default","failing":1,"minResponseTimeMs":120}"#,
@@ -301,6 +308,18 @@ mod tests {
         ] {
             assert_eq!(read(subject, text.as_bytes()), None, "{subject} {text}");
         }
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_no_report_also_where_nobody_looks() {
+        let text =
+            br#"{"processor":"default","x":"?","failing":true,"minResponseTimeMs":120}"#.to_vec();
+        assert!(read("feeway.health.default", &text).is_some());
+        let broken: Vec<u8> = text
+            .into_iter()
+            .map(|byte| if byte == b'?' { 0xff } else { byte })
+            .collect();
+        assert_eq!(read("feeway.health.default", &broken), None);
     }
 
     #[test]

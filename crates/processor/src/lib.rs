@@ -20,6 +20,8 @@ mod authorization;
 mod connections;
 mod endpoint;
 mod exchange;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod http_processor;
 mod outcome;
 mod processor_option;

@@ -44,7 +44,7 @@ pub(crate) fn held_payment(body: &[u8], id: CorrelationId) -> GetAnswer {
 }
 
 fn read_held_payment(body: &[u8], id: CorrelationId) -> Option<GetAnswer> {
-    let held: HeldPayment<'_> = serde_json::from_slice(body).ok()?;
+    let held: HeldPayment<'_> = object(body)?;
     if held.correlation_id.parse() != Ok(id) {
         return None;
     }
@@ -66,11 +66,19 @@ struct Health {
 /// Reads the 200 of `GET /payments/service-health`: whether it is failing, and the least
 /// time a payment takes.
 pub(crate) fn health(body: &[u8]) -> Option<(bool, Duration)> {
-    let health: Health = serde_json::from_slice(body).ok()?;
+    let health: Health = object(body)?;
     Some((
         health.failing,
         Duration::from_millis(health.min_response_time),
     ))
+}
+
+/// Reads a JSON object. serde would also take a list, its values in the order of the fields,
+/// and does not look whether what it skips is UTF-8.
+fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+    let text = str::from_utf8(body).ok()?;
+    let is_object = text.trim_ascii_start().starts_with('{');
+    is_object.then(|| serde_json::from_str(text).ok())?
 }
 
 #[cfg(test)]
@@ -163,9 +171,22 @@ mod tests {
             format!(r#"{{"correlationId":"{ID}","amount":19.9,"requestedAt":17}}"#),
             format!(r#"{{"correlationId":"{ID}","amount":19.9}}"#),
             format!(r#"{{"correlationId":"{ID}","amount":19.9,"requestedAt":"{at}"}} and more"#),
+            format!(r#"["{ID}",19.9,"{at}"]"#),
         ] {
             check(&body, None);
         }
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_unclear_also_where_nobody_looks() {
+        let at = "2020-07-10T12:34:56.123456Z";
+        let body = format!(r#"{{"correlationId":"{ID}","amount":1,"requestedAt":"{at}","x":"?"}}"#);
+        check(&body, Some((100, at)));
+        let mut body = body.into_bytes();
+        let place = body.iter().position(|byte| *byte == b'?').unwrap();
+        body[place] = 0xff;
+        let id = ID.parse().unwrap();
+        assert_eq!(held_payment(&body, id), GetAnswer::Unclear);
     }
 
     #[test]
@@ -180,6 +201,7 @@ mod tests {
             r#"{"failing":1,"minResponseTime":0}"#,
             r#"{"failing":false,"minResponseTime":-1}"#,
             r#"{"failing":false,"minResponseTime":1.5}"#,
+            "[true,120]",
         ] {
             assert_eq!(health(body.as_bytes()), None, "{body}");
         }

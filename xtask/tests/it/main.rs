@@ -1,5 +1,8 @@
 //! End-to-end tests: whole stacks on ports of their own, as `cargo xtask up` starts them.
 
+// One table for the front alone and for the front behind HAProxy.
+#[path = "../../../crates/front/tests/it/attacks.rs"]
+mod attacks;
 mod audit;
 mod availability;
 mod compare;
@@ -9,6 +12,7 @@ mod contract;
 mod duplicates;
 mod entrance;
 mod failover;
+mod hostile;
 mod http;
 mod leaders;
 mod lifecycle;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use feeway_front::Limits;
-use tokio::time::timeout;
+use feeway_front::{Limits, open_files};
+use tokio::time::{sleep, timeout};
 
 use crate::front::{Front, short_limits};
 use crate::wire::{Client, payment, post};
@@ -64,6 +64,72 @@ async fn slow_clients_do_not_disturb_the_others() {
     for _ in 0..50 {
         assert_eq!(client.post(&payment("2")).await.status, 202);
     }
+}
+
+#[tokio::test]
+async fn two_thousand_idle_and_two_hundred_slow_clients_are_cut_off_and_leave_room() {
+    open_files::allow_many();
+    let front = front().await;
+    let mut idle = Vec::new();
+    for _ in 0..2000 {
+        idle.push(Client::unix(&front).await);
+    }
+    let mut slow = Vec::new();
+    for _ in 0..200 {
+        slow.push(Client::tcp(&front).await);
+    }
+    let mut client = Client::tcp(&front).await;
+    let request = post(&payment("1"));
+    // A byte each, again and again: the time-out is for the whole, not for each byte.
+    let mut bytes = request.as_bytes().iter().cycle();
+    let mut cut_off = 0;
+    while cut_off < slow.len() {
+        assert_eq!(client.post(&payment("2")).await.status, 202);
+        let byte = [*bytes.next().unwrap()];
+        cut_off = 0;
+        for each in &mut slow {
+            cut_off += usize::from(each.try_write(&byte).await.is_err());
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    for each in &mut idle {
+        each.expect_close().await;
+    }
+    let submitted = front.submitted_cents();
+    assert!(
+        submitted.iter().all(|cents| *cents == 200),
+        "no slow one was whole"
+    );
+}
+
+#[tokio::test]
+async fn a_hundred_megabytes_are_not_read_whatever_says_their_length() {
+    let front = front().await;
+    for (head, piece) in [
+        (
+            "POST /payments HTTP/1.1\r\nhost: x\r\ncontent-length: 104857600\r\n\r\n".to_owned(),
+            vec![b'x'; 1 << 20],
+        ),
+        (
+            CHUNKED.to_owned(),
+            [
+                b"100000\r\n".to_vec(),
+                vec![b'x'; 1 << 20],
+                b"\r\n".to_vec(),
+            ]
+            .concat(),
+        ),
+    ] {
+        let mut client = Client::tcp(&front).await;
+        client.write(&head).await;
+        let mut written = 0;
+        while written < 100 && client.try_write(&piece).await.is_ok() {
+            written += 1;
+        }
+        // What was written lies in the buffers of the kernel.
+        assert!(written < 50, "{written} MiB");
+    }
+    assert!(front.submitted_cents().is_empty());
 }
 
 #[tokio::test]

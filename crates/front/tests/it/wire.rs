@@ -149,6 +149,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
         assert!(self.try_reply().await.is_none());
     }
 
+    /// Says that nothing more will be written, reads to the end of the connection, and
+    /// counts the payments that were accepted on the way.
+    pub(crate) async fn accepted_until_close(&mut self) -> usize {
+        // A front that has cut it off already is at the end as well.
+        self.stream.shutdown().await.unwrap_or_default();
+        while self.read().await > 0 {}
+        String::from_utf8_lossy(&self.buffer)
+            .matches("HTTP/1.1 202 ")
+            .count()
+    }
+
     async fn read(&mut self) -> usize {
         let read = timeout(
             Duration::from_secs(10),
