@@ -17,7 +17,7 @@ const SAMPLES: usize = 3;
 pub(crate) struct Latency {
     /// Attempts without an answer, by their order of starting.
     flights: BTreeMap<u64, Instant>,
-    /// The latest-started answers: order of starting, latency, and when it came.
+    /// The latest-started answers, in that order.
     samples: Vec<Sample>,
     reported: Option<Reported>,
     started: u64,
@@ -26,6 +26,8 @@ pub(crate) struct Latency {
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     flight: u64,
+    /// Of this instant the latency speaks: a processor may have become faster since.
+    started: Instant,
     latency: Duration,
     at: Instant,
 }
@@ -34,6 +36,8 @@ struct Sample {
 struct Reported {
     latency: Duration,
     at: Instant,
+    /// The last attempt that was started before, if one was in flight.
+    outdates: u64,
 }
 
 impl Latency {
@@ -57,6 +61,7 @@ impl Latency {
             place,
             Sample {
                 flight,
+                started,
                 latency,
                 at: now,
             },
@@ -74,17 +79,26 @@ impl Latency {
 
     /// Notes what the leader was told.
     pub(crate) fn report(&mut self, latency: Duration, at: Instant) {
-        self.reported = Some(Reported { latency, at });
+        let before = self
+            .flights
+            .iter()
+            .rev()
+            .find(|(_, started)| **started < at);
+        self.reported = Some(Reported {
+            latency,
+            at,
+            outdates: before.map_or(0, |(flight, _)| *flight),
+        });
     }
 
     /// What an attempt started now is expected to take: the newest that is known, however
-    /// old; zero when nothing is.
+    /// old; zero when nothing is. A measure is as old as the start of its attempt.
     pub(crate) fn expected(&self, now: Instant) -> Duration {
         let measured = self.samples.iter().map(|sample| sample.latency).min();
-        let measured_at = self.measured_at();
+        let measured_of = self.samples.last().map(|sample| sample.started);
         let reported = self
             .reported
-            .filter(|reported| measured_at.is_none_or(|at| at < reported.at))
+            .filter(|reported| measured_of.is_none_or(|started| started < reported.at))
             .map(|reported| reported.latency);
         reported
             .or(measured)
@@ -104,19 +118,21 @@ impl Latency {
         self.samples.iter().map(|sample| sample.at).max()
     }
 
-    /// How long the oldest attempt has waited that nothing started later has overtaken: a
-    /// lower bound that shows slowness before anything returns. An attempt that was
-    /// overtaken is a straggler and says nothing about the others.
+    /// How long the oldest attempt has waited that is not old news: a lower bound that shows
+    /// slowness before anything returns.
     fn waiting(&self, now: Instant) -> Duration {
         self.waiting_since()
             .map_or(Duration::ZERO, |started| now.duration_since(started))
     }
 
-    /// Since when the oldest attempt has waited that nothing started later has overtaken.
+    /// Since when the oldest attempt has waited that nothing started later has overtaken, and
+    /// after which no report was made. One that was overtaken is a straggler and says nothing
+    /// about the others; one from before the last report says how fast it was, not is.
     pub(crate) fn waiting_since(&self) -> Option<Instant> {
         let newest_answered = self.samples.last().map_or(0, |sample| sample.flight);
+        let outdated = self.reported.map_or(0, |reported| reported.outdates);
         self.flights
-            .range(newest_answered + 1..)
+            .range(newest_answered.max(outdated) + 1..)
             .next()
             .map(|(_, started)| *started)
     }
@@ -161,6 +177,26 @@ mod tests {
         assert_eq!(latency.expected(later + SECOND / 50), SECOND / 50);
         latency.answer(slow[3], later + SECOND);
         assert_eq!(latency.expected(later + SECOND), SECOND / 50);
+    }
+
+    #[test]
+    fn attempts_from_before_a_report_do_not_contradict_it() {
+        let start = Instant::now();
+        let mut latency = Latency::default();
+        let slow = latency.start(start);
+        let slower = latency.start(start);
+        let asked = start + 2 * SECOND;
+        assert_eq!(latency.expected(asked), 2 * SECOND);
+        latency.report(SECOND / 10, asked);
+        assert_eq!(latency.expected(asked), SECOND / 10);
+        assert_eq!(latency.waiting_since(), None);
+        latency.answer(slow, start + 4 * SECOND);
+        assert_eq!(latency.expected(start + 4 * SECOND), SECOND / 10);
+        let later = latency.start(start + 4 * SECOND);
+        assert_eq!(latency.expected(start + 6 * SECOND), 2 * SECOND);
+        latency.answer(later, start + 7 * SECOND);
+        latency.answer(slower, start + 8 * SECOND);
+        assert_eq!(latency.expected(start + 8 * SECOND), 3 * SECOND);
     }
 
     #[test]
