@@ -22,6 +22,7 @@ mod metrics;
 mod nginx;
 mod openapi;
 mod quiet_log;
+mod readme;
 mod rolling_restart;
 mod scrape;
 mod settlement;
