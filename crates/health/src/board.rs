@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use crate::changes::Changes;
-use crate::standing::{Ended, Standing};
+use crate::standing::{Ended, Need, Standing};
 
 /// The limits by which a board judges.
 #[derive(Clone, Debug)]
@@ -128,14 +128,14 @@ impl Board {
     }
 
     /// A permit for a probe of a processor that is not fine, if one is due and free.
-    pub fn try_probe(self: &Arc<Self>, rank: Rank, now: Instant) -> Option<Permit> {
-        let flight = self.standings()[rank.index()].start_probe(&self.config, now);
+    pub fn try_probe(self: &Arc<Self>, rank: Rank, now: Instant, need: Need) -> Option<Permit> {
+        let flight = self.standings()[rank.index()].start_probe(&self.config, now, need);
         self.permit(rank, flight, true)
     }
 
     /// When a permit refused now might be had just because time has passed, if ever.
-    pub fn next_chance(&self, rank: Rank, now: Instant) -> Option<Instant> {
-        self.standings()[rank.index()].next_chance(&self.config, now)
+    pub fn next_chance(&self, rank: Rank, now: Instant, need: Need) -> Option<Instant> {
+        self.standings()[rank.index()].next_chance(&self.config, now, need)
     }
 
     /// Takes in what the leader was told at `asked`. Reports older than 15 s are ignored.

@@ -26,4 +26,4 @@ pub use changes::Changes;
 pub use nats_config::{NatsConfig, NatsCredentials, NatsCredsError};
 pub use nats_url::{NatsUrl, NatsUrlError};
 pub use report_channel::{ConnectFault, NatsLink, PublishFault, ReportPublisher, ReportSubscriber};
-pub use standing::Ended;
+pub use standing::{Ended, Need};

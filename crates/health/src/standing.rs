@@ -29,6 +29,15 @@ pub enum Ended {
     Overloaded,
 }
 
+/// Whether payments have another processor to go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// One is fine, or may be waited for.
+    Plain,
+    /// None is fine, and nobody knows for how long.
+    Dire,
+}
+
 /// `Closed` = traffic flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Breaker {
@@ -102,8 +111,13 @@ impl Standing {
     }
 
     /// Takes a permit for a probe if one is due.
-    pub(crate) fn start_probe(&mut self, config: &BoardConfig, now: Instant) -> Option<u64> {
-        if now < self.probe_due(config, now)? {
+    pub(crate) fn start_probe(
+        &mut self,
+        config: &BoardConfig,
+        now: Instant,
+        need: Need,
+    ) -> Option<u64> {
+        if now < self.probe_due(config, now, need)? {
             return None;
         }
         let flight = self.start(config, now)?;
@@ -122,17 +136,25 @@ impl Standing {
     ///
     /// A failing processor refuses a probe, which costs nothing. A slow one keeps it for as
     /// long as it is slow, so the leader's reports have to tell of its recovery, and only
-    /// when there are none any more a single probe does.
-    fn probe_due(&self, config: &BoardConfig, now: Instant) -> Option<Instant> {
-        match self.condition(config, now) {
-            Condition::Failing => (self.probes < MAX_PROBES).then_some(self.next_probe),
-            Condition::Slow => self.latency.stale_at().filter(|_| self.probes == 0),
-            Condition::Fine => None,
+    /// when there are none any more a single probe does; or when payments have nowhere else
+    /// to go, because those that probe it would wait as long anyway.
+    fn probe_due(&self, config: &BoardConfig, now: Instant, need: Need) -> Option<Instant> {
+        match (self.condition(config, now), need) {
+            (Condition::Failing, _) | (Condition::Slow, Need::Dire) => {
+                (self.probes < MAX_PROBES).then_some(self.next_probe)
+            }
+            (Condition::Slow, Need::Plain) => self.latency.stale_at().filter(|_| self.probes == 0),
+            (Condition::Fine, _) => None,
         }
     }
 
     /// When a permit refused now might be had because time alone has passed.
-    pub(crate) fn next_chance(&self, config: &BoardConfig, now: Instant) -> Option<Instant> {
+    pub(crate) fn next_chance(
+        &self,
+        config: &BoardConfig,
+        now: Instant,
+        need: Need,
+    ) -> Option<Instant> {
         let full = self.in_flight >= self.limit(config, now);
         let restored = self.halved.map(|(_, until)| until).filter(|_| full);
         // A processor all of whose permits are taken may turn out to be slow, which is
@@ -141,7 +163,7 @@ impl Standing {
             .latency
             .waiting_since()
             .map(|since| since + config.max_latency);
-        let probe = self.probe_due(config, now).filter(|_| !full);
+        let probe = self.probe_due(config, now, need).filter(|_| !full);
         let mended = self.mending.map(|since| since + config.max_latency);
         let chances = restored.into_iter().chain(slow).chain(probe).chain(mended);
         // What has passed already was no chance, or the permit would not have been refused.

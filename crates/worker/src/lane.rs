@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use feeway_domain::{No, ProcessorClient, Reject, Store};
-use feeway_health::{Condition, Permit, Rank};
+use feeway_health::{Condition, Need, Permit, Rank};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use metrics::Gauge;
@@ -264,10 +264,10 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
             let board = &self.context.board;
             let permit = match board.condition(rank, now) {
                 Condition::Fine | Condition::Slow => board.try_start(rank, now),
-                Condition::Failing => board.try_probe(rank, now),
+                Condition::Failing => board.try_probe(rank, now, Need::Plain),
             };
             let Some(permit) = permit else {
-                let wake = board.next_chance(rank, now);
+                let wake = board.next_chance(rank, now, Need::Plain);
                 self.pinned[rank.index()].push_front(job);
                 return wake;
             };

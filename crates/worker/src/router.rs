@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use feeway_health::{Board, Condition, Permit};
+use feeway_health::{Board, Condition, Need, Permit};
 use tokio::time::Instant;
 
 use crate::job::RankSet;
@@ -23,8 +23,8 @@ pub(crate) enum Route {
 /// - one that is failing or slow gets it as a probe, when one is due;
 /// - a failing one is waited for while the payment is younger than `patience`; a slow one
 ///   is not waited for at all;
-/// - a payment older than `patience` that finds none fine goes to the cheapest that is
-///   merely slow: late is better than never when slow is all there is.
+/// - when none is fine, the cheapest that is merely slow gets probes as a failing one does,
+///   and every payment older than `patience`: late is better than never.
 pub(crate) fn route(
     board: &Arc<Board>,
     patience: Duration,
@@ -40,27 +40,34 @@ pub(crate) fn route(
         let condition = board.condition(rank, now);
         let permit = match condition {
             Condition::Fine => board.try_start(rank, now),
-            Condition::Slow | Condition::Failing => board.try_probe(rank, now),
+            Condition::Slow | Condition::Failing => board.try_probe(rank, now, Need::Plain),
         };
         if let Some(permit) = permit {
             return Route::Go(permit);
         }
-        wake = earlier(wake, board.next_chance(rank, now));
+        wake = earlier(wake, board.next_chance(rank, now, Need::Plain));
         match condition {
             // All its permits are taken, and each comes back within `max_latency`.
             Condition::Fine => return Route::Wait(wake),
-            Condition::Failing if patient => return Route::Wait(earlier(wake, Some(impatient_at))),
+            // It is waited for, whatever the dearer ones are like.
+            Condition::Failing if patient => break,
             Condition::Failing => {}
             Condition::Slow => slow = slow.or(Some(rank)),
         }
     }
-    match slow {
-        Some(rank) if !patient => board
-            .try_start(rank, now)
-            .map_or(Route::Wait(wake), Route::Go),
-        Some(_) => Route::Wait(earlier(wake, Some(impatient_at))),
-        None => Route::Wait(wake),
+    if patient {
+        wake = earlier(wake, Some(impatient_at));
     }
+    let Some(slow) = slow else {
+        return Route::Wait(wake);
+    };
+    let permit = if patient {
+        wake = earlier(wake, board.next_chance(slow, now, Need::Dire));
+        board.try_probe(slow, now, Need::Dire)
+    } else {
+        board.try_start(slow, now)
+    };
+    permit.map_or(Route::Wait(wake), Route::Go)
 }
 
 pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
@@ -128,7 +135,8 @@ mod tests {
 
         /// Uses up the probe that is due.
         fn without_probe(&self, place: usize) -> Option<Permit> {
-            self.board.try_probe(Rank::new(place), Instant::now())
+            self.board
+                .try_probe(Rank::new(place), Instant::now(), Need::Plain)
         }
     }
 
@@ -194,20 +202,37 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn when_all_is_slow_the_cheapest_gets_it_after_patience() {
+    async fn when_all_is_slow_the_cheapest_gets_probes_and_after_patience_every_payment() {
         let roads = Roads::new(&["a", "b"]);
         let slow = || {
             for place in [0, 1] {
                 roads.report(place, false, 2 * SECOND);
             }
-            [roads.without_probe(0), roads.without_probe(1)]
         };
-        let probes = slow();
-        check(roads.route(), None);
-        drop(probes);
+        slow();
+        let now = Instant::now();
+        let probe = roads.route();
+        assert!(matches!(&probe, Route::Go(permit) if permit.rank() == Rank::new(0)));
+        match roads.route() {
+            Route::Wait(until) => assert_eq!(until, Some(now + 2 * SECOND / 8)),
+            Route::Go(permit) => panic!("{permit:?}"),
+        }
+        drop(probe);
         advance(PATIENCE).await;
-        let _probes = slow();
+        slow();
+        let probe = roads.route();
         check(roads.route(), Some(0));
+        drop(probe);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_one_is_probed_while_the_dearer_one_fails() {
+        let roads = Roads::new(&["a", "b"]);
+        roads.report(0, false, 2 * SECOND);
+        check(roads.route(), Some(1));
+        roads.fail(1);
+        check(roads.route(), Some(0));
+        check(roads.route(), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -29,12 +29,15 @@ async fn a_failure_opens_the_breaker_and_an_answered_probe_closes_it() {
     fail(&board, rank);
     assert_eq!(board.condition(rank, now()), Condition::Failing);
     assert!(
-        board.try_probe(rank, now()).is_none(),
+        board.try_probe(rank, now(), Need::Plain).is_none(),
         "not before the interval"
     );
     advance(200 * MILLISECOND).await;
-    let probe = board.try_probe(rank, now()).unwrap();
-    assert!(board.try_probe(rank, now()).is_none(), "one an interval");
+    let probe = board.try_probe(rank, now(), Need::Plain).unwrap();
+    assert!(
+        board.try_probe(rank, now(), Need::Plain).is_none(),
+        "one an interval"
+    );
     probe.ended(Ended::Answered);
     assert_eq!(board.condition(rank, now()), Condition::Fine);
 }
@@ -46,11 +49,11 @@ async fn at_most_eight_probes_are_outstanding() {
     let mut probes = Vec::new();
     for _ in 0..200 {
         advance(200 * MILLISECOND).await;
-        probes.extend(board.try_probe(rank, now()));
+        probes.extend(board.try_probe(rank, now(), Need::Plain));
     }
     assert_eq!(probes.len(), 8);
     probes.pop();
-    assert!(board.try_probe(rank, now()).is_some());
+    assert!(board.try_probe(rank, now(), Need::Plain).is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,7 +66,7 @@ async fn a_long_delay_spreads_the_probes() {
     let mut gaps = Vec::new();
     for step in 0..40 {
         advance(100 * MILLISECOND).await;
-        if let Some(probe) = board.try_probe(rank, now()) {
+        if let Some(probe) = board.try_probe(rank, now(), Need::Plain) {
             gaps.push(step);
             probes.push(probe);
         }
@@ -88,7 +91,7 @@ async fn after_a_failure_behind_a_long_delay_a_fresh_probe_says_how_fast_it_is()
         Condition::Failing,
         "it may be slow, or not"
     );
-    let fresh = board.try_probe(rank, now()).unwrap();
+    let fresh = board.try_probe(rank, now(), Need::Plain).unwrap();
     advance(20 * MILLISECOND).await;
     fresh.ended(Ended::Answered);
     assert_eq!(board.condition(rank, now()), Condition::Fine);
@@ -102,7 +105,7 @@ async fn if_the_fresh_probe_is_slow_as_well_it_is_slow() {
     advance(2000 * MILLISECOND).await;
     old.ended(Ended::Failed);
     probe.ended(Ended::Answered);
-    let _fresh = board.try_probe(rank, now()).unwrap();
+    let _fresh = board.try_probe(rank, now(), Need::Plain).unwrap();
     assert_eq!(
         board.condition(rank, now() + 1199 * MILLISECOND),
         Condition::Failing
@@ -128,7 +131,7 @@ async fn overload_halves_the_permits_for_a_second() {
         .collect();
     assert_eq!(held.len(), 2);
     assert_eq!(
-        board.next_chance(rank, now()),
+        board.next_chance(rank, now(), Need::Plain),
         Some(now() + 1000 * MILLISECOND)
     );
     advance(1000 * MILLISECOND).await;
@@ -153,7 +156,7 @@ async fn a_report_counts_unless_an_own_answer_is_newer() {
     assert_eq!(board.condition(rank, now()), Condition::Failing);
     board.report(rank, false, Duration::ZERO, now());
     assert!(
-        board.try_probe(rank, now()).is_some(),
+        board.try_probe(rank, now(), Need::Plain).is_some(),
         "worth a probe at once"
     );
 }
@@ -164,11 +167,17 @@ async fn a_slow_one_gets_no_probe_but_one_when_all_that_is_known_is_stale() {
     board.report(rank, false, 2000 * MILLISECOND, now());
     assert_eq!(board.condition(rank, now()), Condition::Slow);
     advance(14_999 * MILLISECOND).await;
-    assert!(board.try_probe(rank, now()).is_none());
-    assert_eq!(board.next_chance(rank, now()), Some(now() + MILLISECOND));
+    assert!(board.try_probe(rank, now(), Need::Plain).is_none());
+    assert_eq!(
+        board.next_chance(rank, now(), Need::Plain),
+        Some(now() + MILLISECOND)
+    );
     advance(MILLISECOND).await;
-    let probe = board.try_probe(rank, now()).unwrap();
-    assert!(board.try_probe(rank, now()).is_none(), "one at a time");
+    let probe = board.try_probe(rank, now(), Need::Plain).unwrap();
+    assert!(
+        board.try_probe(rank, now(), Need::Plain).is_none(),
+        "one at a time"
+    );
     probe.ended(Ended::Answered);
     assert_eq!(board.condition(rank, now()), Condition::Fine);
 }
@@ -238,7 +247,7 @@ proptest! {
                 advance(MILLISECOND * u32::try_from(ms).unwrap()).await;
                 match step {
                     0 => held.extend(board.try_start(rank, now())),
-                    1 => held.extend(board.try_probe(rank, now())),
+                    1 => held.extend(board.try_probe(rank, now(), Need::Plain)),
                     2 => board.report(rank, ms % 2 == 0, MILLISECOND, now()),
                     _ => {
                         if let Some(permit) = held.pop() {
