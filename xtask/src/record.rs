@@ -1,11 +1,8 @@
-use std::fs;
-use std::io;
-
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::process_id::ProcessId;
-use crate::stack_dir::{StackDir, write_whole};
+use crate::stack_dir::{StackDir, read_if_there, write_whole};
 
 /// What a stack's supervisor knows, written down at each change.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,14 +42,7 @@ pub(crate) struct ProcessRecord {
 impl Record {
     /// The record of the stack in this folder, if one was started there and not stopped.
     pub(crate) fn load(dir: &StackDir) -> Result<Option<Self>> {
-        let path = dir.record();
-        match fs::read_to_string(&path) {
-            Ok(text) => serde_json::from_str(&text)
-                .map(Some)
-                .with_context(|| format!("{} is damaged", path.display())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-        }
+        read_if_there(&dir.record())
     }
 
     pub(crate) fn save(&self, dir: &StackDir) -> Result<()> {

@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -8,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compose::{Compose, Project, run_logged};
 use super::engine::{Container, Engine};
-use crate::stack_dir::{StackDir, remove_if_there, repository, write_whole};
+use crate::stack_dir::{StackDir, read_if_there, remove_if_there, repository, write_whole};
 
 /// What the folder of the project itself has: a checkout runs one such stack.
 const DEFAULT_PROJECT: &str = "feeway";
@@ -43,14 +42,7 @@ pub(crate) struct ContainerStack {
 impl ContainerStack {
     /// The stack of this folder, if one was started there in containers and not stopped.
     pub(crate) fn load(dir: &StackDir) -> Result<Option<Self>> {
-        let path = dir.containers();
-        match fs::read_to_string(&path) {
-            Ok(text) => serde_json::from_str(&text)
-                .map(Some)
-                .with_context(|| format!("{} is damaged", path.display())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-        }
+        read_if_there(&dir.containers())
     }
 
     pub(super) fn save(&self, dir: &StackDir) -> Result<()> {
