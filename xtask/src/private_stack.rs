@@ -58,19 +58,20 @@ struct UpLine {
 impl PrivateStack {
     /// Starts a stack of programs that are built already, with options as for `up`.
     pub(crate) fn start(dir: StackDir, options: &[String]) -> Result<Self> {
-        Self::start_changed(dir, options, |_plan| {})
+        let options = read_line(options)?;
+        up::run_built(&dir, &options)?;
+        Ok(Self { dir, options })
     }
 
-    /// As [`Self::start`], with a plan that is changed before anything starts.
+    /// As [`Self::start`] with processes of this machine, and a plan that is changed before
+    /// anything starts.
     pub(crate) fn start_changed(
         dir: StackDir,
         options: &[String],
         change: impl FnOnce(&mut Plan),
     ) -> Result<Self> {
-        let line = ["up".to_owned(), "--detach".to_owned()];
-        let line = UpLine::try_parse_from(line.iter().chain(options))?;
-        up::run_changed(&dir, &line.options, change)?;
-        let options = line.options;
+        let options = read_line(options)?;
+        up::run_changed(&dir, &options, change)?;
         Ok(Self { dir, options })
     }
 
@@ -249,6 +250,12 @@ impl Drop for PrivateStack {
             eprintln!("the stack did not stop: {error:#}");
         }
     }
+}
+
+/// The options of a stack that goes on by itself once it is up.
+fn read_line(options: &[String]) -> Result<UpOptions> {
+    let line = ["up".to_owned(), "--detach".to_owned()];
+    Ok(UpLine::try_parse_from(line.iter().chain(options))?.options)
 }
 
 fn names(kind: &str, count: u16) -> Vec<String> {
