@@ -19,9 +19,15 @@ local RESOLUTIONS = '{0}:resolutions' -- list: what operators decided, oldest fi
 
 local HOUR = 3600000000
 
+-- An id as people write it, of its bytes.
+local UUID = '%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x'
+
 local function ledger_of(hour) return string.format('{0}:ledger:%.0f', hour) end
 local function settled_of(id)
   return string.format('{0}:settled:%02x%02x', string.byte(id, 1, 2))
+end
+local function rejected_of(id)
+  return string.format('{0}:rejected:' .. UUID, string.byte(id, 1, 16))
 end
 local function queue_of(owner) return '{0}:queue:' .. owner end
 local function record_of(owner) return '{0}:owner:' .. owner end
@@ -73,35 +79,66 @@ local function end_entry(open, id, entry)
   redis.call('ZREM', queue_of(owner), id)
 end
 
--- keys: open, settled, rejected. The cents an id is known with, and its open entry if any.
-local function known(keys, id)
-  local entry = redis.call('HGET', keys[1], id)
+-- The cents an id is known with: by its open entry, its settlement or its rejection.
+local function known_cents(entry, settled, rejected)
   if entry then
     local _, _, _, cents = read_entry(entry)
-    return cents, entry
+    return cents
   end
-  local settled = redis.call('HGET', keys[2], id)
   if settled then return string.match(settled, ':(%d+):%d+$') end
-  local rejected = redis.call('GET', keys[3])
   if rejected then return string.match(rejected, '^(%d+)|') end
   return nil
 end
 
--- keys: open, settled, rejected, owner's record, owner's queue
--- args: id, cents, processor or empty, owner, holder, epoch, max open
-local function accept(keys, args)
-  local id, cents, processor, owner = args[1], args[2], args[3], args[4]
-  check_id(id)
-  check_digits(cents, 'cents')
-  local known_cents, entry = known(keys, id)
-  if known_cents == cents then return { 'known', entry or '' } end
-  if known_cents then return { 'differs' } end
-  if not held(keys[4], args[5], args[6]) then return { 'fenced' } end
-  if redis.call('HLEN', keys[1]) >= tonumber(args[7]) then return { 'full' } end
+-- Payments that are accepted in one step, under one hold. An id that comes twice meets
+-- itself. What most of them need is read once for all: together, sixteen cost Redis a
+-- third of what they cost alone.
+-- keys: open, owner's record, owner's queue
+-- args: owner, holder, epoch, max open, then id, cents and processor (or empty) of each
+local function accept_all(keys, args)
+  local call = redis.call
+  local ids, count = {}, (#args - 4) / 3
+  for at = 1, count do
+    local id = args[at * 3 + 2]
+    check_id(id)
+    check_digits(args[at * 3 + 3], 'cents')
+    ids[at] = id
+  end
+  local open = call('HMGET', keys[1], unpack(ids))
+  local rejections = call('ZMSCORE', REJECTIONS, unpack(ids))
+  local is_held = held(keys[2], args[2], args[3])
+  local room = tonumber(args[4]) - call('HLEN', keys[1])
   local at = now()
-  redis.call('ZADD', keys[5], at, id)
-  redis.call('HSET', keys[1], id, write_entry(owner, processor, 0, cents, at))
-  return { 'kept', at }
+  local kept, entries, places, replies = {}, {}, {}, { 'accepted', at }
+  for each = 1, count do
+    local id, cents = ids[each], args[each * 3 + 3]
+    local entry = open[each] or kept[id]
+    local settled = not entry and call('HGET', settled_of(id), id)
+    local rejected = not settled and rejections[each] and call('GET', rejected_of(id))
+    local known = known_cents(entry, settled, rejected)
+    local reply = 'kept'
+    if known == cents then
+      reply = 'known ' .. (entry or '')
+    elseif known then
+      reply = 'differs'
+    elseif not is_held then
+      reply = 'fenced'
+    elseif #places >= room * 2 then
+      reply = 'full'
+    else
+      entry = write_entry(args[1], args[each * 3 + 4], 0, cents, at)
+      kept[id] = entry
+      local last = #places
+      places[last + 1], places[last + 2] = at, id
+      entries[last + 1], entries[last + 2] = id, entry
+    end
+    replies[each + 2] = reply
+  end
+  if #places > 0 then
+    call('ZADD', keys[3], unpack(places))
+    call('HSET', keys[1], unpack(entries))
+  end
+  return replies
 end
 
 -- An entry that was promised to a client before this server forgot it: neither the limit
@@ -114,7 +151,8 @@ local function restore_entry(keys, args)
   check_id(id)
   local owner, _, moves, _, at = read_entry(entry)
   check(owner, 'not an entry')
-  local cents, current = known(keys, id)
+  local current = redis.call('HGET', keys[1], id)
+  local cents = known_cents(current, redis.call('HGET', keys[2], id), redis.call('GET', keys[3]))
   if current then
     local _, _, current_moves = read_entry(current)
     if tonumber(current_moves) >= tonumber(moves) then return { 'known' } end
@@ -688,7 +726,7 @@ local function register(name, callback)
   })
 end
 
-redis.register_function('accept', accept)
+redis.register_function('accept_all', accept_all)
 redis.register_function({ function_name = 'queued', callback = queued, flags = { 'no-writes' } })
 redis.register_function({ function_name = 'lines', callback = lines, flags = { 'no-writes' } })
 register('rename', rename)

@@ -54,8 +54,8 @@ pub(crate) fn health(processor: &ProcessorName) -> String {
     format!("feeway:health:{processor}")
 }
 
-/// The names that every intake writes, to be written where they are needed instead of into
-/// a string first.
+/// The names as they are written, to be written where they are needed instead of into a
+/// string first.
 pub(crate) mod shown {
     use super::{CorrelationId, Display, Incarnation, fmt};
 

@@ -4,6 +4,7 @@ mod access;
 pub(crate) mod command;
 mod config;
 mod connection;
+mod group_commit;
 mod lease;
 mod link_pool;
 mod listing;
@@ -14,6 +15,7 @@ mod reply;
 mod resolution;
 mod standing;
 mod summary;
+mod writer;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,7 +29,7 @@ use feeway_domain::{
 use redis::{Cmd, Value};
 use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::Instant;
 use tracing::error;
 
 pub use access::{Authorities, AuthoritiesError, RedisAccess};
@@ -36,13 +38,14 @@ pub use lease::{Ask, Lease};
 pub use standing::SchemaError;
 
 use crate::horizon::GRACE;
-use crate::record;
 use connection::{CHECKOUT, Shared};
+use group_commit::GroupCommit;
 use link_pool::{LinkPool, keep_connected};
 use recent::Written;
 use reply::{Reply, bytes, unreadable};
 use standing::Lane;
 use summary::Known;
+use writer::Writer;
 
 /// Payments that one call of `retire` forgets at most: 200 at about 2 µs are 0.4 ms in
 /// which Redis does nothing else.
@@ -58,10 +61,10 @@ pub struct RedisStore {
 }
 
 struct Inner {
-    writes: LinkPool,
+    writer: Writer,
+    group_commit: GroupCommit,
     reads: LinkPool,
     shared: Arc<Shared>,
-    max_open: u64,
     retention: Duration,
     /// Which roll-ups of days exist, as of the last summary.
     known: Mutex<Arc<BTreeSet<Known>>>,
@@ -86,12 +89,13 @@ impl RedisStore {
         let (writes, reads) = (pool(Lane::Writes), pool(Lane::Reads));
         let pools = [writes.clone(), reads.clone()];
         let keeper = tokio::spawn(keep_connected(pools, Arc::clone(&shared)));
+        let writer = Writer::new(writes, Arc::clone(&shared));
         Self {
             inner: Arc::new(Inner {
-                writes,
+                group_commit: GroupCommit::start(writer.clone(), config.max_open),
+                writer,
                 reads,
                 shared,
-                max_open: config.max_open,
                 retention: config.retention,
                 known: Mutex::default(),
                 keeper: keeper.abort_handle(),
@@ -117,30 +121,13 @@ impl RedisStore {
         self.inner.shared.standing.restarts()
     }
 
-    /// Sends one write and reads its reply; what was acknowledged is kept for a replay.
     async fn write<T>(
         &self,
         command: Cmd,
         read: impl FnOnce(&Reply) -> Result<(T, Option<Written>), StoreFault>,
     ) -> Result<T, StoreFault> {
-        let shared = &self.inner.shared;
-        // While writes are repeated nothing new goes out; what waits too long was not sent.
-        let pass = async {
-            loop {
-                let link = self.inner.writes.link().await?;
-                let pass = shared.gate.read().await;
-                if !link.is_broken() {
-                    return Ok((link, pass));
-                }
-            }
-        };
-        let (mut link, _pass) = timeout(CHECKOUT, pass)
-            .await
-            .unwrap_or(Err(StoreFault::Away))?;
-        let reply = Reply::new(link.send(&command).await?)?;
-        let (value, written) = read(&reply)?;
-        shared.recent.answered(written);
-        Ok(value)
+        let find_by = Instant::now() + CHECKOUT;
+        self.inner.writer.write(command, find_by, read).await
     }
 
     async fn read(&self, command: Cmd) -> Result<Value, StoreFault> {
@@ -173,36 +160,8 @@ impl Store for RedisStore {
         payment: &Payment,
         processor: Option<&ProcessorName>,
     ) -> Result<Accept, StoreFault> {
-        let accept = command::accept(hold, payment, processor, self.inner.max_open);
-        let entry = |text: &[u8]| Written::Entry {
-            id: payment.id,
-            entry: text.into(),
-            hold: hold.clone(),
-        };
-        self.write(accept, |reply| match reply.word() {
-            "kept" => {
-                let accepted_at = reply.time(1)?;
-                let text = record::write_entry(&Entry {
-                    payment: *payment,
-                    owner: hold.owner.clone(),
-                    processor: processor.cloned(),
-                    moves: 0,
-                    accepted_at,
-                });
-                Ok((Accept::Kept { accepted_at }, Some(entry(text.as_bytes()))))
-            }
-            // A client hears "kept" of this one too, so we vouch for the entry as it is:
-            // whoever wrote it may never have heard that it was written.
-            "known" => {
-                let open = reply.bytes(1).filter(|text| !text.is_empty());
-                Ok((Accept::Known, open.map(entry)))
-            }
-            "differs" => Ok((Accept::AmountDiffers, None)),
-            "full" => Ok((Accept::Full, None)),
-            "fenced" => Ok((Accept::Fenced, None)),
-            _ => reply.unreadable(),
-        })
-        .await
+        let commit = &self.inner.group_commit;
+        commit.accept(hold, payment, processor).await
     }
 
     async fn rename(

@@ -15,7 +15,7 @@ use crate::redis_store::command;
 
 /// The command that an intake sends to Redis, for a bench to write and count.
 pub fn accept_command(hold: &Hold, payment: &Payment, processor: &ProcessorName) -> Cmd {
-    command::accept(hold, payment, Some(processor), u64::MAX)
+    command::accept_all(hold, [(payment, Some(processor))].into_iter(), u64::MAX)
 }
 
 /// How it keeps what it is told.

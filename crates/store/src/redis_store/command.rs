@@ -46,31 +46,37 @@ pub(crate) fn restore_hold(hold: &Hold) -> Cmd {
     call
 }
 
-/// How many words an `accept` has: 3 of the call, 5 keys and 7 arguments.
-const ACCEPT_WORDS: usize = 15;
-/// Their bytes: about 145 of fixed text, id and numbers, twice the id's digits, the
-/// processor's name, and the names of two incarnations, twice each. Longer ones only cost
-/// another allocation.
-const ACCEPT_BYTES: usize = 512;
+/// How many words an `accept_all` has before its payments: 3 of the call, 3 keys and 4
+/// arguments; and how many each payment has.
+const ACCEPT_WORDS: usize = 10;
+const ACCEPT_WORDS_EACH: usize = 3;
+/// Their bytes: fixed text, numbers, and the names of two incarnations, twice each; then an
+/// id, cents and a processor's name. Longer ones only cost another allocation.
+const ACCEPT_BYTES: usize = 320;
+const ACCEPT_BYTES_EACH: usize = 48;
 
-/// Every intake pays for this one, so it is written in one go: two allocations.
-pub(crate) fn accept(
+/// Every intake pays for this one, so it is written in one go: two allocations for any
+/// number of payments.
+pub(crate) fn accept_all<'a>(
     hold: &Hold,
-    payment: &Payment,
-    processor: Option<&ProcessorName>,
+    payments: impl ExactSizeIterator<Item = (&'a Payment, Option<&'a ProcessorName>)>,
     max_open: u64,
 ) -> Cmd {
-    let mut call = Cmd::with_capacity(ACCEPT_WORDS, ACCEPT_BYTES);
-    call.arg("FCALL").arg("accept").arg(5).arg(keys::OPEN);
-    call.write_arg_fmt(shown::settled(payment.id));
-    call.write_arg_fmt(shown::rejected(payment.id));
+    let count = payments.len();
+    let mut call = Cmd::with_capacity(
+        ACCEPT_WORDS + count * ACCEPT_WORDS_EACH,
+        ACCEPT_BYTES + count * ACCEPT_BYTES_EACH,
+    );
+    call.arg("FCALL").arg("accept_all").arg(3).arg(keys::OPEN);
     call.write_arg_fmt(shown::owner(&hold.owner));
     call.write_arg_fmt(shown::queue(&hold.owner));
-    call.arg(payment.id.as_bytes())
-        .arg(payment.amount.cents())
-        .arg(processor.map_or("", ProcessorName::as_str));
     add_hold(&mut call, hold);
     call.arg(max_open);
+    for (payment, processor) in payments {
+        call.arg(payment.id.as_bytes())
+            .arg(payment.amount.cents())
+            .arg(processor.map_or("", ProcessorName::as_str));
+    }
     call
 }
 

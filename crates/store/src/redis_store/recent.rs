@@ -2,11 +2,12 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use feeway_domain::{CorrelationId, Hold, Payment, ProcessorName, Settlement};
+use feeway_domain::{CorrelationId, Entry, Hold, JournalTime, Payment, ProcessorName, Settlement};
 use redis::Cmd;
 use tokio::time::Instant;
 use tracing::warn;
 
+use crate::record;
 use crate::redis_store::command;
 
 /// How long an acknowledged write may be forgotten by a Redis that is killed: with
@@ -21,8 +22,16 @@ const MAX_KEPT: usize = 65_536;
 pub(crate) enum Written {
     /// An incarnation was enlisted, or an owner adopted.
     Hold(Hold),
-    /// A payment is in the journal with this entry, put there by us or found there.
-    Entry {
+    /// We put a payment into the journal. Its entry is put into words when it is needed,
+    /// which is almost never.
+    Kept {
+        hold: Hold,
+        payment: Payment,
+        processor: Option<ProcessorName>,
+        accepted_at: JournalTime,
+    },
+    /// A payment was found in the journal with this entry.
+    Found {
         id: CorrelationId,
         entry: Box<[u8]>,
         hold: Hold,
@@ -52,7 +61,22 @@ impl Written {
     pub(crate) fn replay(&self) -> Cmd {
         match self {
             Self::Hold(hold) => command::restore_hold(hold),
-            Self::Entry { id, entry, hold } => command::restore_entry(*id, entry, hold),
+            Self::Kept {
+                hold,
+                payment,
+                processor,
+                accepted_at,
+            } => {
+                let entry = record::write_entry(&Entry {
+                    payment: *payment,
+                    owner: hold.owner.clone(),
+                    processor: processor.clone(),
+                    moves: 0,
+                    accepted_at: *accepted_at,
+                });
+                command::restore_entry(payment.id, entry.as_bytes(), hold)
+            }
+            Self::Found { id, entry, hold } => command::restore_entry(*id, entry, hold),
             Self::Rename { id, moves, to } => command::restore_rename(*id, *moves, to),
             Self::Settle(settlement) => command::settle(settlement),
             Self::Reject {
@@ -89,12 +113,12 @@ impl Recent {
     }
 
     /// Redis answered, and this is what it did.
-    pub(crate) fn answered(&self, written: Option<Written>) {
+    pub(crate) fn answered(&self, written: impl IntoIterator<Item = Written>) {
         let now = Instant::now();
         let mut recent = self.lock();
         recent.answered_at = now;
         recent.prune();
-        if let Some(written) = written {
+        for written in written {
             if recent.writes.len() == MAX_KEPT {
                 recent.writes.pop_front();
                 if !recent.overflowed {

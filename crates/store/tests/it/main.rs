@@ -9,6 +9,7 @@ mod conformance_listing;
 mod conformance_resolution;
 mod conformance_retention;
 mod cost;
+mod group_commit;
 mod lease;
 mod outages;
 mod replay;

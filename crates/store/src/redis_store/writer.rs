@@ -1,0 +1,51 @@
+use std::sync::Arc;
+
+use feeway_domain::StoreFault;
+use redis::Cmd;
+use tokio::time::{Instant, timeout_at};
+
+use crate::redis_store::connection::Shared;
+use crate::redis_store::link_pool::LinkPool;
+use crate::redis_store::recent::Written;
+use crate::redis_store::reply::Reply;
+
+/// Sends writes, and keeps what was acknowledged for a replay.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    links: LinkPool,
+    shared: Arc<Shared>,
+}
+
+impl Writer {
+    pub(crate) fn new(links: LinkPool, shared: Arc<Shared>) -> Self {
+        Self { links, shared }
+    }
+
+    /// Sends one write and reads its reply. When no connection is found in time, nothing
+    /// was sent.
+    pub(crate) async fn write<T, W: IntoIterator<Item = Written>>(
+        &self,
+        command: Cmd,
+        find_by: Instant,
+        read: impl FnOnce(&Reply) -> Result<(T, W), StoreFault>,
+    ) -> Result<T, StoreFault> {
+        let shared = &self.shared;
+        // While writes are repeated nothing new goes out; what waits too long was not sent.
+        let pass = async {
+            loop {
+                let link = self.links.link().await?;
+                let pass = shared.gate.read().await;
+                if !link.is_broken() {
+                    return Ok((link, pass));
+                }
+            }
+        };
+        let (mut link, _pass) = timeout_at(find_by, pass)
+            .await
+            .unwrap_or(Err(StoreFault::Away))?;
+        let reply = Reply::new(link.send(&command).await?)?;
+        let (value, written) = read(&reply)?;
+        shared.recent.answered(written);
+        Ok(value)
+    }
+}
