@@ -26,6 +26,17 @@ pub trait Store: Clone + Send + Sync + 'static {
         processor: Option<&ProcessorName>,
     ) -> impl Future<Output = Result<Accept, StoreFault>> + Send;
 
+    /// As [`Store::accept`], for a payment whose client has been answered: it may wait a few
+    /// milliseconds for others, to share a step with them.
+    fn accept_unhurried(
+        &self,
+        hold: &Hold,
+        payment: &Payment,
+        processor: Option<&ProcessorName>,
+    ) -> impl Future<Output = Result<Accept, StoreFault>> + Send {
+        self.accept(hold, payment, processor)
+    }
+
     /// Makes the entry name `to`, if it has been renamed `moves` times so far; then it has
     /// been once more. Idempotent: if it names `to` with `moves + 1` it is
     /// [`Rename::Named`] as well.

@@ -39,7 +39,7 @@ pub use standing::SchemaError;
 
 use crate::horizon::GRACE;
 use connection::{CHECKOUT, Shared};
-use group_commit::GroupCommit;
+use group_commit::{GroupCommit, Pace};
 use link_pool::{LinkPool, keep_connected};
 use recent::Written;
 use reply::{Reply, bytes, unreadable};
@@ -161,7 +161,19 @@ impl Store for RedisStore {
         processor: Option<&ProcessorName>,
     ) -> Result<Accept, StoreFault> {
         let commit = &self.inner.group_commit;
-        commit.accept(hold, payment, processor).await
+        commit.accept(hold, payment, processor, Pace::AtOnce).await
+    }
+
+    async fn accept_unhurried(
+        &self,
+        hold: &Hold,
+        payment: &Payment,
+        processor: Option<&ProcessorName>,
+    ) -> Result<Accept, StoreFault> {
+        let commit = &self.inner.group_commit;
+        commit
+            .accept(hold, payment, processor, Pace::Unhurried)
+            .await
     }
 
     async fn rename(

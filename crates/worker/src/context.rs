@@ -3,10 +3,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use feeway_domain::{JournalTime, ProcessorClient, Store};
 use feeway_health::{Board, Rank};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::WorkerConfig;
+use crate::config::UNJOURNALLED;
 use crate::dispatcher::Dispatcher;
 use crate::meters::Meters;
 use crate::registry::Registry;
@@ -28,6 +29,8 @@ pub(crate) struct Context<S: Store, C: ProcessorClient> {
     /// Payments in the lanes that wait for a processor: while there are any, a new one
     /// takes its place behind them.
     pub(crate) waiting: AtomicUsize,
+    /// Room for payments that are answered and not in the journal yet.
+    pub(crate) unjournalled: Arc<Semaphore>,
     pub(crate) draining: watch::Sender<bool>,
     /// Wakes the heartbeat before its time: the own hold was lost.
     pub(crate) hold_lost: Notify,
@@ -60,6 +63,7 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
             tasks: Tasks::default(),
             meters,
             waiting: AtomicUsize::new(0),
+            unjournalled: Arc::new(Semaphore::new(UNJOURNALLED as usize)),
             draining: watch::Sender::new(false),
             hold_lost: Notify::new(),
             enlisted: Notify::new(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use feeway_domain::{Accept, Payment, ProcessorClient, Store, StoreFault};
 use feeway_health::Permit;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 use crate::IntakeMode;
@@ -46,6 +46,13 @@ pub enum NotKept {
 
 /// How long an intake waits for a new hold after its own was lost.
 const ENLIST_WAIT: Duration = Duration::from_millis(250);
+
+/// Whether a client waits for the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    AtOnce,
+    Unhurried,
+}
 
 /// Where an accepted payment will go.
 enum Place {
@@ -95,9 +102,10 @@ impl<S: Store, C: ProcessorClient> Gateway<S, C> {
             return Submit::NotKept(NotKept::StoreAway);
         };
         let place = place(context, &tenure, &payment);
-        let memory = context.config.intake == IntakeMode::Memory;
-        if memory && matches!(place, Place::Lane { .. }) {
-            let task = accept_at_last(Arc::clone(context), payment, place);
+        if context.config.intake == IntakeMode::Memory
+            && let Ok(room) = Arc::clone(&context.unjournalled).try_acquire_owned()
+        {
+            let task = accept_at_last(Arc::clone(context), payment, place, room);
             context.tasks.spawn(task);
             return Submit::Kept;
         }
@@ -169,7 +177,7 @@ async fn accept<S: Store, C: ProcessorClient>(
 ) -> Submit {
     let mut tenure = tenure;
     loop {
-        match accept_once(context, &tenure, &payment, &place).await {
+        match accept_once(context, &tenure, &payment, &place, Pace::AtOnce).await {
             Ok(Accept::Kept { .. }) => {
                 deal(&tenure, payment, place);
                 return Submit::Kept;
@@ -200,6 +208,7 @@ async fn accept_at_last<S: Store, C: ProcessorClient>(
     context: Arc<Context<S, C>>,
     payment: Payment,
     place: Place,
+    _room: OwnedSemaphorePermit,
 ) {
     let mut backoff = Backoff::default();
     loop {
@@ -207,7 +216,7 @@ async fn accept_at_last<S: Store, C: ProcessorClient>(
             backoff.pause().await;
             continue;
         };
-        match accept_once(&context, &tenure, &payment, &place).await {
+        match accept_once(&context, &tenure, &payment, &place, Pace::Unhurried).await {
             Ok(Accept::Kept { .. }) => return deal(&tenure, payment, place),
             Ok(Accept::Known) => return,
             Ok(Accept::AmountDiffers) => {
@@ -226,6 +235,7 @@ async fn accept_once<S: Store, C: ProcessorClient>(
     tenure: &Tenure,
     payment: &Payment,
     place: &Place,
+    pace: Pace,
 ) -> Result<Accept, StoreFault> {
     let processor = match place {
         Place::Lane {
@@ -235,7 +245,14 @@ async fn accept_once<S: Store, C: ProcessorClient>(
         Place::Lane { permit: None, .. } | Place::Journal => None,
     };
     let started = Instant::now();
-    let accept = context.store.accept(&tenure.hold, payment, processor).await;
+    let store = &context.store;
+    let accept = match pace {
+        Pace::AtOnce => store.accept(&tenure.hold, payment, processor).await,
+        Pace::Unhurried => {
+            let hold = &tenure.hold;
+            store.accept_unhurried(hold, payment, processor).await
+        }
+    };
     context.meters.journal.record(started.elapsed());
     if let Ok(Accept::Kept { .. }) = accept {
         context.meters.accepted.increment(1);

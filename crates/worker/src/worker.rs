@@ -6,7 +6,7 @@ use feeway_health::Board;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::config::IN_HAND;
+use crate::config::{IN_HAND, UNJOURNALLED};
 use crate::context::Context;
 use crate::dispatcher::Dispatcher;
 use crate::heartbeat::beat_for_ever;
@@ -61,6 +61,16 @@ impl<S: Store, C: ProcessorClient> Worker<S, C> {
             .is_err()
         {
             tracing::warn!("attempts were still in flight; their payments stay in the journal");
+        }
+        // What was promised in memory has to be in the journal before we go.
+        let all = self.context.unjournalled.acquire_many(UNJOURNALLED);
+        if tokio::time::timeout_at(deadline, all).await.is_err() {
+            let free = self.context.unjournalled.available_permits();
+            let lost = UNJOURNALLED as usize - free;
+            tracing::error!(
+                lost,
+                "payments that were answered with 202 are not in the journal"
+            );
         }
         // The heartbeat must not speak up again after the resignation.
         self.context.tasks.abort();

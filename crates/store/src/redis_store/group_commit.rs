@@ -24,6 +24,19 @@ const UNDER_WAY: usize = 2;
 /// finds all of them in its socket, and answers in time.
 const LONGEST_WAIT: Duration = Duration::from_millis(5);
 
+/// How long an unhurried payment waits for others at most: at 30 000 a second a group is
+/// full by then.
+const UNHURRIED_WAIT: Duration = Duration::from_millis(2);
+
+/// Whether somebody waits for the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// A client does.
+    AtOnce,
+    /// Nobody does, so that it may wait for others.
+    Unhurried,
+}
+
 /// Writes the payments that are ready at the same time into the journal in one step. One
 /// that comes alone goes alone, and at once.
 #[derive(Debug)]
@@ -39,13 +52,18 @@ struct Waiting {
     hold: Hold,
     payment: Payment,
     processor: Option<ProcessorName>,
+    pace: Pace,
     since: Instant,
     reply: oneshot::Sender<Result<Accept, StoreFault>>,
 }
 
 impl Waiting {
     fn goes_at(&self) -> Instant {
-        self.since + LONGEST_WAIT
+        self.since
+            + match self.pace {
+                Pace::AtOnce => LONGEST_WAIT,
+                Pace::Unhurried => UNHURRIED_WAIT,
+            }
     }
 
     /// Whoever asked may have gone, which changes nothing.
@@ -78,12 +96,14 @@ impl GroupCommit {
         hold: &Hold,
         payment: &Payment,
         processor: Option<&ProcessorName>,
+        pace: Pace,
     ) -> Result<Accept, StoreFault> {
         let (reply, replied) = oneshot::channel();
         let waiting = Waiting {
             hold: hold.clone(),
             payment: *payment,
             processor: processor.cloned(),
+            pace,
             since: Instant::now(),
             reply,
         };
@@ -101,7 +121,7 @@ async fn commit(writer: Writer, max_open: u64, mut queue: mpsc::UnboundedReceive
     let mut under_way = FuturesUnordered::new();
     let mut is_open = true;
     while is_open || !waiting.is_empty() || !under_way.is_empty() {
-        while under_way.len() < UNDER_WAY || is_due(&waiting) {
+        while may_go(&waiting, under_way.len()) {
             let Some(group) = next_group(&mut waiting) else {
                 break;
             };
@@ -120,9 +140,14 @@ async fn commit(writer: Writer, max_open: u64, mut queue: mpsc::UnboundedReceive
     }
 }
 
-fn is_due(waiting: &VecDeque<Waiting>) -> bool {
-    let first = waiting.front();
-    first.is_some_and(|first| first.goes_at() <= Instant::now())
+/// Whether the next group has waited for long enough.
+fn may_go(waiting: &VecDeque<Waiting>, under_way: usize) -> bool {
+    let Some(first) = waiting.front() else {
+        return false;
+    };
+    let is_worth_it =
+        || waiting.len() >= GROUP || waiting.iter().any(|waiting| waiting.pace == Pace::AtOnce);
+    under_way < UNDER_WAY && is_worth_it() || first.goes_at() <= Instant::now()
 }
 
 /// The oldest payments of one hold.

@@ -65,6 +65,36 @@ async fn many_at_once_are_few_steps_and_one_alone_is_one() {
 }
 
 #[tokio::test]
+async fn the_unhurried_wait_for_others_and_go_with_the_first_in_a_hurry() {
+    let world = InRedis::new(1_000).await;
+    let store = &world.store;
+    let hold = enlist(store, "front-1.a").await;
+    let payments: Vec<Payment> = (0..60).map(payment).collect();
+    let unhurried = |payments: &'static [Payment]| {
+        let hold = hold.clone();
+        join_all(payments.iter().map(move |payment| {
+            let (store, hold) = (store.clone(), hold.clone());
+            async move { store.accept_unhurried(&hold, payment, None).await }
+        }))
+    };
+    let payments: &'static [Payment] = payments.leak();
+    reset(&world).await;
+    let accepted = unhurried(&payments[..40]).await;
+    assert!(accepted.iter().all(Result::is_ok), "{accepted:?}");
+    assert_eq!(calls(&world, "fcall").await, 1);
+
+    let (accepted, hurried) = tokio::join!(
+        unhurried(&payments[40..59]),
+        store.accept(&hold, &payments[59], None)
+    );
+    assert!(accepted.iter().all(Result::is_ok), "{accepted:?}");
+    assert!(hurried.is_ok(), "{hurried:?}");
+    assert_eq!(calls(&world, "fcall").await, 2);
+    let queued = store.queued(&hold.owner, None, 100).await.unwrap();
+    assert_eq!(queued.len(), 60);
+}
+
+#[tokio::test]
 async fn an_id_that_comes_twice_at_once_meets_itself() {
     let world = InRedis::new(100).await;
     let hold = enlist(&world.store, "front-1.a").await;

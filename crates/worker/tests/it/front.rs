@@ -20,6 +20,7 @@ pub(crate) struct Front {
     lives: u32,
     skew_ms: i64,
     patience: Duration,
+    pub(crate) intake: IntakeMode,
     pub(crate) gate: Gate,
     worker: Option<Worker<UnreliableStore, Line>>,
     pub(crate) store: Option<UnreliableStore>,
@@ -33,6 +34,7 @@ impl Front {
             lives: 0,
             skew_ms,
             patience,
+            intake: IntakeMode::Durable,
             gate,
             worker: None,
             store: None,
@@ -45,6 +47,13 @@ impl Front {
 
     pub(crate) fn is_up(&self) -> bool {
         self.worker.is_some()
+    }
+
+    /// As after a SIGTERM.
+    pub(crate) async fn drain(&mut self, limit: Duration) {
+        if let Some(worker) = self.worker.take() {
+            worker.drain(limit).await;
+        }
     }
 
     pub(crate) fn crash(&mut self) {
@@ -87,7 +96,7 @@ impl Front {
             life: format!("front-{}.{}", self.place, self.lives),
             processors: configured,
             patience: self.patience,
-            intake: IntakeMode::Durable,
+            intake: self.intake,
             dispatch: Dispatch::RoundRobin,
             clock: Clock::Set { at, since: dawn },
         };

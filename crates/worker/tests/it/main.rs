@@ -8,6 +8,7 @@
 mod audit;
 mod front;
 mod gate;
+mod memory_intake;
 mod rejection;
 mod resolution;
 mod schedule;

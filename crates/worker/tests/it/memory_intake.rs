@@ -1,0 +1,124 @@
+//! Intake that answers before the journal has the payment: what it promises all the same.
+
+use std::time::Duration;
+
+use feeway_domain::{CorrelationId, Money, Payment, Status, Store};
+use feeway_store::MemoryStore;
+use feeway_worker::{IntakeMode, NotKept, Submit};
+use tokio::time::{Instant, sleep};
+
+use crate::front::Front;
+use crate::scripted_processor::{Mood, ScriptedProcessor};
+use crate::unreliable_store::Weather;
+
+/// What a front has in memory at most, answered and not in the journal.
+const ROOM: u32 = 512;
+
+fn payment(number: u32) -> Payment {
+    let mut bytes = [7; 16];
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    Payment {
+        id: CorrelationId::from_bytes(bytes),
+        amount: Money::from_cents(1990).unwrap(),
+    }
+}
+
+struct World {
+    store: MemoryStore,
+    weather: Weather,
+    front: Front,
+}
+
+/// A front with memory intake before processors in this mood.
+async fn world(mood: Mood) -> World {
+    let store = MemoryStore::default();
+    let weather = Weather::fair(5);
+    let processors = [ScriptedProcessor::new(1), ScriptedProcessor::new(2)];
+    for processor in &processors {
+        processor.set_mood(mood);
+    }
+    let mut front = Front::down(0, Duration::from_secs(60), 0);
+    front.intake = IntakeMode::Memory;
+    front.start(&store, &weather, &processors, Instant::now());
+    sleep(Duration::from_millis(100)).await;
+    World {
+        store,
+        weather,
+        front,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_answers_without_the_journal_and_the_journal_follows() {
+    let world = world(Mood::Fine).await;
+    let gateway = world.front.gateway().unwrap();
+    let began = Instant::now();
+    for number in 0..100 {
+        assert_eq!(gateway.submit(payment(number)).await, Submit::Kept);
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO, "nothing was waited for");
+    assert_eq!(world.store.find(payment(0).id).await, Ok(None));
+    sleep(Duration::from_secs(10)).await;
+    for number in 0..100 {
+        let state = world.store.find(payment(number).id).await.unwrap();
+        let status = state.unwrap().status;
+        assert!(matches!(status, Status::Settled { .. }), "{status:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn also_when_every_lane_is_full() {
+    let world = world(Mood::Failing).await;
+    let gateway = world.front.gateway().unwrap();
+    // The lanes take 2 304; the rest waits in the journal.
+    for round in 0..10 {
+        for number in 0..ROOM {
+            let began = Instant::now();
+            let submit = gateway.submit(payment(round * ROOM + number)).await;
+            assert_eq!(submit, Submit::Kept);
+            assert_eq!(began.elapsed(), Duration::ZERO, "{round}: {number}");
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(world.store.open(), 10 * ROOM as usize);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_memory_has_no_room_for_is_refused_while_the_journal_is_away() {
+    let world = world(Mood::Fine).await;
+    let gateway = world.front.gateway().unwrap();
+    world.weather.set_away(true);
+    for number in 0..ROOM {
+        assert_eq!(gateway.submit(payment(number)).await, Submit::Kept);
+    }
+    let refused = gateway.submit(payment(ROOM)).await;
+    let away = Submit::NotKept(NotKept::StoreAway);
+    assert!([away, Submit::Unknown].contains(&refused), "{refused:?}");
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(world.store.open(), 0);
+    world.weather.set_away(false);
+    sleep(Duration::from_secs(30)).await;
+    for number in 0..ROOM {
+        let state = world.store.find(payment(number).id).await.unwrap();
+        let status = state.unwrap().status;
+        assert!(matches!(status, Status::Settled { .. }), "{status:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_takes_what_was_answered_into_the_journal() {
+    let mut world = world(Mood::Failing).await;
+    let gateway = world.front.gateway().unwrap();
+    world.weather.set_away(true);
+    for number in 0..ROOM {
+        assert_eq!(gateway.submit(payment(number)).await, Submit::Kept);
+    }
+    let weather = world.weather.clone();
+    let comes_back = async move {
+        sleep(Duration::from_secs(3)).await;
+        weather.set_away(false);
+    };
+    let drain = world.front.drain(Duration::from_secs(9));
+    tokio::join!(drain, comes_back);
+    assert_eq!(world.store.open(), ROOM as usize);
+}
