@@ -25,7 +25,7 @@ mod show;
 
 use std::io::Write;
 
-pub use options::{Command, Options, one_line};
+pub use options::{Command, Options};
 
 /// How a command ended that could do its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

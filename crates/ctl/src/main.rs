@@ -3,7 +3,8 @@
 use std::io::{BufWriter, ErrorKind, stdout};
 use std::process::ExitCode;
 
-use feeway_ctl::{Ending, Options, one_line, run};
+use feeway_ctl::{Ending, Options, run};
+use feeway_options::one_line;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

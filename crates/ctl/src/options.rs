@@ -198,14 +198,6 @@ impl Options {
     }
 }
 
-/// The first paragraph of a refusal in one line; it names the option and its value.
-pub fn one_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let lines = text.lines().map(str::trim);
-    let paragraph: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
-    paragraph.join(" ")
-}
-
 /// As a processor writes it: the Z may be missing.
 fn processors_instant(text: &str) -> Result<RequestedAt, RequestedAtError> {
     RequestedAt::from_processor(text)
@@ -222,6 +214,8 @@ fn person(text: &str) -> Result<String, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use feeway_options::one_line;
+
     use super::*;
 
     const ID: &str = "4a7901b8-7d26-4d9d-aa19-4dc1c7cf60b3";

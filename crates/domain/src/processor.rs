@@ -116,7 +116,7 @@ impl fmt::Display for Fee {
 pub struct Processor {
     /// Its name in the summary and in the ledger.
     pub name: ProcessorName,
-    /// Where it is: scheme, host and port, without a path.
+    /// Where its API is: scheme, host, perhaps a port and a path, without a closing slash.
     pub url: String,
     /// What it keeps of each payment.
     pub fee: Fee,

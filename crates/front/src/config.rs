@@ -7,16 +7,13 @@ use clap::{CommandFactory as _, Parser, ValueEnum};
 use feeway_options::{NatsOptions, RedisOptions, processor_parser};
 use feeway_processor::{ProcessorOption, order_processors};
 use feeway_store::RedisConfig;
-use feeway_telemetry::check_filter;
+use feeway_telemetry::LogOptions;
 use feeway_worker::{Dispatch, IntakeMode};
 
 use crate::duration_text::between;
 use crate::listen_address::ListenAddress;
 
 mod parts;
-
-/// The NATS client tells every attempt to connect; the report channel tells the changes.
-const LOG_FILTER: &str = "info,async_nats=off";
 
 const MS: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -48,8 +45,8 @@ pub struct Config {
     )]
     pub listen: Vec<ListenAddress>,
 
-    /// Where to answer /healthz, /readyz and /metrics, for operators only; as --listen. Port 0 takes a
-    /// free port, which the log names.
+    /// Where to answer /healthz, /readyz and /metrics, for operators only; as --listen. Port 0
+    /// takes a free port, which the log names.
     #[arg(
         long,
         env = "FEEWAY_ADMIN_LISTEN",
@@ -172,16 +169,9 @@ pub struct Config {
     #[arg(long, env = "FEEWAY_ALLOW_PURGE")]
     pub allow_purge: bool,
 
-    /// What is logged: error, warn, info, debug or trace, also per crate, such as
-    /// info,feeway_worker=debug. Text on a terminal, else JSON lines.
-    #[arg(
-        long,
-        env = "RUST_LOG",
-        value_name = "FILTER",
-        default_value = LOG_FILTER,
-        value_parser = check_filter
-    )]
-    pub log: String,
+    /// What is logged.
+    #[command(flatten)]
+    pub log: LogOptions,
 }
 
 /// When a payment is answered with 202.
@@ -243,14 +233,6 @@ impl Config {
     }
 }
 
-/// The first paragraph of a refusal in one line; it names the option and its value.
-pub fn one_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let lines = text.lines().map(str::trim);
-    let paragraph: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
-    paragraph.join(" ")
-}
-
 fn front_name(text: &str) -> Result<String, &'static str> {
     let plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
     if (1..=32).contains(&text.len()) && text.bytes().all(plain) {
@@ -262,6 +244,8 @@ fn front_name(text: &str) -> Result<String, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use feeway_options::one_line;
+
     use super::*;
 
     const REDIS: &str = "--redis=unix:///run/redis.sock";

@@ -42,7 +42,7 @@ mod window_query;
 pub use admin::{Admin, admin_of};
 pub use answer::{Answer, accepted};
 pub use app::{App, AppSettings};
-pub use config::{Config, DispatchOption, IntakeOption, one_line};
+pub use config::{Config, DispatchOption, IntakeOption};
 pub use duration_text::DurationTextError;
 pub use intake::Intake;
 pub use limits::Limits;

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use feeway_front::{App, Config, Server, StopSignal, admin_of, health_feed, one_line, open_files};
+use feeway_front::{App, Config, Server, StopSignal, admin_of, health_feed, open_files};
 use feeway_health::{Board, ReportSubscriber};
+use feeway_options::one_line;
 use feeway_store::RedisStore;
 use feeway_telemetry::{Exposition, start_log};
 use feeway_worker::start;

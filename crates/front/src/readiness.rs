@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::info;
 
 /// Whether a load balancer should send payments here: once the store's functions have been
-/// loaded, and until the front is told to stop. A store that goes away later does not count,
-/// for that would take every front out at once.
+/// loaded and the front has its place in the journal, until it is told to stop. A store that
+/// goes away later does not count, for that would take every front out at once.
 #[derive(Debug, Default)]
 pub struct Readiness {
     loaded: AtomicBool,
@@ -14,12 +14,12 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// The store has been there, with its functions.
+    /// The store has been there, with its functions and a place in the journal.
     pub fn set_loaded(&self) {
         self.loaded.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until the store has been there, says so, and goes on waiting; it ends only if
+    /// Waits until `loaded` has come true, says so, and goes on waiting; it ends only if
     /// the store can never be used. Cancel safe if `loaded` is.
     pub async fn follow<E>(
         &self,

@@ -74,9 +74,9 @@ impl Server {
         }
     }
 
-    /// Serves until `shutdown` ends, whose result it gives back, and then no longer than the notice and the farewell of
-    /// the limits together: it says "not ready" and goes on serving for the notice, then
-    /// stops listening and lets requests in hand finish.
+    /// Serves until `shutdown` ends, whose result it gives back, and then no longer than the
+    /// notice and the farewell of the limits together: it says "not ready" and goes on serving
+    /// for the notice, then stops listening and lets requests in hand finish.
     pub async fn run<S: Store, I: Intake, T>(
         self,
         app: Arc<App<S, I>>,

@@ -22,4 +22,4 @@ mod meters;
 mod options;
 
 pub use leader::{BindError, Leader};
-pub use options::{AdminAddress, AdminAddressError, Options, UsageError};
+pub use options::{AdminAddress, AdminAddressError, Options};

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use feeway_leader::{Leader, Options, UsageError};
+use feeway_leader::{Leader, Options};
+use feeway_options::one_line;
 use feeway_telemetry::start_log;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
@@ -17,14 +18,11 @@ const USAGE: u8 = 64;
 fn main() -> ExitCode {
     let options = match Options::read(std::env::args_os()) {
         Ok(options) => options,
-        Err(UsageError::Asked(text)) => {
-            print!("{text}");
-            return ExitCode::SUCCESS;
-        }
-        Err(UsageError::Wrong(line)) => {
-            eprintln!("{line}");
+        Err(error) if error.use_stderr() => {
+            eprintln!("{}", one_line(&error));
             return ExitCode::from(USAGE);
         }
+        Err(asked_for) => asked_for.exit(),
     };
     start_log(&options.log);
     if let Err(error) = run(options) {

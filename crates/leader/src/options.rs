@@ -3,13 +3,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser};
 use feeway_options::{NatsOptions, RedisOptions, processor_parser};
 use feeway_processor::{ProcessorOption, order_processors};
-use feeway_telemetry::check_filter;
-
-/// The NATS client tells every attempt to connect; the report channel tells the changes.
-const LOG_FILTER: &str = "info,async_nats=off";
+use feeway_telemetry::LogOptions;
 
 /// Asks the payment processors for their health, if it holds the lease.
 ///
@@ -52,54 +50,26 @@ pub struct Options {
     )]
     pub admin_listen: AdminAddress,
 
-    /// What is logged: error, warn, info, debug or trace, also per crate, such as
-    /// info,feeway_leader=debug. Text on a terminal, else JSON lines.
-    #[arg(
-        long,
-        env = "RUST_LOG",
-        value_name = "FILTER",
-        default_value = LOG_FILTER,
-        value_parser = check_filter
-    )]
-    pub log: String,
-}
-
-/// The command line or the environment is not understood.
-#[derive(Debug)]
-pub enum UsageError {
-    /// Not an error: `--help` or `--version` was asked for, and this is the text.
-    Asked(String),
-    /// What is wrong, in one line.
-    Wrong(String),
+    /// What is logged.
+    #[command(flatten)]
+    pub log: LogOptions,
 }
 
 impl Options {
-    /// Reads and checks the command line and the environment.
-    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UsageError> {
-        let mut options = Self::try_parse_from(arguments).map_err(|error| {
-            if error.use_stderr() {
-                UsageError::Wrong(one_line(&error.to_string()))
-            } else {
-                UsageError::Asked(error.to_string())
-            }
+    /// Reads and checks the command line and the environment. The error is also the answer to
+    /// `--help` and `--version`.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut options = Self::try_parse_from(arguments)?;
+        options.processors = order_processors(options.processors).map_err(|error| {
+            Self::command().error(
+                ErrorKind::ValueValidation,
+                format!("invalid value for '--processor': {error}"),
+            )
         })?;
-        options.processors = order_processors(options.processors)
-            .map_err(|error| UsageError::Wrong(format!("error: --processor: {error}")))?;
         let checked = options.redis.check().and_then(|()| options.nats.check());
-        checked.map_err(|why| UsageError::Wrong(format!("error: {why}")))?;
+        checked.map_err(|why| Self::command().error(ErrorKind::ArgumentConflict, why))?;
         Ok(options)
     }
-}
-
-/// What clap says of an error, without the advice that follows it.
-fn one_line(text: &str) -> String {
-    let said: Vec<_> = text
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
-        .filter(|line| !line.is_empty())
-        .collect();
-    said.join(" ")
 }
 
 /// Where the admin listener is: `tcp:127.0.0.1:9100`.
@@ -128,11 +98,19 @@ impl fmt::Display for AdminAddress {
 
 #[cfg(test)]
 mod tests {
+    use feeway_options::one_line;
+
     use super::*;
 
-    fn read(arguments: &str) -> Result<Options, UsageError> {
+    fn read(arguments: &str) -> Result<Options, clap::Error> {
         let words = std::iter::once("feeway-leader").chain(arguments.split_whitespace());
         Options::read(words.map(OsString::from))
+    }
+
+    fn refusal(arguments: &str) -> String {
+        let error = read(arguments).unwrap_err();
+        assert!(error.use_stderr(), "{error}");
+        one_line(&error)
     }
 
     const FINE: &str = "--processor b=http://b:1,fee=0.15 --processor a=http://a:1,fee=0.05 \
@@ -185,28 +163,22 @@ mod tests {
                     arguments = kept.collect::<Vec<_>>().join(" ");
                 }
             }
-            match read(&format!("{arguments} {extra}")) {
-                Err(UsageError::Wrong(line)) => {
-                    assert!(line.contains(named), "{extra}: {line}");
-                    assert_eq!(line.lines().count(), 1, "{line}");
-                }
-                other => panic!("{extra}: {other:?}"),
-            }
+            let line = refusal(&format!("{arguments} {extra}"));
+            assert!(line.contains(named), "{extra}: {line}");
+            assert_eq!(line.lines().count(), 1, "{line}");
         }
     }
 
     #[test]
     fn what_is_missing_is_named() {
-        match read("--redis unix:///redis.sock --nats nats://n:4222") {
-            Err(UsageError::Wrong(line)) => assert!(line.contains("--processor"), "{line}"),
-            other => panic!("{other:?}"),
-        }
+        let line = refusal("--redis unix:///redis.sock --nats nats://n:4222");
+        assert!(line.contains("--processor"), "{line}");
     }
 
     #[test]
     fn help_is_no_error() {
-        assert!(
-            matches!(read("--help"), Err(UsageError::Asked(text)) if text.contains("FEEWAY_REDIS"))
-        );
+        let asked = read("--help").unwrap_err();
+        assert!(!asked.use_stderr());
+        assert!(asked.to_string().contains("FEEWAY_REDIS"));
     }
 }

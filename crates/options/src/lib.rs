@@ -15,8 +15,10 @@ mod ca_file;
 mod discreet;
 mod nats_options;
 mod redis_options;
+mod refusal;
 mod secret_source;
 
 pub use discreet::{Discreet, processor_parser};
 pub use nats_options::NatsOptions;
 pub use redis_options::RedisOptions;
+pub use refusal::one_line;

@@ -41,7 +41,7 @@ pub struct HttpProcessorConfig {
 impl Default for HttpProcessorConfig {
     fn default() -> Self {
         Self {
-            // DESIGN's 256 in flight, an eighth more for look-ups.
+            // 256 attempts in flight, the default of a front, and an eighth more for look-ups.
             max_connections: 288,
             connect_timeout: Duration::from_secs(1),
             attempt_timeout: Duration::from_secs(30),

@@ -1,8 +1,8 @@
 //! Speaks a payment processor's HTTP API and turns every answer or fault into an outcome.
 //!
-//! Does: a small set of kept connections per processor, with TLS or without, one POST, one look-up, one question
-//! for its health; the [`Outcome`](feeway_domain::Outcome) of an attempt; the reading of a
-//! processor from an option's text.
+//! Does: a small set of kept connections per processor, with TLS or without, one POST, one
+//! look-up, one question for its health; the [`Outcome`](feeway_domain::Outcome) of an
+//! attempt; the reading of a processor from an option's text.
 //!
 //! Does not: any policy. It never repeats a POST that may have been sent, never chooses a
 //! processor, and never calls the processors' `/admin`.

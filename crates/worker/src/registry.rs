@@ -6,8 +6,8 @@ use tokio::sync::Notify;
 
 use crate::sabotage::Sabotage;
 
-/// The ids this front has in its hands. Intake, sweep, adoption and refill all go through
-/// it, so no payment is ever worked on twice at the same time here.
+/// The ids this front has in its hands. The gateway and the feeder, whatever it brings, both
+/// go through it, so no payment is ever worked on twice at the same time here.
 #[derive(Debug)]
 pub(crate) struct Registry {
     capacity: usize,

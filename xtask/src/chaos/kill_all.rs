@@ -9,7 +9,6 @@ use anyhow::Result;
 use fastrand::Rng;
 
 use super::faults::Done;
-use super::load::{Load, LoadPlan};
 use super::register::Register;
 use super::simulators::Switch;
 use super::trial::{Acted, Trial};
@@ -26,14 +25,8 @@ const LONGEST_NAP: Duration = Duration::from_millis(100);
 pub(super) fn run(trial: &Trial) -> Result<Acted> {
     let mut dice = Rng::with_seed(trial.seed);
     let register = Arc::new(Register::default());
-    let plan = LoadPlan {
-        traffic: trial.traffic(),
-        address: trial.entrance.clone(),
-        rate: trial.rate,
-        tickets: 0..trial.tickets(),
-    };
     let begin = clock::now();
-    let load = Load::start(plan, &register)?;
+    let load = trial.start_load(0..trial.tickets(), &register)?;
     let mut done = Done::default();
     let mut measured = Vec::new();
     loop {

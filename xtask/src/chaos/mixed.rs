@@ -5,7 +5,6 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::faults::FaultRun;
-use super::load::{Load, LoadPlan};
 use super::register::Register;
 use super::schedule::{self, Setting};
 use super::trial::{Acted, Trial};
@@ -23,13 +22,7 @@ pub(super) fn run(trial: &Trial) -> Result<Acted> {
     });
     let register = Arc::new(Register::default());
     let begin = clock::now();
-    let plan = LoadPlan {
-        traffic: trial.traffic(),
-        address: trial.entrance.clone(),
-        rate: trial.rate,
-        tickets: 0..trial.tickets(),
-    };
-    let load = Load::start(plan, &register)?;
+    let load = trial.start_load(0..trial.tickets(), &register)?;
     let run = FaultRun::new(&trial.stack, &trial.simulators, &trial.interrupt, begin);
     let done = run.run(&steps, trial.length)?;
     load.stop();

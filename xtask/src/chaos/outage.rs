@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::load::{Load, LoadPlan};
 use super::register::Register;
 use super::simulators::Switch;
 use super::trial::{Acted, Trial};
@@ -37,13 +36,7 @@ pub(super) fn run(trial: &Trial) -> Result<Acted> {
         simulator.set(&Switch::Failing(true))?;
     }
     let register = Arc::new(Register::default());
-    let plan = LoadPlan {
-        traffic: trial.traffic(),
-        address: trial.entrance.clone(),
-        rate: trial.rate,
-        tickets: 0..trial.tickets(),
-    };
-    let load = Load::start(plan, &register)?;
+    let load = trial.start_load(0..trial.tickets(), &register)?;
     let memory = sample(trial, &register)?;
     load.stop();
     load.join()?;

@@ -11,7 +11,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::audit::Audit;
-use super::load::{Load, LoadPlan};
 use super::register::Register;
 use super::settling::await_settled;
 use super::simulators::{Simulator, Switch};
@@ -100,13 +99,7 @@ pub(super) fn run(trial: &Trial) -> Result<Acted> {
 }
 
 fn send(trial: &Trial, register: &Arc<Register>, tickets: std::ops::Range<u64>) -> Result<()> {
-    let plan = LoadPlan {
-        traffic: trial.traffic(),
-        address: trial.entrance.clone(),
-        rate: trial.rate,
-        tickets,
-    };
-    Load::start(plan, register)?.join()
+    trial.start_load(tickets, register)?.join()
 }
 
 /// The payments of these numbers that Feeway promised to settle.

@@ -2,7 +2,9 @@
 //! end.
 
 use std::fs;
+use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -11,7 +13,8 @@ use super::ChaosOptions;
 use super::audit::{Audit, Posted, audit};
 use super::books::{Book, Feeway, dump};
 use super::faults::Done;
-use super::register::Sightings;
+use super::load::{Load, LoadPlan};
+use super::register::{Register, Sightings};
 use super::sabotage::Sabotage;
 use super::settling::await_settled;
 use super::simulators::{PROCESSORS, Simulator};
@@ -115,6 +118,17 @@ impl Trial {
 
     pub(super) fn traffic(&self) -> Traffic {
         Traffic { seed: self.seed }
+    }
+
+    /// Starts clients at the entrance.
+    pub(super) fn start_load(&self, tickets: Range<u64>, register: &Arc<Register>) -> Result<Load> {
+        let plan = LoadPlan {
+            traffic: self.traffic(),
+            address: self.entrance.clone(),
+            rate: self.rate,
+            tickets,
+        };
+        Load::start(plan, register)
     }
 
     /// As many tickets as fit into the length at the rate.

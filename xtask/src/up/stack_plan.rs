@@ -187,17 +187,7 @@ fn leader(binaries: &Binaries, number: usize, port: u16, shared: &[String]) -> P
         "--admin-listen",
         &format!("tcp:{}", at.text()),
     ]);
-    let plan = ProcessPlan {
-        name,
-        stage: Stage::Gateway,
-        program: binaries.leader.clone(),
-        arguments: own,
-        environment: BTreeMap::new(),
-        address: at.clone(),
-        readiness: ready_page(at),
-        stop_signal: StopSignal::Terminate,
-    };
-    with_arguments(plan, shared.to_vec())
+    gateway(&binaries.leader, name, at, own, shared)
 }
 
 fn front(
@@ -217,10 +207,21 @@ fn front(
         "--admin-listen",
         &format!("tcp:{}", loopback(admin_port).text()),
     ]);
+    gateway(&binaries.front, name, at, own, shared)
+}
+
+/// A process of the product.
+fn gateway(
+    program: &Path,
+    name: String,
+    at: Address,
+    own: Vec<String>,
+    shared: &[String],
+) -> ProcessPlan {
     let plan = ProcessPlan {
         name,
         stage: Stage::Gateway,
-        program: binaries.front.clone(),
+        program: program.to_owned(),
         arguments: own,
         environment: BTreeMap::new(),
         address: at.clone(),

@@ -9,6 +9,7 @@ mod compare;
 mod compose_file;
 mod containers;
 mod contract;
+mod documents;
 mod duplicates;
 mod entrance;
 mod failover;

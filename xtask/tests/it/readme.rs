@@ -14,7 +14,7 @@ use crate::stack::{Stack, eventually};
 /// `up` and `test`, containers (`containers.rs`), Prometheus (its configuration: `metrics.rs`).
 const ELSEWHERE: [&str; 4] = ["cargo xtask", "docker compose", "prometheus", "export"];
 
-fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
@@ -123,7 +123,7 @@ fn every_command_and_option_that_the_readme_names_exists() {
     }
 }
 
-fn help(program: &Path, command: Option<&str>) -> String {
+pub(crate) fn help(program: &Path, command: Option<&str>) -> String {
     let output = Command::new(program)
         .args(command)
         .arg("--help")
@@ -139,7 +139,7 @@ fn unknown(text: &str, help: &str) -> BTreeSet<String> {
     options(ours).difference(&options(help)).cloned().collect()
 }
 
-fn options(text: &str) -> BTreeSet<String> {
+pub(crate) fn options(text: &str) -> BTreeSet<String> {
     let starts = text.match_indices("--");
     starts
         .map(|(start, _)| {

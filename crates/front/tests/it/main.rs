@@ -2,13 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod attacks;
+mod books;
 mod connections;
-mod contract;
 mod front;
 mod hostile;
+mod intake;
 mod life_cycle;
 mod process;
 mod random_bodies;
+mod routes;
 mod secrets;
 mod shutdown;
 mod smuggling;

@@ -24,11 +24,7 @@ async fn health_is_a_report_too_early_or_unanswered() {
         (answer(404, ""), HealthAnswer::Unanswered),
         (answer(200, "fine"), HealthAnswer::Unanswered),
     ];
-    let acts: Vec<_> = table
-        .iter()
-        .map(|(text, _)| Act::Answer(text.clone()))
-        .collect();
-    let server = ScriptedServer::start(acts).await;
+    let server = ScriptedServer::answering(table.iter().map(|(text, _)| text)).await;
     let client = server.client(quick());
     for (text, expected) in table {
         assert_eq!(client.health().await, expected, "{text}");

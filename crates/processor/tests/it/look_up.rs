@@ -35,11 +35,7 @@ async fn a_look_up_reads_what_processors_write() {
         (answer(200, ""), GetAnswer::Unclear),
         (answer(200, "{"), GetAnswer::Unclear),
     ];
-    let acts: Vec<_> = table
-        .iter()
-        .map(|(text, _)| Act::Answer(text.clone()))
-        .collect();
-    let server = ScriptedServer::start(acts).await;
+    let server = ScriptedServer::answering(table.iter().map(|(text, _)| text)).await;
     let client = server.client(quick());
     for (text, expected) in table {
         assert_eq!(client.get(id()).await, expected, "{text}");

@@ -47,6 +47,11 @@ impl ScriptedServer {
         Self::start_with(acts, None).await
     }
 
+    /// Keeps its connections and answers one request after the other.
+    pub(crate) async fn answering(answers: impl Iterator<Item = &String>) -> Self {
+        Self::start(answers.cloned().map(Act::Answer)).await
+    }
+
     /// With TLS, if there is an acceptor.
     pub(crate) async fn start_with(
         acts: impl IntoIterator<Item = Act>,

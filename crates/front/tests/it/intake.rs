@@ -1,0 +1,108 @@
+//! What a client is answered when it hands in a payment.
+
+use feeway_worker::{NotKept, Submit};
+
+use crate::front::Front;
+use crate::wire::{Client, ID, payment};
+
+#[tokio::test]
+async fn a_payment_that_is_kept_is_answered_with_202_and_nothing_else() {
+    let front = Front::start().await;
+    let mut tcp = Client::tcp(&front).await;
+    let reply = tcp.post(&payment("19.90")).await;
+    assert_eq!((reply.status, reply.body.as_str()), (202, ""));
+    assert_eq!(reply.header("content-type"), None);
+
+    let mut unix = Client::unix(&front).await;
+    assert_eq!(unix.post(&payment("20")).await.status, 202);
+    assert_eq!(unix.post(&payment("1e2")).await.status, 202);
+    assert_eq!(front.submitted_cents(), [1990, 2000, 10_000]);
+    assert_eq!(front.script.submitted.lock().unwrap()[0].id.to_string(), ID);
+}
+
+#[tokio::test]
+async fn what_the_intake_says_becomes_a_status() {
+    let front = Front::start().await;
+    let mut client = Client::unix(&front).await;
+    for (submit, status, detail) in [
+        (Submit::AmountDiffers, 409, "another amount"),
+        (
+            Submit::NotKept(NotKept::StoreAway),
+            503,
+            "not accepted because the journal is away",
+        ),
+        (
+            Submit::NotKept(NotKept::JournalFull),
+            503,
+            "not accepted because as many payments",
+        ),
+        (
+            Submit::NotKept(NotKept::Busy),
+            503,
+            "not accepted because this front is busy",
+        ),
+        (
+            Submit::Unknown,
+            503,
+            "unknown whether the payment was accepted; send the same",
+        ),
+    ] {
+        front.script.submits.lock().unwrap().push_back(submit);
+        let found = client.post(&payment("1")).await.detail(status);
+        assert!(found.contains(detail), "{found}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_payment_is_refused_by_name_and_nothing_is_accepted() {
+    let front = Front::start().await;
+    let mut client = Client::tcp(&front).await;
+    let with_id = |id: &str| format!(r#"{{"correlationId":{id},"amount":1}}"#);
+    for (body, detail) in [
+        (String::new(), "the body is not valid JSON in UTF-8"),
+        ("{".to_owned(), "the body is not valid JSON in UTF-8"),
+        (
+            "[1]".to_owned(),
+            "the body must be a JSON object with correlationId and amount",
+        ),
+        ("{}".to_owned(), "correlationId is missing"),
+        (
+            format!(r#"{{"correlationId":"{ID}"}}"#),
+            "amount is missing",
+        ),
+        (
+            with_id("\"x\""),
+            "correlationId is not a UUID of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
+        ),
+        (
+            with_id("null"),
+            "correlationId must be a string that holds a UUID",
+        ),
+        (payment("0"), "amount must be greater than 0"),
+        (payment("-1"), "amount must be greater than 0"),
+        (payment("19.905"), "amount must have at most two decimals"),
+        (
+            payment("10000000000"),
+            "amount must be at most 9999999999.99",
+        ),
+        (payment("1e400"), "amount must be at most 9999999999.99"),
+        (
+            payment("\"19.9\""),
+            "amount must be a number, such as 19.90, without quotes",
+        ),
+        (
+            payment("null"),
+            "amount must be a number, such as 19.90, without quotes",
+        ),
+        (payment("NaN"), "the body is not valid JSON in UTF-8"),
+        (payment("1,\"amount\":1"), "amount appears more than once"),
+    ] {
+        assert_eq!(client.post(&body).await.detail(400), detail, "{body}");
+    }
+    assert!(front.submitted_cents().is_empty());
+    assert_eq!(
+        client.post(&payment("1")).await.status,
+        202,
+        "the connection goes on"
+    );
+}
