@@ -58,6 +58,10 @@ impl Processor {
         PROCESSORS.into_iter().map(find).collect()
     }
 
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
