@@ -59,9 +59,9 @@ pub(super) fn measure(
     for processor in &turn.processors {
         processor.set(if failing { fails(0) } else { works(0) })?;
     }
+    let posts_before = posts(turn)?;
     let _posters = start_posters(turn, part, length, tools, posters)?;
     let begin = clock::now();
-    let from = clock::unix_seconds();
     let before = turn.usage()?;
     let gauge = turn.gauge()?;
     let command = loads::command(part, tools, turn.target, length)?;
@@ -70,7 +70,7 @@ pub(super) fn measure(
     let readings = gauge.map_or_else(|| Ok(Vec::new()), Gauge::finish)?;
     let usage = turn.usage()?.since(&before, load.ok);
     let peaks_mb = [turn.peak_mb("front")?, turn.peak_mb("leader")?];
-    let posts_per_second = posts_per_second(turn, from)?;
+    let posts_per_second = rates(posts_before, posts(turn)?, &load);
     let accepted_before = turn.accepted;
     turn.count(&load);
     for processor in &turn.processors {
@@ -140,21 +140,23 @@ fn watched(turn: &Turn, generator: Generator, interrupt: &Interrupt) -> Result<(
     })
 }
 
-/// POSTs that came to each simulator since that second, the seconds at both ends left out.
-fn posts_per_second(turn: &Turn, from: u64) -> Result<[f64; 2]> {
-    let seconds = (i64::try_from(from)? + 1)..i64::try_from(clock::unix_seconds())?;
-    let mut rates = [0.0; 2];
-    for (rate, processor) in rates.iter_mut().zip(&turn.processors) {
-        let stats = processor.stats()?;
-        let counted: Vec<u64> = stats
-            .per_second
-            .iter()
-            .filter(|second| seconds.contains(&second.second))
-            .map(|second| second.posts)
-            .collect();
-        *rate = counted.iter().sum::<u64>() as f64 / counted.len().max(1) as f64;
+/// POSTs that have come to each simulator.
+fn posts(turn: &Turn) -> Result<[u64; 2]> {
+    let mut posts = [0; 2];
+    for (posts, processor) in posts.iter_mut().zip(&turn.processors) {
+        *posts = processor.stats()?.posts;
     }
-    Ok(rates)
+    Ok(posts)
+}
+
+/// How many a second of the load's own length there were: its generator takes a while to start
+/// and to end, in which nothing is posted.
+fn rates(before: [u64; 2], after: [u64; 2], load: &Load) -> [f64; 2] {
+    let mut rates = [0.0; 2];
+    for (rate, (before, after)) in rates.iter_mut().zip(before.into_iter().zip(after)) {
+        *rate = after.saturating_sub(before) as f64 / load.seconds;
+    }
+    rates
 }
 
 fn held(turn: &Turn) -> Result<u64> {
