@@ -240,3 +240,36 @@ fn note(part: Part, measured: &Measured, figures: &mut Figures, side: Side) {
     report::print_line(part, side, measured);
     figures.add(part, side, measured);
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: CompareOptions,
+    }
+
+    #[test]
+    fn what_saturates_a_machine_is_not_compared_in_containers() {
+        let check = |line: &str, expected: Option<&[Part]>| {
+            let words = format!("compare floor {line}");
+            let options = Line::try_parse_from(words.split_whitespace())
+                .unwrap()
+                .options;
+            let parts = options.check().map(|()| options.parts());
+            assert_eq!(parts.ok().as_deref(), expected, "{line}");
+        };
+        check("", Some(&Part::ALL));
+        check("--parts healthy,paced", Some(&[Part::Paced, Part::Healthy]));
+        check("--engine docker", Some(&[Part::Preview]));
+        check(
+            "--engine docker --parts preview,paced",
+            Some(&Part::IN_CONTAINERS),
+        );
+        check("--engine docker --parts paced,healthy", None);
+    }
+}
