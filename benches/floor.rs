@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use clap::Parser;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -38,16 +38,20 @@ fn unix_path(text: &str) -> Result<PathBuf, String> {
         .ok_or_else(|| "must be unix:/path".to_owned())
 }
 
+/// What everybody who asks is told: a summary in which nobody has settled anything.
+const NOTHING: &[u8] = b"{}";
+
 /// A GET is HAProxy's check or somebody who wants to know whether we are there.
-async fn answer(request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, hyper::Error> {
-    let mut answer = Response::default();
-    if request.method() != Method::GET {
-        let mut body = request.into_body();
-        while let Some(frame) = body.frame().await {
-            frame?;
-        }
-        *answer.status_mut() = StatusCode::ACCEPTED;
+async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    if request.method() == Method::GET {
+        return Ok(Response::new(Full::new(Bytes::from_static(NOTHING))));
     }
+    let mut body = request.into_body();
+    while let Some(frame) = body.frame().await {
+        frame?;
+    }
+    let mut answer = Response::default();
+    *answer.status_mut() = StatusCode::ACCEPTED;
     Ok(answer)
 }
 

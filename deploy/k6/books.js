@@ -22,10 +22,19 @@ function processorRequest(processor, query) {
   return ['GET', `${processor.url}/admin/payments-summary${query}`, null, parameters];
 }
 
+// The body as JSON; nothing if it is none.
+function read(response) {
+  try {
+    return response.json();
+  } catch (_notJson) {
+    return null;
+  }
+}
+
 // A summary that is late or no summary counts as zeros.
 function readOwn(plan, response) {
   const slow = response.status !== 200;
-  const body = slow ? {} : response.json();
+  const body = (!slow && read(response)) || {};
   const totals = plan.processors.map(({ name }) => (body[name] ? total(body[name]) : NOTHING));
   return { totals, slow };
 }

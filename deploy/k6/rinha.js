@@ -95,9 +95,8 @@ export function use() {
 }
 
 // Compares our books with the processors' in a window that ended a moment ago.
-export function audit() {
-  const { everyMs, fromMs, toMs, againAfterMs } = plan.audit;
-  const now = Date.now();
+function compareBooks(now) {
+  const { fromMs, toMs, againAfterMs } = plan.audit;
   const window = totalsQuery(new Date(now - fromMs), new Date(now - toMs));
   const first = difference(plan, window);
   audits.add(1);
@@ -111,7 +110,17 @@ export function audit() {
     const then = second.text ? `then ${second.text}` : 'and then no more';
     console.warn(`audit${window}: ${first.text}, ${then}`);
   }
-  sleep(Math.max(0, now + everyMs - Date.now()) / 1000);
+}
+
+// An audit that fails is none, so the run is incomplete; the next one keeps its time all the
+// same.
+export function audit() {
+  const now = Date.now();
+  try {
+    compareBooks(now);
+  } finally {
+    sleep(Math.max(0, now + plan.audit.everyMs - Date.now()) / 1000);
+  }
 }
 
 function set(stage) {

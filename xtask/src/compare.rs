@@ -12,9 +12,13 @@
 //!
 //! They run in turn, Feeway first: the poster that keeps the machine as busy beside the floor
 //! repeats the rate at which Feeway has just posted to each simulator in the same part.
+//!
+//! With `--engine docker` both are stacks in containers within the limits of `compose.yaml`,
+//! the floor in two with the fronts' limits.
 
 mod figures;
 mod generator;
+mod limits;
 mod loads;
 mod measure;
 mod report;
@@ -39,7 +43,7 @@ use crate::clock;
 use crate::interrupt::Interrupt;
 use crate::private_stack::check_unused;
 use crate::stack_dir::{StackDir, repository};
-use crate::up::Intake;
+use crate::up::{Engine, Intake, word};
 
 /// What Feeway is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -74,6 +78,9 @@ impl Part {
         Self::Healthy,
         Self::Memory,
     ];
+
+    /// What makes sense within quotas; saturation would only measure these.
+    const IN_CONTAINERS: [Self; 2] = [Self::Paced, Self::Preview];
 }
 
 #[derive(Args, Debug)]
@@ -86,7 +93,11 @@ pub(crate) struct CompareOptions {
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
     pairs: u32,
 
-    /// Only these parts
+    /// What both run on; in containers there are the parts `preview` and `paced`
+    #[arg(long, value_enum, default_value = "native")]
+    engine: Engine,
+
+    /// Only these parts [default: all; in containers `preview`]
     #[arg(long, value_enum, value_delimiter = ',')]
     parts: Vec<Part>,
 
@@ -117,13 +128,26 @@ pub(crate) struct CompareOptions {
 
 impl CompareOptions {
     fn parts(&self) -> Vec<Part> {
-        let mut parts = match &self.parts[..] {
-            [] => Part::ALL.to_vec(),
-            parts => parts.to_vec(),
+        let mut parts = match (&self.parts[..], self.engine) {
+            ([], Engine::Native) => Part::ALL.to_vec(),
+            ([], Engine::Docker) => vec![Part::Preview],
+            (parts, _) => parts.to_vec(),
         };
         parts.sort_unstable();
         parts.dedup();
         parts
+    }
+
+    fn check(&self) -> Result<()> {
+        let fits =
+            |part: &Part| self.engine == Engine::Native || Part::IN_CONTAINERS.contains(part);
+        if let Some(part) = self.parts().into_iter().find(|part| !fits(part)) {
+            bail!(
+                "{} saturates what it measures, which in containers is their quotas: leave it out of --parts, or leave out --engine docker",
+                word(part)
+            );
+        }
+        Ok(())
     }
 
     fn length(&self, part: Part) -> Duration {
@@ -140,6 +164,7 @@ impl CompareOptions {
 /// Measures and prints. Returns whether every bound is met.
 pub(crate) fn run(options: &CompareOptions) -> Result<bool> {
     let Yardstick::Floor = options.with;
+    options.check()?;
     let name = format!("floor-{}", clock::unix_seconds());
     let folder = match &options.dir {
         Some(folder) => std::path::absolute(folder)?,
@@ -148,13 +173,13 @@ pub(crate) fn run(options: &CompareOptions) -> Result<bool> {
     check_unused(&folder)?;
     let interrupt = Interrupt::catch()?;
     let dir = StackDir::new(Some(&folder))?;
-    let tools = Tools::prepare(&dir, options.profile, &options.parts())?;
+    let tools = Tools::prepare(&dir, options.profile, options.engine, &options.parts())?;
     let mut figures = Figures::default();
     for pair in 1..=options.pairs {
         println!("\n== pair {pair} of {} ==", options.pairs);
         run_pair(options, &dir, &tools, &interrupt, &mut figures)?;
     }
-    let met = report::print(&figures, options.pairs);
+    let met = report::print(&figures, options.pairs, options.engine);
     for data in [dir.binaries(), dir.redis_data()] {
         fs::remove_dir_all(data)?;
     }
@@ -178,7 +203,7 @@ fn run_pair(
         if parts.is_empty() {
             continue;
         }
-        let mut turn = Turn::start(dir, tools, Side::Feeway, intake, options.profile)?;
+        let mut turn = Turn::start(dir, tools, Side::Feeway, intake)?;
         turn.warm_up(tools, interrupt)?;
         for part in parts {
             let measured = measure(
@@ -198,7 +223,7 @@ fn run_pair(
     if posted.is_empty() {
         return Ok(());
     }
-    let mut turn = Turn::start(dir, tools, Side::Floor, options.intake, options.profile)?;
+    let mut turn = Turn::start(dir, tools, Side::Floor, options.intake)?;
     turn.warm_up(tools, interrupt)?;
     for (part, rates) in posted {
         let length = options.length(part);
@@ -214,4 +239,37 @@ fn run_pair(
 fn note(part: Part, measured: &Measured, figures: &mut Figures, side: Side) {
     report::print_line(part, side, measured);
     figures.add(part, side, measured);
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: CompareOptions,
+    }
+
+    #[test]
+    fn what_saturates_a_machine_is_not_compared_in_containers() {
+        let check = |line: &str, expected: Option<&[Part]>| {
+            let words = format!("compare floor {line}");
+            let options = Line::try_parse_from(words.split_whitespace())
+                .unwrap()
+                .options;
+            let parts = options.check().map(|()| options.parts());
+            assert_eq!(parts.ok().as_deref(), expected, "{line}");
+        };
+        check("", Some(&Part::ALL));
+        check("--parts healthy,paced", Some(&[Part::Paced, Part::Healthy]));
+        check("--engine docker", Some(&[Part::Preview]));
+        check(
+            "--engine docker --parts preview,paced",
+            Some(&Part::IN_CONTAINERS),
+        );
+        check("--engine docker --parts paced,healthy", None);
+    }
 }

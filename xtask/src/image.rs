@@ -19,8 +19,7 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("feeway-simulator", "feeway-simulator"),
 ];
 
-/// The image of `deploy/compose.floor.yaml`, and what is in it.
-const FLOOR_TAG: &str = "feeway-floor:local";
+/// What the image of `deploy/compose.floor.yaml` has.
 const FLOOR: [(&str, &str); 2] = [
     ("feeway-benches", "feeway-floor"),
     ("feeway-ready", "feeway-ready"),
@@ -28,6 +27,15 @@ const FLOOR: [(&str, &str); 2] = [
 
 /// What `deploy/Dockerfile` writes on an image.
 const LABEL: &str = "org.opencontainers.image.title=feeway";
+
+/// Where machines keep the authorities that they trust, and where the image has them: there
+/// the programs look for them, in this order.
+const AUTHORITIES: [&str; 3] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+];
+const AUTHORITIES_FILE: &str = "ca-certificates.crt";
 
 /// An image has no C library, so the programs bring their own. That of GNU looks names up by
 /// itself since its version 2.34, without the modules that it once had to load.
@@ -48,7 +56,7 @@ pub(crate) struct ImageOptions {
 pub(crate) fn run(options: &ImageOptions) -> Result<()> {
     let engine = Engine::find()?;
     let tag = if options.floor {
-        build_floor()?
+        build_floor(options.profile)?
     } else {
         build(options.profile)?
     };
@@ -65,14 +73,22 @@ pub(crate) fn tag(profile: Profile) -> &'static str {
     }
 }
 
+/// The same of the floor's image.
+pub(crate) fn floor_tag(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Release => "feeway-floor:local",
+        Profile::Dev => "feeway-floor:dev",
+    }
+}
+
 /// Builds the programs and the image, as far as they have changed, and returns its name.
 pub(crate) fn build(profile: Profile) -> Result<&'static str> {
     build_image(tag(profile), profile, &PROGRAMS)
 }
 
 /// The same for what stands in the fronts' places in comparisons.
-pub(crate) fn build_floor() -> Result<&'static str> {
-    build_image(FLOOR_TAG, Profile::Release, &FLOOR)
+pub(crate) fn build_floor(profile: Profile) -> Result<&'static str> {
+    build_image(floor_tag(profile), profile, &FLOOR)
 }
 
 fn build_image(
@@ -83,7 +99,11 @@ fn build_image(
     let context = repository()
         .join("target/image")
         .join(tag.replace(':', "-"));
-    compile(profile, programs, &context)?;
+    if context.exists() {
+        fs::remove_dir_all(&context)?;
+    }
+    compile(profile, programs, &context.join("bin"))?;
+    copy_authorities(&context.join("certs"))?;
     println!("Building the image {tag} …");
     let output = Command::new("docker")
         .args(["build", "--tag", tag, "--file"])
@@ -116,7 +136,18 @@ fn forget_replaced() -> Result<()> {
     Ok(())
 }
 
-/// Links the programs statically, into a folder that has them and nothing else then.
+/// Lets the image trust whom this machine trusts.
+fn copy_authorities(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    let Some(from) = AUTHORITIES.iter().find(|file| Path::new(file).is_file()) else {
+        println!("This machine names no certificate authorities, so the image trusts none.");
+        return Ok(());
+    };
+    fs::copy(from, folder.join(AUTHORITIES_FILE)).with_context(|| format!("cannot copy {from}"))?;
+    Ok(())
+}
+
+/// Links the programs statically, into a new folder.
 fn compile(profile: Profile, programs: &[(&str, &str)], folder: &Path) -> Result<()> {
     let profile = word(profile);
     println!("Building for the image ({profile}) …");
@@ -131,9 +162,6 @@ fn compile(profile: Profile, programs: &[(&str, &str)], folder: &Path) -> Result
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
     for (package, program) in programs {
         command.args(["--package", package, "--bin", program]);
-    }
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
     }
     fs::create_dir_all(folder)?;
     for message in messages(command)? {

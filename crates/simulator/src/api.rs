@@ -34,6 +34,8 @@ pub(crate) async fn answer(state: Arc<State>, request: Request<Incoming>) -> Res
             }
         }
         "/payments" => Ok(answer::wrong_method("POST")),
+        // No processor has this: it is for the health check of our container.
+        "/readyz" if request.method() == Method::GET => Ok(answer::empty(StatusCode::OK)),
         path => match path.strip_prefix("/payments/") {
             None => Ok(answer::empty(StatusCode::NOT_FOUND)),
             Some(_) if request.method() != Method::GET => Ok(answer::wrong_method("GET")),

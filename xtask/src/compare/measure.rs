@@ -12,8 +12,9 @@ use super::loads;
 use super::settled::Settled;
 use super::tools::Tools;
 use super::turn::{Side, Turn};
-use super::usage::{Usage, peak_mb};
+use super::usage::Usage;
 use crate::clock;
+use crate::containers::gauge::{Gauge, Reading};
 use crate::interrupt::Interrupt;
 use crate::rinha::scenario::{fails, works};
 
@@ -24,8 +25,11 @@ pub(super) struct Measured {
     pub(super) usage: Usage,
     /// What reached each simulator.
     pub(super) posts_per_second: [f64; 2],
-    /// The largest front and the largest leader, in MB.
-    pub(super) peaks_mb: [f64; 2],
+    /// The largest front and the largest leader, in MB, where they are processes of this
+    /// machine.
+    pub(super) peaks_mb: [Option<f64>; 2],
+    /// How near each container came to its limits, where there are some.
+    pub(super) readings: Vec<Reading>,
     /// Nothing of the floor.
     pub(super) end: Option<End>,
 }
@@ -55,16 +59,18 @@ pub(super) fn measure(
     for processor in &turn.processors {
         processor.set(if failing { fails(0) } else { works(0) })?;
     }
+    let posts_before = posts(turn)?;
     let _posters = start_posters(turn, part, length, tools, posters)?;
     let begin = clock::now();
-    let from = clock::unix_seconds();
-    let before = Usage::of(&turn.processes()?);
+    let before = turn.usage()?;
+    let gauge = turn.gauge()?;
     let command = loads::command(part, tools, turn.target, length)?;
     let generator = turn.generate("load", command, length)?;
     let (load, by_second) = watched(turn, generator, interrupt)?;
-    let processes = turn.processes()?;
-    let usage = Usage::of(&processes).since(&before, load.ok);
-    let posts_per_second = posts_per_second(turn, from)?;
+    let readings = gauge.map_or_else(|| Ok(Vec::new()), Gauge::finish)?;
+    let usage = turn.usage()?.since(&before, load.ok);
+    let peaks_mb = [turn.peak_mb("front")?, turn.peak_mb("leader")?];
+    let posts_per_second = rates(posts_before, posts(turn)?, &load);
     let accepted_before = turn.accepted;
     turn.count(&load);
     for processor in &turn.processors {
@@ -91,10 +97,8 @@ pub(super) fn measure(
         load,
         usage,
         posts_per_second,
-        peaks_mb: [
-            peak_mb(&processes, "front")?,
-            peak_mb(&processes, "leader")?,
-        ],
+        peaks_mb,
+        readings,
         end,
     })
 }
@@ -109,12 +113,12 @@ fn start_posters(
     let rates = rates.into_iter().flatten();
     // They end with the load at the latest, but no sooner.
     let length = length + loads::WARM_UP;
-    turn.processors
+    turn.simulators
         .iter()
         .zip(rates)
         .enumerate()
-        .filter_map(|(place, (processor, rate))| {
-            let command = loads::poster(part, tools, processor.address(), rate, length)?;
+        .filter_map(|(place, (simulator, rate))| {
+            let command = loads::poster(part, tools, *simulator, rate, length)?;
             Some(turn.generate(&format!("poster-{}", place + 1), command, length))
         })
         .collect()
@@ -136,21 +140,23 @@ fn watched(turn: &Turn, generator: Generator, interrupt: &Interrupt) -> Result<(
     })
 }
 
-/// POSTs that came to each simulator since that second, the seconds at both ends left out.
-fn posts_per_second(turn: &Turn, from: u64) -> Result<[f64; 2]> {
-    let seconds = (i64::try_from(from)? + 1)..i64::try_from(clock::unix_seconds())?;
-    let mut rates = [0.0; 2];
-    for (rate, processor) in rates.iter_mut().zip(&turn.processors) {
-        let stats = processor.stats()?;
-        let counted: Vec<u64> = stats
-            .per_second
-            .iter()
-            .filter(|second| seconds.contains(&second.second))
-            .map(|second| second.posts)
-            .collect();
-        *rate = counted.iter().sum::<u64>() as f64 / counted.len().max(1) as f64;
+/// POSTs that have come to each simulator.
+fn posts(turn: &Turn) -> Result<[u64; 2]> {
+    let mut posts = [0; 2];
+    for (posts, processor) in posts.iter_mut().zip(&turn.processors) {
+        *posts = processor.stats()?.posts;
     }
-    Ok(rates)
+    Ok(posts)
+}
+
+/// How many a second of the load's own length there were: its generator takes a while to start
+/// and to end, in which nothing is posted.
+fn rates(before: [u64; 2], after: [u64; 2], load: &Load) -> [f64; 2] {
+    let mut rates = [0.0; 2];
+    for (rate, (before, after)) in rates.iter_mut().zip(before.into_iter().zip(after)) {
+        *rate = after.saturating_sub(before) as f64 / load.seconds;
+    }
+    rates
 }
 
 fn held(turn: &Turn) -> Result<u64> {

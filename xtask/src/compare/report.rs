@@ -1,9 +1,10 @@
 use super::Part;
 use super::figures::{Bound, Figures, Judged, Spread, is_met};
+use super::limits;
 use super::measure::{End, Measured};
 use super::turn::Side;
 use super::usage::KINDS;
-use crate::up::word;
+use crate::up::{Engine, word};
 
 use self::Bound::{AtLeast, AtMost};
 use self::Judged::{ByMedian, ByWorst};
@@ -35,7 +36,7 @@ pub(super) fn print_line(part: Part, side: Side, measured: &Measured) {
     }
 }
 
-fn side_name(side: Side) -> &'static str {
+pub(super) fn side_name(side: Side) -> &'static str {
     match side {
         Side::Feeway => "Feeway",
         Side::Floor => "floor",
@@ -70,8 +71,27 @@ enum Against {
     Difference,
 }
 
-/// What is compared in each part, and the bound of it.
-const COMPARED: &[(Part, &str, Figure, Against, Option<Bound>)] = &[
+/// A figure of a part, by name, and its bound.
+type Row = (Part, &'static str, Figure, Against, Option<Bound>);
+
+/// What is compared in each part within the quotas of containers.
+const IN_CONTAINERS: &[Row] = &[
+    (Part::Paced, "p50 ms", p50_ms, Against::Ratio, None),
+    (Part::Paced, "p99 ms", p99_ms, Against::Ratio, None),
+    (Part::Paced, "CPU s", cpu, Against::Ratio, None),
+    (Part::Preview, "p50 ms", p50_ms, Against::Ratio, None),
+    (
+        Part::Preview,
+        "p99 ms",
+        p99_ms,
+        Against::Ratio,
+        Some(AtMost(1.5)),
+    ),
+    (Part::Preview, "CPU s", cpu, Against::Ratio, None),
+];
+
+/// What is compared in each part on the whole machine.
+const COMPARED: &[Row] = &[
     (
         Part::Paced,
         "p50 ms",
@@ -141,14 +161,14 @@ fn settled_per_second(measured: &Measured) -> f64 {
 }
 
 fn front_mb(measured: &Measured) -> f64 {
-    measured.peaks_mb[0]
+    measured.peaks_mb[0].unwrap_or(0.0)
 }
 
 fn leader_mb(measured: &Measured) -> f64 {
-    measured.peaks_mb[1]
+    measured.peaks_mb[1].unwrap_or(0.0)
 }
 
-/// What only Feeway has.
+/// What only Feeway has, in processes of this machine.
 const OWN: &[(Part, &str, Figure, Option<Bound>, Judged)] = &[
     (
         Part::Healthy,
@@ -189,7 +209,8 @@ const OWN: &[(Part, &str, Figure, Option<Bound>, Judged)] = &[
 ];
 
 /// Prints every table. Returns whether each bound is met.
-pub(super) fn print(figures: &Figures, pairs: u32) -> bool {
+pub(super) fn print(figures: &Figures, pairs: u32, engine: Engine) -> bool {
+    let mut met = limits::print(figures);
     print_cpu(figures);
     println!(
         "\nFeeway against the floor, {pairs} pairs (× is Feeway / floor, + is Feeway - floor)"
@@ -198,11 +219,14 @@ pub(super) fn print(figures: &Figures, pairs: u32) -> bool {
         "{:<11}{:<29}{:>10}{:>10}   {:>9}{:>9}{:>9}   bound",
         "", "", "floor", "Feeway", "min", "median", "max"
     );
-    let mut met = true;
-    for (part, name, figure, against, bound) in COMPARED {
+    let (compared, own) = match engine {
+        Engine::Native => (COMPARED, OWN),
+        Engine::Docker => (IN_CONTAINERS, [].as_slice()),
+    };
+    for (part, name, figure, against, bound) in compared {
         met &= print_compared(figures, *part, name, *figure, *against, *bound);
     }
-    for (part, name, figure, bound, judged) in OWN {
+    for (part, name, figure, bound, judged) in own {
         let spread = Spread::of(figures.of(*part, Side::Feeway).iter().map(figure));
         met &= print_row(&word(*part), name, ["", ""], "", spread, *bound, *judged);
     }

@@ -5,11 +5,13 @@ use anyhow::{Context, Result};
 
 use super::Part;
 use crate::binaries::{Binaries, Profile, cargo, messages};
+use crate::image;
 use crate::ports::visible_ports;
 use crate::programs;
 use crate::rinha::contest::free_pair;
 use crate::rinha::k6::K6;
 use crate::stack_dir::StackDir;
+use crate::up::{Engine, word};
 
 const PACKAGE: &str = "feeway-benches";
 const FLOOR: &str = "feeway-floor";
@@ -24,11 +26,19 @@ pub(super) struct Tools {
     pub(super) wrk: Option<PathBuf>,
     pub(super) port: u16,
     pub(super) simulator_port: u16,
+    /// How the programs were compiled, and what they run on.
+    pub(super) profile: Profile,
+    pub(super) engine: Engine,
 }
 
 impl Tools {
     /// Builds what is ours and finds, or installs, what is not.
-    pub(super) fn prepare(dir: &StackDir, profile: Profile, parts: &[Part]) -> Result<Self> {
+    pub(super) fn prepare(
+        dir: &StackDir,
+        profile: Profile,
+        engine: Engine,
+        parts: &[Part],
+    ) -> Result<Self> {
         let needs = |kinds: &[Part]| parts.iter().any(|part| kinds.contains(part));
         let k6 = needs(&[Part::Preview])
             .then(K6::find_or_install)
@@ -37,7 +47,15 @@ impl Tools {
             .then(|| programs::find_or_install("wrk"))
             .transpose()?;
         dir.create()?;
-        Binaries::build(profile, &dir.binaries())?;
+        match engine {
+            Engine::Native => {
+                Binaries::build(profile, &dir.binaries())?;
+            }
+            Engine::Docker => {
+                image::build(profile)?;
+                image::build_floor(profile)?;
+            }
+        }
         let [floor, pace] = build(profile, &dir.binaries())?;
         let simulator_port = free_pair()?;
         let port = visible_ports(3)?
@@ -51,6 +69,8 @@ impl Tools {
             wrk,
             port,
             simulator_port,
+            profile,
+            engine,
         })
     }
 }
@@ -59,13 +79,7 @@ impl Tools {
 fn build(profile: Profile, into: &Path) -> Result<[PathBuf; 2]> {
     let mut command = cargo();
     command.args(["build", "--bins", "--package", PACKAGE]);
-    command.args([
-        "--profile",
-        match profile {
-            Profile::Release => "release",
-            Profile::Dev => "dev",
-        },
-    ]);
+    command.args(["--profile", &word(profile)]);
     let built = messages(command)?;
     let copy = |name: &str| -> Result<PathBuf> {
         let from = built

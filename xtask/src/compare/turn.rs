@@ -9,15 +9,19 @@ use super::generator::{Generator, Load};
 use super::loads;
 use super::settled::Books;
 use super::tools::Tools;
-use crate::binaries::Profile;
+use super::usage::{Usage, peak_mb};
+use crate::containers::engine::Engine as DockerEngine;
+use crate::containers::gauge::Gauge;
 use crate::interrupt::Interrupt;
 use crate::plan::{self, Plan};
 use crate::private_stack::PrivateStack;
-use crate::process_id::ProcessId;
 use crate::readiness::Address;
 use crate::rinha::processors::Processor;
 use crate::stack_dir::{StackDir, remove_if_there};
-use crate::up::{Intake, word};
+use crate::up::{Engine, Intake, word};
+
+/// Where simulators listen in their containers.
+const SIMULATOR_PORT: u16 = 8080;
 
 /// Who stands behind HAProxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,41 +37,47 @@ pub(super) struct Turn {
     pub(super) target: SocketAddr,
     /// How many payments it has accepted so far, as its clients counted.
     pub(super) accepted: u64,
+    /// Where posters reach the simulators, as directly as fronts do.
+    pub(super) simulators: Vec<SocketAddr>,
     stack: PrivateStack,
     dir: StackDir,
 }
 
 impl Turn {
     /// Starts a side without any data.
-    pub(super) fn start(
-        dir: &StackDir,
-        tools: &Tools,
-        side: Side,
-        intake: Intake,
-        profile: Profile,
-    ) -> Result<Self> {
+    pub(super) fn start(dir: &StackDir, tools: &Tools, side: Side, intake: Intake) -> Result<Self> {
+        // In containers the payments are in a volume, which ends with its stack.
         fs::remove_dir_all(dir.redis_data())?;
         let mut options = Vec::new();
         for (option, value) in [
             ("--port", tools.port.to_string()),
             ("--simulator-port", tools.simulator_port.to_string()),
             ("--intake", word(intake)),
-            ("--profile", word(profile)),
+            ("--profile", word(tools.profile)),
+            ("--engine", word(tools.engine)),
         ] {
             options.extend([option.to_owned(), value]);
         }
-        let stack = PrivateStack::start_changed(dir.clone(), &options, |plan| {
-            if side == Side::Floor {
-                make_floor(plan, tools);
+        let stack = match tools.engine {
+            Engine::Native => PrivateStack::start_changed(dir.clone(), &options, |plan| {
+                if side == Side::Floor {
+                    make_floor(plan, tools);
+                }
+            })?,
+            Engine::Docker => {
+                options.extend((side == Side::Floor).then(|| "--floor".to_owned()));
+                PrivateStack::start(dir.clone(), &options)?
             }
-        })?;
+        };
         let target = match stack.address("haproxy")? {
             Address::Tcp(address) => address,
             Address::Unix(path) => bail!("the entrance listens at {}", path.display()),
         };
+        let processors = Processor::all(&stack)?;
         Ok(Self {
             side,
-            processors: Processor::all(&stack)?,
+            simulators: simulators(&stack, &processors)?,
+            processors,
             target,
             accepted: 0,
             stack,
@@ -105,14 +115,54 @@ impl Turn {
         Books::new(self.target)
     }
 
-    /// Every process of the stack.
-    pub(super) fn processes(&self) -> Result<Vec<(String, ProcessId)>> {
-        self.stack.processes()
+    /// What its processes or containers have used so far.
+    pub(super) fn usage(&self) -> Result<Usage> {
+        let Some(stack) = self.stack.containers()? else {
+            return Ok(Usage::of_processes(&self.stack.processes()?));
+        };
+        let engine = DockerEngine::find()?;
+        let mut used = Vec::new();
+        for container in stack.containers(&engine)? {
+            used.push((container.service, engine.usage(&container.id)?.cpu_nanos));
+        }
+        Ok(Usage::of_containers(&used))
+    }
+
+    /// The largest that any process of a kind has been, in MB. Of containers the gauge tells
+    /// more.
+    pub(super) fn peak_mb(&self, kind: &str) -> Result<Option<f64>> {
+        match self.stack.containers()? {
+            Some(_) => Ok(None),
+            None => Ok(peak_mb(&self.stack.processes()?, kind)),
+        }
+    }
+
+    /// Looks at its containers, if it has any.
+    pub(super) fn gauge(&self) -> Result<Option<Gauge>> {
+        let stack = self.stack.containers()?;
+        stack.as_ref().map(Gauge::start).transpose()
     }
 
     pub(super) fn stop(self) -> Result<()> {
         self.stack.stop()
     }
+}
+
+/// In containers not at their published ports, where a proxy of Docker's would have its share
+/// of the work.
+fn simulators(stack: &PrivateStack, processors: &[Processor]) -> Result<Vec<SocketAddr>> {
+    let published = processors.iter().map(Processor::address);
+    let Some(stack) = stack.containers()? else {
+        return Ok(published.collect());
+    };
+    let engine = DockerEngine::find()?;
+    let inside = |processor: &Processor| {
+        let service = format!("payment-processor-{}", processor.name());
+        let container = stack.container(&engine, &service)?;
+        let address = container.address.context("a simulator has no address")?;
+        Ok(SocketAddr::new(address, SIMULATOR_PORT))
+    };
+    processors.iter().map(inside).collect()
 }
 
 /// The same HAProxy, sockets and simulators, and servers that do nothing instead of fronts.

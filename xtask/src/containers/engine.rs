@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -37,6 +38,8 @@ pub(crate) struct Container {
     /// Thousandths of a processor; nothing if it has no limit.
     pub(crate) cpu_limit_millis: Option<u64>,
     pub(crate) memory_limit_bytes: Option<u64>,
+    /// Where this machine reaches it on its first network, while it runs.
+    pub(crate) address: Option<IpAddr>,
     /// The ports it is reached at from outside.
     pub(crate) published: Vec<u16>,
 }
@@ -195,6 +198,7 @@ impl Container {
             health_check: health_check(&json["Config"]["Healthcheck"]["Test"]),
             cpu_limit_millis: above_zero(&limits["NanoCpus"]).map(|nanos| nanos / 1_000_000),
             memory_limit_bytes: above_zero(&limits["Memory"]),
+            address: address(&json["NetworkSettings"]["Networks"]),
             published: published(&limits["PortBindings"]),
         })
     }
@@ -276,6 +280,14 @@ fn health_check(test: &Value) -> Option<Vec<String>> {
         }
         _ => None,
     }
+}
+
+fn address(networks: &Value) -> Option<IpAddr> {
+    let networks = networks.as_object()?;
+    let mut addresses = networks
+        .values()
+        .filter_map(|network| network["IPAddress"].as_str()?.parse().ok());
+    addresses.next()
 }
 
 fn published(bindings: &Value) -> Vec<u16> {

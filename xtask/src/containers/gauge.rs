@@ -131,6 +131,32 @@ fn nap(length: Duration, done: &AtomicBool) {
 }
 
 impl Reading {
+    /// What came together over several runs: stops and periods of all, memory at its most and
+    /// at the last end, the mean of the CPU.
+    pub(crate) fn of_runs<'a>(runs: impl Iterator<Item = &'a Self>) -> Vec<Self> {
+        let mut together: Vec<(Self, u64)> = Vec::new();
+        for run in runs {
+            let known = together
+                .iter_mut()
+                .find(|(known, _)| known.service == run.service);
+            let Some((known, runs)) = known else {
+                together.push((run.clone(), 1));
+                continue;
+            };
+            *runs += 1;
+            known.cpu_millis += run.cpu_millis;
+            known.periods += run.periods;
+            known.throttled += run.throttled;
+            known.memory_last_bytes = run.memory_last_bytes;
+            known.memory_most_bytes = known.memory_most_bytes.max(run.memory_most_bytes);
+        }
+        let mean = |(reading, runs): (Self, u64)| Self {
+            cpu_millis: reading.cpu_millis / runs,
+            ..reading
+        };
+        together.into_iter().map(mean).collect()
+    }
+
     fn throttled_share(&self) -> u64 {
         (self.throttled * 1000)
             .checked_div(self.periods)
@@ -144,8 +170,15 @@ impl Reading {
 
 /// Prints a line for each container, and whether they kept well within their limits.
 pub(crate) fn print(readings: &[Reading]) {
+    println!();
+    print_table(readings);
+    print_goals(readings);
+}
+
+/// Prints a line for each container, and their sum.
+pub(crate) fn print_table(readings: &[Reading]) {
     println!(
-        "\n{:10} {:>10} {:>10} {:>9} {:>9} {:>7} {:>11} {:>11} {:>9} {:>7}",
+        "{:10} {:>10} {:>10} {:>9} {:>9} {:>7} {:>11} {:>11} {:>9} {:>7}",
         "SERVICE",
         "CPU LIMIT",
         "CPU USED",
@@ -181,27 +214,34 @@ pub(crate) fn print(readings: &[Reading]) {
         mebibytes(sum(|reading| reading.memory_limit_bytes)),
         mebibytes(sum(|reading| reading.memory_most_bytes)),
     );
-    goal(
+}
+
+/// Prints and returns whether every container kept well within its limits.
+pub(crate) fn print_goals(readings: &[Reading]) -> bool {
+    let throttled = goal(
         "throttled",
         readings,
         Reading::throttled_share,
         THROTTLED_MOST,
     );
-    goal("memory", readings, Reading::memory_share, MEMORY_MOST);
+    let memory = goal("memory", readings, Reading::memory_share, MEMORY_MOST);
+    throttled && memory
 }
 
-fn goal(name: &str, readings: &[Reading], share: fn(&Reading) -> u64, most: u64) {
+fn goal(name: &str, readings: &[Reading], share: fn(&Reading) -> u64, most: u64) -> bool {
     let Some(worst) = readings.iter().max_by_key(|reading| share(reading)) else {
-        return;
+        return true;
     };
     let found = share(worst);
-    let verdict = if found <= most { "met" } else { "MISSED" };
+    let met = found <= most;
+    let verdict = if met { "met" } else { "MISSED" };
     println!(
         "{verdict:22} {name}: {} of at most {} ({})",
         percent(found),
         percent(most),
         worst.service
     );
+    met
 }
 
 fn thousandths(value: u64) -> String {
@@ -237,6 +277,22 @@ mod tests {
         assert_eq!(percent(reading.memory_share()), "25.0 %");
         assert_eq!(thousandths(reading.cpu_millis), "0.051");
         assert_eq!(mebibytes(reading.memory_most_bytes + (1 << 19)), "16.5 MiB");
+        let later = Reading {
+            cpu_millis: 49,
+            throttled: 0,
+            memory_last_bytes: 9 << 20,
+            memory_most_bytes: 12 << 20,
+            ..reading.clone()
+        };
+        let both = Reading::of_runs([&reading, &later].into_iter());
+        let [both] = &*both else {
+            panic!("one service: {both:?}");
+        };
+        assert_eq!((both.cpu_millis, both.throttled_share()), (50, 5));
+        assert_eq!(
+            (both.memory_last_bytes, both.memory_most_bytes),
+            (9 << 20, 16 << 20)
+        );
         let idle = Reading {
             periods: 0,
             ..reading

@@ -41,16 +41,7 @@ pub(crate) fn run(dir: &StackDir, options: &UpOptions, image: Image) -> Result<(
     refuse_second_stack(dir)?;
     check_ports(options)?;
     let engine = Engine::find()?;
-    if options.floor {
-        image::build_floor()?;
-    }
-    match image {
-        Image::Build => {
-            image::build(options.profile)?;
-        }
-        Image::Built if engine.has_image(image::tag(options.profile))? => {}
-        Image::Built => bail!("the image {} was not built", image::tag(options.profile)),
-    }
+    provide_images(&engine, options, image)?;
     dir.create()?;
     let stack = plan(dir, options)?;
     if !stack.simulators {
@@ -82,6 +73,26 @@ pub(crate) fn run(dir: &StackDir, options: &UpOptions, image: Image) -> Result<(
     }
     println!("\nCtrl-C stops the stack.");
     stay(dir, &engine, &mut signals)
+}
+
+fn provide_images(engine: &Engine, options: &UpOptions, image: Image) -> Result<()> {
+    let floor = options.floor.then(|| image::floor_tag(options.profile));
+    match image {
+        Image::Build => {
+            image::build(options.profile)?;
+            if options.floor {
+                image::build_floor(options.profile)?;
+            }
+        }
+        Image::Built => {
+            for tag in [image::tag(options.profile)].into_iter().chain(floor) {
+                if !engine.has_image(tag)? {
+                    bail!("the image {tag} was not built");
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_options(options: &UpOptions) -> Result<()> {
@@ -138,6 +149,10 @@ fn plan(dir: &StackDir, options: &UpOptions) -> Result<ContainerStack> {
     set("FEEWAY_PORT", options.port.to_string());
     set("FEEWAY_FSYNC", word(options.fsync));
     set("FEEWAY_IMAGE", image::tag(options.profile).to_owned());
+    if options.floor {
+        let tag = image::floor_tag(options.profile);
+        set("FEEWAY_FLOOR_IMAGE", tag.to_owned());
+    }
     Ok(ContainerStack {
         project,
         overrides: overrides(options),

@@ -51,6 +51,9 @@ impl Arena {
             }
             Engine::Docker => {
                 image::build(options.profile)?;
+                if options.floor {
+                    image::build_floor(options.profile)?;
+                }
             }
         }
         let simulator_port = match options.simulator_port {

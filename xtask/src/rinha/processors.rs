@@ -28,6 +28,8 @@ pub(crate) struct Processor {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Stats {
+    /// Every POST of a payment, whatever came of it.
+    pub(crate) posts: u64,
     pub(crate) payments: u64,
     pub(crate) working: u64,
     pub(crate) queued: u64,
@@ -56,6 +58,10 @@ impl Processor {
             Address::Unix(path) => bail!("{name} listens at {}", path.display()),
         };
         PROCESSORS.into_iter().map(find).collect()
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

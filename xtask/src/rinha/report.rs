@@ -114,6 +114,16 @@ pub(super) fn print_audits(scenario: &Scenario, outcome: &Outcome, figures: &Fig
     row("verdict", if sound { "passed" } else { "FAILED" });
 }
 
+/// Prints what there is of a run that kept no payment.
+pub(super) fn print_floor(outcome: &Outcome) {
+    let counted = &outcome.counted;
+    println!();
+    row("p99", times(counted.successful));
+    row("  payments alone", times(counted.payments));
+    row("accepted, none kept", counted.accepted);
+    row("failed requests", counted.failed);
+}
+
 fn print_settled_after(settled_after: Duration) {
     let seconds = settled_after.as_secs_f64();
     row("settled after the load", format!("{seconds:.1} s"));

@@ -117,14 +117,16 @@ fn no_service_has_more_rights_than_it_needs() {
 
 #[test]
 fn every_service_has_a_health_check_and_a_log_that_ends() {
-    let file = load("compose.yaml");
-    for (name, service) in services(&file) {
-        let check = get(service, "healthcheck");
-        assert!(!get(check, "test").is_badvalue(), "{name}");
-        assert!(!get(check, "interval").is_badvalue(), "{name}");
-        let log = &get(service, "logging")["options"];
-        assert!(!log["max-size"].is_badvalue(), "{name}");
-        assert!(!log["max-file"].is_badvalue(), "{name}");
+    for path in ["compose.yaml", "deploy/compose.simulators.yaml"] {
+        let file = load(path);
+        for (name, service) in services(&file) {
+            let check = get(service, "healthcheck");
+            assert!(!get(check, "test").is_badvalue(), "{name}");
+            assert!(!get(check, "interval").is_badvalue(), "{name}");
+            let log = &get(service, "logging")["options"];
+            assert!(!log["max-size"].is_badvalue(), "{name}");
+            assert!(!log["max-file"].is_badvalue(), "{name}");
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -117,6 +118,102 @@ fn pay(stack: &Stack, meanwhile: impl FnOnce()) -> Vec<String> {
     })
 }
 
+/// The lines of a command's output that begin with this word.
+fn lines<'a>(text: &'a str, first: &str) -> Vec<&'a str> {
+    let begins = |line: &&str| line.split_whitespace().next() == Some(first);
+    text.lines().filter(begins).collect()
+}
+
+/// Containers, networks and volumes, whatever state they are in, of the stacks of this folder.
+fn left_over(stack: &Stack) -> Vec<String> {
+    let folder = stack.dir.file_name().expect("it has a name");
+    let name = folder.to_string_lossy().to_ascii_lowercase();
+    let name = format!("name=feeway-{name}");
+    let list = |words: &[&str]| docker(&[words, &["--quiet", "--filter", &name]].concat());
+    [["ps", "--all"], ["network", "ls"], ["volume", "ls"]]
+        .iter()
+        .flat_map(|words| {
+            let found = list(words);
+            found.lines().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// What a front of the image says that cannot listen where it is told to.
+fn front_without_a_place(options: &[&str]) -> String {
+    let run = ["run", "--rm", "--network=none"];
+    let front = [
+        "feeway:dev",
+        "feeway-front",
+        "--name=front-1",
+        "--listen=unix:/nowhere/front.sock",
+        "--redis=unix:///nowhere/redis.sock",
+        "--nats=nats://localhost:4222",
+        "--processor=a=https://localhost:1,fee=0.05",
+    ];
+    let output = Command::new("docker")
+        .args([&run[..], options, &front[..]].concat())
+        .output()
+        .expect("docker is there");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A processor at https:// needs somebody to vouch for it.
+#[track_caller]
+fn image_trusts_whom_this_machine_trusts() {
+    let without = front_without_a_place(&["--tmpfs=/etc/ssl/certs"]);
+    assert!(without.contains("certificate authority"), "{without}");
+    if Path::new("/etc/ssl/certs/ca-certificates.crt").is_file() {
+        let said = front_without_a_place(&[]);
+        assert!(said.contains("/nowhere/front.sock"), "{said}");
+    }
+}
+
+#[test]
+fn a_short_contest_runs_in_containers_and_nothing_is_lost() {
+    if !has_engine() {
+        return;
+    }
+    let stack = Stack::reserve();
+    let options = ["audits", "--seconds=5", "--seed=7"];
+    let output = stack.xtask(
+        "rinha",
+        &[&options[..], &["--engine=docker", "--profile=dev"]].concat(),
+    );
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", stack.describe(&output));
+    assert_eq!(lines(&said, "verdict"), ["verdict                passed"]);
+    // It is containers whose limits are told of, so it was them who took the payments.
+    for service in ["haproxy", "front-1", "front-2", "redis"] {
+        assert_eq!(lines(&said, service).len(), 2, "ready, and read: {said}");
+    }
+    assert_eq!(left_over(&stack), Vec::<String>::new());
+}
+
+#[test]
+fn a_short_comparison_in_containers_measures_both_sides() {
+    if !has_engine() {
+        return;
+    }
+    let stack = Stack::reserve();
+    let options = ["floor", "--pairs=1", "--parts=paced", "--paced-seconds=2"];
+    let output = stack.xtask(
+        "compare",
+        &[&options[..], &["--engine=docker", "--profile=dev"]].concat(),
+    );
+    let said = String::from_utf8_lossy(&output.stdout);
+    let measured = lines(&said, "paced");
+    // 600, and 200 to begin with. Whether they are quick depends on the machine.
+    let feeway = measured.iter().find(|line| line.contains("  800 settled "));
+    let floor = measured.iter().find(|line| line.contains("  beside "));
+    for line in [feeway, floor] {
+        let line = line.unwrap_or_else(|| panic!("{}", stack.describe(&output)));
+        assert!(line.contains("  0 failed  "), "{line}");
+    }
+    assert!(said.contains("books differ by 0 payments: sound"), "{said}");
+    assert_eq!(left_over(&stack), Vec::<String>::new());
+}
+
 #[test]
 fn a_killed_front_container_costs_no_request_and_no_payment() {
     if !has_engine() {
@@ -124,6 +221,7 @@ fn a_killed_front_container_costs_no_request_and_no_payment() {
     }
     let contained = Contained::up();
     let stack = &contained.stack;
+    image_trusts_whom_this_machine_trusts();
     assert_eq!(
         contained.inspect("front-1", "{{.Config.User}}"),
         "10001:10001"

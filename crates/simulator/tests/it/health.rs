@@ -25,6 +25,14 @@ async fn the_health_tells_the_switches() {
 }
 
 #[tokio::test]
+async fn a_container_s_check_is_no_ask_for_the_health() {
+    let simulator = start().await;
+    simulator.control.set_failing(true);
+    assert_eq!(simulator.get("/readyz").await.status, 200);
+    assert_eq!(simulator.control.asks(), Vec::<i64>::new());
+}
+
+#[tokio::test]
 async fn two_early_asks_wait_and_the_third_is_refused() {
     let simulator = start().await;
     assert_eq!(simulator.get(PATH).await.status, 200);
