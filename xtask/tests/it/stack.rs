@@ -55,11 +55,19 @@ impl Stack {
     }
 
     pub(crate) fn try_start(&self, options: &[&str]) -> Output {
+        self.try_start_in(&[], options)
+    }
+
+    /// As [`Self::try_start`], in an environment with these variables.
+    pub(crate) fn try_start_in(&self, variables: &[(&str, &str)], options: &[&str]) -> Output {
         let (port, simulator_port) = (self.port.to_string(), self.simulator_port.to_string());
         let mut arguments = vec!["--detach", "--profile", "dev", "--port", &port];
         arguments.extend(["--simulator-port", &simulator_port]);
         arguments.extend(options);
-        self.xtask("up", &arguments)
+        command(&self.dir, "up", &arguments)
+            .envs(variables.iter().copied())
+            .output()
+            .expect("cargo built it")
     }
 
     /// Runs a command on this stack.
@@ -177,13 +185,15 @@ impl Drop for Stack {
 }
 
 pub(crate) fn xtask(dir: &Path, command: &str, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .arg(command)
-        .arg("--dir")
-        .arg(dir)
-        .args(arguments)
+    self::command(dir, command, arguments)
         .output()
         .expect("cargo built it")
+}
+
+fn command(dir: &Path, command: &str, arguments: &[&str]) -> Command {
+    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    xtask.arg(command).arg("--dir").arg(dir).args(arguments);
+    xtask
 }
 
 /// Sends a signal to a process, by the name that `kill` knows.
