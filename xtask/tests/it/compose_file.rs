@@ -177,11 +177,21 @@ fn prometheus_reaches_every_process_that_its_targets_name() {
         .collect();
     for (name, _) in services(&stack) {
         let is_server = ["redis", "nats"].contains(&&*name);
-        assert!(is_server || named.contains(&&*name), "nobody scrapes {name}");
+        assert!(
+            is_server || named.contains(&&*name),
+            "nobody scrapes {name}"
+        );
     }
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for mount in prometheus["volumes"].as_vec().expect("mounts") {
-        let (from, _) = mount.as_str().expect("a mount").split_once(':').expect("a path");
-        assert!(!from.starts_with('.') || repository.join(from).is_file(), "{from}");
+        let (from, _) = mount
+            .as_str()
+            .expect("a mount")
+            .split_once(':')
+            .expect("a path");
+        assert!(
+            !from.starts_with('.') || repository.join(from).is_file(),
+            "{from}"
+        );
     }
 }

@@ -157,6 +157,33 @@ impl Stack {
         serde_json::from_str(&text).expect("it is written whole")
     }
 
+    /// Where its Redis is, as an option's value: a long path puts the socket elsewhere.
+    pub(crate) fn redis(&self) -> String {
+        let plan = fs::read_to_string(self.dir.join("plan.json")).expect("a stack runs");
+        let plan: Value = serde_json::from_str(&plan).expect("it is written whole");
+        let folder = plan["socket_folder"].as_str().expect("a folder");
+        format!("unix://{folder}/redis.sock")
+    }
+
+    /// Runs the operator's tool on this stack's Redis.
+    pub(crate) fn ctl(&self, arguments: &[&str]) -> Output {
+        let mut cargo = Command::new(env!("CARGO"));
+        // What cargo says of the package under test would have build scripts run again that
+        // watch it, and with them half of the build.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                cargo.env_remove(&name);
+            }
+        }
+        cargo
+            .args(["run", "--quiet", "--package", "feeway-ctl", "--"])
+            .args(arguments)
+            .env("FEEWAY_REDIS", self.redis())
+            .output()
+            .expect("cargo runs this test")
+    }
+
     /// Processes whose command line names the folder of this stack.
     pub(crate) fn processes(&self) -> Vec<String> {
         let mut found = Vec::new();
