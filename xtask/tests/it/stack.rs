@@ -167,21 +167,11 @@ impl Stack {
 
     /// Runs the operator's tool on this stack's Redis.
     pub(crate) fn ctl(&self, arguments: &[&str]) -> Output {
-        let mut cargo = Command::new(env!("CARGO"));
-        // What cargo says of the package under test would have build scripts run again that
-        // watch it, and with them half of the build.
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-                cargo.env_remove(&name);
-            }
-        }
-        cargo
-            .args(["run", "--quiet", "--package", "feeway-ctl", "--"])
+        Command::new(self.dir.join("bin/feeway-ctl"))
             .args(arguments)
             .env("FEEWAY_REDIS", self.redis())
             .output()
-            .expect("cargo runs this test")
+            .expect("up built it")
     }
 
     /// Processes whose command line names the folder of this stack.

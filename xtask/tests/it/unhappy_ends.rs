@@ -209,6 +209,6 @@ fn a_payment_that_two_processors_hold_is_a_conflict_for_everybody() {
 fn owner_of(stack: &Stack, id: &str) -> String {
     let output = stack.ctl(&["show", id, "--json"]);
     let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let owner = shown["owner"].as_str().expect("an owner");
+    let owner = shown["custody"]["owner"].as_str().expect("an owner");
     owner.split('.').next().unwrap_or_default().to_owned()
 }
