@@ -10,7 +10,12 @@ use serde_json::Value;
 
 use crate::stack_dir::{remove_if_there, repository};
 
-const PACKAGES: [&str; 3] = ["feeway-front", "feeway-leader", "feeway-simulator"];
+const PACKAGES: [&str; 4] = [
+    "feeway-front",
+    "feeway-leader",
+    "feeway-simulator",
+    "feeway-ctl",
+];
 
 /// How the product is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

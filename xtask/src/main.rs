@@ -18,6 +18,7 @@ mod clock;
 mod compare;
 mod containers;
 mod down;
+mod halt;
 mod hostile;
 mod http_client;
 mod image;
@@ -101,6 +102,22 @@ enum Command {
         /// Which, as `status` names it
         name: String,
     },
+    /// Stop some processes and leave the others running
+    Stop {
+        #[command(flatten)]
+        place: Place,
+        /// Which, as `status` names them
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Start processes that were stopped, and wait until they are ready
+    Start {
+        #[command(flatten)]
+        place: Place,
+        /// Which, as `status` names them
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
     /// Break a stack of its own under load, heal it, and audit every payment
     Chaos(ChaosOptions),
     /// Measure what hostile clients cost the normal ones
@@ -142,6 +159,8 @@ impl Command {
             Self::Status { place } => status::run(&place.stack_dir()?),
             Self::Logs { place, options } => logs::run(&place.stack_dir()?, options),
             Self::Restart { place, name } => restart::run(&place.stack_dir()?, name),
+            Self::Stop { place, names } => halt::stop(&place.stack_dir()?, names),
+            Self::Start { place, names } => halt::start(&place.stack_dir()?, names),
             Self::Chaos(options) if chaos::run(options)? => Ok(()),
             Self::Hostile(options) if hostile::run(options)? => Ok(()),
             Self::Rinha(options) if rinha::run(options)? => Ok(()),

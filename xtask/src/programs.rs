@@ -53,7 +53,8 @@ pub(crate) fn find_or_install(program: &str) -> Result<PathBuf> {
     find(program).with_context(|| format!("{program} is still missing after its install"))
 }
 
-fn find(program: &str) -> Option<PathBuf> {
+/// Where a program is, if it is installed.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(SYSTEM_FOLDERS.iter().map(PathBuf::from))

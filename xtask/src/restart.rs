@@ -7,6 +7,7 @@ use crate::clock::Deadline;
 use crate::containers::engine::Engine;
 use crate::containers::stack::ContainerStack;
 use crate::down;
+use crate::process_id::ProcessId;
 use crate::record::{ProcessRecord, Record};
 use crate::stack_dir::StackDir;
 use crate::supervisor::{START_TIMEOUT, STOP_TIMEOUT};
@@ -18,18 +19,18 @@ pub(crate) fn run(dir: &StackDir, name: &str) -> Result<()> {
     if let Some(stack) = ContainerStack::load(dir)? {
         return restart_container(&stack, name);
     }
-    let Some(record) = Record::load(dir)? else {
-        bail!("nothing runs in {}", dir.path().display());
-    };
-    if !record.supervisor.is_alive() {
-        bail!("the supervisor is gone: `cargo xtask down` and `cargo xtask up` start afresh");
-    }
-    let before = process(&record, name)?;
-    let old = before.id.filter(|id| id.is_alive());
+    let record = load(dir)?;
+    let old = process(&record, name)?.id.filter(|id| id.is_alive());
+    dir.release(name)?;
     if let Some(id) = old {
         println!("{name}: stopping {}", id.pid);
         down::end(&[id], STOP_TIMEOUT)?;
     }
+    await_process(dir, name, old)
+}
+
+/// Waits until a process is ready that is another one than the old one.
+pub(crate) fn await_process(dir: &StackDir, name: &str, old: Option<ProcessId>) -> Result<()> {
     let deadline = Deadline::after(START_TIMEOUT);
     while !deadline.passed() {
         let record = Record::load(dir)?.context("the stack was stopped meanwhile")?;
@@ -56,9 +57,14 @@ fn restart_container(stack: &ContainerStack, name: &str) -> Result<()> {
     stack
         .container(&engine, name)?
         .order(&["restart", &timeout])?;
+    await_container(stack, &engine, name)
+}
+
+/// Waits until a container is ready.
+pub(crate) fn await_container(stack: &ContainerStack, engine: &Engine, name: &str) -> Result<()> {
     let deadline = Deadline::after(START_TIMEOUT);
     while !deadline.passed() {
-        if stack.container(&engine, name)?.is_ready() {
+        if stack.container(engine, name)?.is_ready() {
             println!("{name}: ready");
             return Ok(());
         }
@@ -67,7 +73,19 @@ fn restart_container(stack: &ContainerStack, name: &str) -> Result<()> {
     bail!("{name} is not ready after {} s", START_TIMEOUT.as_secs())
 }
 
-fn process<'a>(record: &'a Record, name: &str) -> Result<&'a ProcessRecord> {
+/// What a supervisor that lives knows of this stack.
+pub(crate) fn load(dir: &StackDir) -> Result<Record> {
+    let Some(record) = Record::load(dir)? else {
+        bail!("nothing runs in {}", dir.path().display());
+    };
+    if !record.supervisor.is_alive() {
+        bail!("the supervisor is gone: `cargo xtask down` and `cargo xtask up` start afresh");
+    }
+    Ok(record)
+}
+
+/// The process of this name.
+pub(crate) fn process<'a>(record: &'a Record, name: &str) -> Result<&'a ProcessRecord> {
     let named = record.processes.iter().find(|process| process.name == name);
     named.with_context(|| {
         let names: Vec<&str> = record.processes.iter().map(|p| p.name.as_str()).collect();

@@ -69,6 +69,27 @@ impl StackDir {
         self.0.join("containers.json")
     }
 
+    /// Names a process that is to stay down for as long as this is there.
+    fn held(&self, name: &str) -> PathBuf {
+        self.0.join("held").join(name)
+    }
+
+    /// Has the supervisor not start a process again.
+    pub(crate) fn hold(&self, name: &str) -> Result<()> {
+        fs::create_dir_all(self.0.join("held"))?;
+        File::create(self.held(name)).with_context(|| format!("cannot hold {name}"))?;
+        Ok(())
+    }
+
+    /// Has the supervisor start a process again whenever it is down.
+    pub(crate) fn release(&self, name: &str) -> Result<()> {
+        remove_if_there(&self.held(name)).with_context(|| format!("cannot release {name}"))
+    }
+
+    pub(crate) fn is_held(&self, name: &str) -> bool {
+        self.held(name).exists()
+    }
+
     /// Makes every folder but the one of the sockets.
     pub(crate) fn create(&self) -> Result<()> {
         for folder in [

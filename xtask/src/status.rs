@@ -40,7 +40,7 @@ pub(crate) fn print(dir: &StackDir) -> Result<bool> {
     let now = clock::unix_seconds();
     let processes = plan.processes.iter().zip(&record.processes);
     let rows: Vec<_> = processes
-        .map(|(process, recorded)| row(process, recorded, now))
+        .map(|(process, recorded)| row(dir, process, recorded, now))
         .collect();
     let all_ready = print_rows(&rows);
     if !record.supervisor.is_alive() {
@@ -50,12 +50,17 @@ pub(crate) fn print(dir: &StackDir) -> Result<bool> {
     Ok(all_ready)
 }
 
-fn row(process: &ProcessPlan, recorded: &ProcessRecord, now: u64) -> Row {
+fn row(dir: &StackDir, process: &ProcessPlan, recorded: &ProcessRecord, now: u64) -> Row {
     let alive = recorded.id.filter(|id| id.is_alive());
+    let is_stopped = alive.is_none() && dir.is_held(&process.name);
     Row {
         name: process.name.clone(),
         pid: alive.map(|id| id.pid),
-        state: state(process, recorded),
+        state: if is_stopped {
+            "stopped"
+        } else {
+            state(process, recorded)
+        },
         up_seconds: alive.map(|_| now.saturating_sub(recorded.started_at)),
         restarts: recorded.restarts.into(),
         memory_kib: alive.and_then(|id| id.resident_kib()),

@@ -113,6 +113,10 @@ impl Supervisor {
             phase: Phase::Starting,
             processes,
         };
+        // A new stack starts whole.
+        for process in &record.processes {
+            dir.release(&process.name)?;
+        }
         // What cannot be written down must not be started.
         record.save(&dir)?;
         Ok(Self {

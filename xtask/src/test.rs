@@ -1,5 +1,6 @@
 //! Every check and every test, with the seconds of each and one closing line.
 
+mod prometheus;
 mod suite;
 
 use std::process::Command;
@@ -38,6 +39,7 @@ struct Step {
 /// Runs everything, also after a failure. Returns whether all went well and any test ran.
 pub(crate) fn run(options: &TestOptions) -> Result<bool> {
     let servers = Servers::find_or_install()?;
+    let mut skipped: Vec<String> = prepare_prometheus().into_iter().collect();
     let mut steps = Vec::new();
     steps.push(step("Cargo.lock", cargo().args(["fetch", "--locked"]))?);
     if !options.skip_lint {
@@ -57,7 +59,7 @@ pub(crate) fn run(options: &TestOptions) -> Result<bool> {
 
     // The end-to-end tests start the programs; what they build should be there by then.
     Binaries::compile(Profile::Dev)?;
-    let without_containers = prepare_containers(&mut steps);
+    skipped.extend(prepare_containers(&mut steps));
     let mut tally = Tally::default();
     for suite in Suite::build_all()? {
         println!("\n== {} ==", suite.name);
@@ -89,8 +91,8 @@ pub(crate) fn run(options: &TestOptions) -> Result<bool> {
             step.name
         );
     }
-    if let Some(reason) = without_containers {
-        println!("\nSKIPPED the stack in containers: {reason}");
+    for what in skipped {
+        println!("\nSKIPPED {what}");
     }
     // The closing line stays the last one, whatever it says.
     let ran = tally.passed + tally.failed > 0;
@@ -101,13 +103,20 @@ pub(crate) fn run(options: &TestOptions) -> Result<bool> {
     Ok(ran && steps.iter().all(|step| step.passed))
 }
 
-/// Builds the image that the tests of the container stack use. Returns why they are skipped,
-/// if there is nothing that containers could run on.
+/// Returns that the tests with a real Prometheus are skipped, and why, if there is none.
+fn prepare_prometheus() -> Option<String> {
+    let error = prometheus::find_or_unpack().err()?;
+    println!("\n== Prometheus ==\nSKIPPED: {error:#}");
+    Some(format!("the tests with Prometheus: {error:#}"))
+}
+
+/// Builds the image that the tests of the container stack use. Returns that they are skipped,
+/// and why, if there is nothing that containers could run on.
 fn prepare_containers(steps: &mut Vec<Step>) -> Option<String> {
     println!("\n== container image ==");
     if let Err(error) = Engine::find() {
         println!("SKIPPED: {error:#}");
-        return Some(format!("{error:#}"));
+        return Some(format!("the stack in containers: {error:#}"));
     }
     let started = clock::now();
     let built = image::build(Profile::Dev);

@@ -60,10 +60,9 @@ pub(crate) async fn settle<S: Store, C: ProcessorClient>(
                 context.meters.settled(rank, payment.amount, job.accepted);
                 return;
             }
-            Ok(Settle::Conflict { first }) => {
+            // The store tells of it, since it tells every caller's.
+            Ok(Settle::Conflict { .. }) => {
                 context.meters.conflicts.increment(1);
-                let second = &settlement.processor;
-                tracing::error!(id = %payment.id, %first, %second, "two processors hold one payment");
                 return;
             }
             Ok(Settle::TooOld { oldest }) => {

@@ -19,6 +19,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A process that ran for so long was well: its next end counts as the first.
 const WELL_AFTER: Duration = Duration::from_secs(10);
 
+/// How often a process that is to stay down is looked at again.
+const HELD_CHECK_EVERY: Duration = Duration::from_millis(100);
+
 /// How often a process that is not ready yet is asked.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
@@ -80,6 +83,10 @@ pub(crate) fn keep(
     let tell = |event| events.send(event).unwrap_or(());
     let mut pause = FIRST_PAUSE;
     while !stopping.is_set() {
+        if dir.is_held(&plan.name) {
+            stopping.wait(HELD_CHECK_EVERY);
+            continue;
+        }
         let started = clock::now();
         let how = match start(plan, dir) {
             Ok((mut child, id)) => {

@@ -92,7 +92,11 @@ fn what_takes_another_service_s_place_takes_no_more_than_its_limits() {
 
 #[test]
 fn no_service_has_more_rights_than_it_needs() {
-    for path in ["compose.yaml", "deploy/compose.simulators.yaml"] {
+    for path in [
+        "compose.yaml",
+        "deploy/compose.simulators.yaml",
+        "deploy/compose.prometheus.yaml",
+    ] {
         let file = load(path);
         for (name, service) in services(&file) {
             for key in ["privileged", "network_mode", "pid", "ipc", "devices"] {
@@ -143,4 +147,53 @@ fn the_network_of_the_processors_is_somebody_elses() {
         name
     );
     assert!(simulators["networks"]["payment-processor"]["external"].is_badvalue());
+}
+
+/// The listeners of metrics are not published, so whoever scrapes has to be in their network.
+#[test]
+fn prometheus_reaches_every_process_that_its_targets_name() {
+    let (stack, beside) = (load("compose.yaml"), load("deploy/compose.prometheus.yaml"));
+    let prometheus = &beside["services"]["prometheus"];
+    let network = prometheus["networks"][0].as_str().expect("a network");
+    let targets = load("deploy/targets.json");
+    let targets = targets.as_vec().expect("a list");
+    let named: Vec<&str> = targets
+        .iter()
+        .map(|target| {
+            let address = target["targets"][0].as_str().expect("an address");
+            let (host, port) = address.split_once(':').expect("host and port");
+            assert_eq!(target["labels"]["process"].as_str(), Some(host));
+            let service = &stack["services"][host];
+            let networks = get(service, "networks").as_vec().expect("networks");
+            let reaches = networks.iter().any(|one| one.as_str() == Some(network));
+            assert!(reaches, "{host} is not in {network}");
+            let environment = get(service, "environment");
+            let variables = ["FEEWAY_ADMIN_LISTEN", "FEEWAY_METRICS"];
+            let listens = variables.iter().any(|variable| {
+                let address = get(environment, variable).as_str().unwrap_or_default();
+                address.trim_end_matches('}').ends_with(&format!(":{port}"))
+            });
+            assert!(listens, "{host} tells no metrics on {port}");
+            host
+        })
+        .collect();
+    for (name, _) in services(&stack) {
+        let is_server = ["redis", "nats"].contains(&&*name);
+        assert!(
+            is_server || named.contains(&&*name),
+            "nobody scrapes {name}"
+        );
+    }
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for mount in prometheus["volumes"].as_vec().expect("mounts") {
+        let (from, _) = mount
+            .as_str()
+            .expect("a mount")
+            .split_once(':')
+            .expect("a path");
+        assert!(
+            !from.starts_with('.') || repository.join(from).is_file(),
+            "{from}"
+        );
+    }
 }

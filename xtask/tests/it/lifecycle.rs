@@ -127,6 +127,46 @@ fn restart_gives_one_process_a_new_life_and_returns_when_it_is_ready() {
 }
 
 #[test]
+fn what_is_stopped_stays_down_until_it_is_started_and_the_others_go_on() {
+    let stack = Stack::up(&[]);
+    let redis = stack.pid("redis");
+    let unknown = stack.xtask("stop", &["front-1", "front-9"]);
+    assert!(!unknown.status.success());
+    assert!(stack.xtask("status", &[]).status.success());
+
+    let stop = stack.xtask("stop", &["front-1", "front-2"]);
+    assert!(stop.status.success(), "{}", stack.describe(&stop));
+    let running = || {
+        let record = stack.record();
+        let processes = record["processes"].as_array().expect("a list");
+        let running = processes.iter().filter(|process| process["id"].is_object());
+        running.count()
+    };
+    assert_eq!(running(), 7);
+    stack
+        .connect()
+        .request("POST", "/payments", "{}")
+        .assert_problem(503);
+    let status = stack.xtask("status", &[]);
+    assert!(!status.status.success());
+    let said = String::from_utf8_lossy(&status.stdout);
+    assert_eq!(said.matches(" stopped ").count(), 2, "{said}");
+    assert_eq!(running(), 7);
+    assert_eq!(stack.pid("redis"), redis);
+
+    let start = stack.xtask("start", &["front-1"]);
+    assert!(start.status.success(), "{}", stack.describe(&start));
+    eventually(Duration::from_secs(5), "the entrance sees it", || {
+        stack.ask("GET", "/payments-summary", "").status == 200
+    });
+    assert_eq!(running(), 8);
+    let restart = stack.xtask("restart", &["front-2"]);
+    assert!(restart.status.success(), "{}", stack.describe(&restart));
+    assert!(stack.xtask("status", &[]).status.success());
+    stack.pay(&mut stack.connect());
+}
+
+#[test]
 fn a_stack_in_the_foreground_stays_until_it_is_interrupted_and_leaves_nothing() {
     let mut stack = Stack::reserve();
     // Too long for Unix sockets, which then lie elsewhere.

@@ -49,18 +49,10 @@ fn shell(command: &str, redis: &str) -> String {
     said
 }
 
-/// Where the stack's Redis is, as its plan says.
-fn redis_of(stack: &Stack) -> String {
-    let plan = fs::read_to_string(stack.dir.join("plan.json")).expect("a stack runs");
-    let plan: Value = serde_json::from_str(&plan).expect("it is written whole");
-    let folder = plan["socket_folder"].as_str().expect("a folder");
-    format!("unix://{folder}/redis.sock")
-}
-
 #[test]
 fn the_examples_of_the_readme_do_what_they_say() {
     let stack = Stack::up(&[]);
-    let redis = redis_of(&stack);
+    let redis = stack.redis();
     let ours = format!("http://localhost:{}", stack.port);
     let mut run = 0;
     for command in commands(&readme()) {
@@ -77,6 +69,9 @@ fn the_examples_of_the_readme_do_what_they_say() {
                 settled || answer["default"]["totalRequests"] == 1,
                 "{answer}"
             );
+        } else if command.contains(" resolve ") {
+            // Only with every front stopped: `unhappy_ends.rs`.
+            continue;
         } else if command.starts_with("cargo run -p feeway-ctl") {
             let said = shell(&here, &redis);
             assert!(here.contains("list") || said.contains("settled"), "{said}");

@@ -71,7 +71,7 @@ pub(crate) fn scrape(stack: &Stack) -> Vec<Scraped> {
 }
 
 /// What stands in the chunks of a body.
-fn unchunked(mut body: &str) -> String {
+pub(crate) fn unchunked(mut body: &str) -> String {
     let mut whole = String::new();
     while let Some((size, rest)) = body.split_once("\r\n") {
         let size = usize::from_str_radix(size, 16).expect("the size of a chunk");

@@ -55,11 +55,19 @@ impl Stack {
     }
 
     pub(crate) fn try_start(&self, options: &[&str]) -> Output {
+        self.try_start_in(&[], options)
+    }
+
+    /// As [`Self::try_start`], in an environment with these variables.
+    pub(crate) fn try_start_in(&self, variables: &[(&str, &str)], options: &[&str]) -> Output {
         let (port, simulator_port) = (self.port.to_string(), self.simulator_port.to_string());
         let mut arguments = vec!["--detach", "--profile", "dev", "--port", &port];
         arguments.extend(["--simulator-port", &simulator_port]);
         arguments.extend(options);
-        self.xtask("up", &arguments)
+        command(&self.dir, "up", &arguments)
+            .envs(variables.iter().copied())
+            .output()
+            .expect("cargo built it")
     }
 
     /// Runs a command on this stack.
@@ -149,6 +157,23 @@ impl Stack {
         serde_json::from_str(&text).expect("it is written whole")
     }
 
+    /// Where its Redis is, as an option's value: a long path puts the socket elsewhere.
+    pub(crate) fn redis(&self) -> String {
+        let plan = fs::read_to_string(self.dir.join("plan.json")).expect("a stack runs");
+        let plan: Value = serde_json::from_str(&plan).expect("it is written whole");
+        let folder = plan["socket_folder"].as_str().expect("a folder");
+        format!("unix://{folder}/redis.sock")
+    }
+
+    /// Runs the operator's tool on this stack's Redis.
+    pub(crate) fn ctl(&self, arguments: &[&str]) -> Output {
+        Command::new(self.dir.join("bin/feeway-ctl"))
+            .args(arguments)
+            .env("FEEWAY_REDIS", self.redis())
+            .output()
+            .expect("up built it")
+    }
+
     /// Processes whose command line names the folder of this stack.
     pub(crate) fn processes(&self) -> Vec<String> {
         let mut found = Vec::new();
@@ -177,13 +202,15 @@ impl Drop for Stack {
 }
 
 pub(crate) fn xtask(dir: &Path, command: &str, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .arg(command)
-        .arg("--dir")
-        .arg(dir)
-        .args(arguments)
+    self::command(dir, command, arguments)
         .output()
         .expect("cargo built it")
+}
+
+fn command(dir: &Path, command: &str, arguments: &[&str]) -> Command {
+    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    xtask.arg(command).arg("--dir").arg(dir).args(arguments);
+    xtask
 }
 
 /// Sends a signal to a process, by the name that `kill` knows.
