@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use feeway_domain::{Accept, Payment, ProcessorClient, Store, StoreFault};
 use feeway_health::Permit;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::IntakeMode;
@@ -90,9 +90,9 @@ impl<S: Store, C: ProcessorClient> Gateway<S, C> {
 
     /// Accepts a payment.
     ///
-    /// Dropping the returned future changes nothing: the journal write and the hand-over
-    /// to a lane run on in a task of their own, so a client that hangs up cannot cut
-    /// them apart.
+    /// Dropping the returned future changes nothing once it was polled: the journal write
+    /// and the hand-over to a lane then go on in a task of their own, so a client that
+    /// hangs up cannot cut them apart.
     pub async fn submit(&self, payment: Payment) -> Submit {
         let context = &self.0;
         if context.is_draining() {
@@ -109,18 +109,11 @@ impl<S: Store, C: ProcessorClient> Gateway<S, C> {
             context.tasks.spawn(task);
             return Submit::Kept;
         }
-        let (reply, replied) = oneshot::channel();
-        let task = {
+        let step = {
             let context = Arc::clone(context);
-            async move {
-                let submit = accept(&context, tenure, payment, place).await;
-                // The client may have hung up, which changes nothing.
-                reply.send(submit).unwrap_or_default();
-            }
+            async move { accept(&context, tenure, payment, place).await }
         };
-        context.tasks.spawn(task);
-        // The task ends without a reply only when the worker does.
-        replied.await.unwrap_or(Submit::Unknown)
+        context.tasks.finish(step).await
     }
 }
 

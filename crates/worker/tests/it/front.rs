@@ -57,6 +57,7 @@ impl Front {
     }
 
     pub(crate) fn crash(&mut self) {
+        self.gate.wall_up();
         self.worker = None;
         self.store = None;
     }

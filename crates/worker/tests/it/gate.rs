@@ -6,24 +6,39 @@ use tokio::sync::Notify;
 /// Everything a front does to the world and everything it learns from it passes its gate.
 /// A shut gate is a paused front: what it was about to do happens once it wakes.
 #[derive(Clone)]
-pub(crate) struct Gate(Arc<(AtomicBool, Notify)>);
+pub(crate) struct Gate(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    is_shut: AtomicBool,
+    is_walled_up: AtomicBool,
+    opened: Notify,
+}
 
 impl Gate {
     pub(crate) fn open() -> Self {
-        Self(Arc::new((AtomicBool::new(true), Notify::new())))
+        Self(Arc::default())
     }
 
     pub(crate) fn set_open(&self, open: bool) {
-        let (is_open, opened) = &*self.0;
-        is_open.store(open, Ordering::Relaxed);
+        self.0.is_shut.store(!open, Ordering::Relaxed);
         if open {
-            opened.notify_waiters();
+            self.0.opened.notify_waiters();
         }
     }
 
+    /// Shuts it for good: the front is dead.
+    pub(crate) fn wall_up(&self) {
+        self.0.is_walled_up.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) async fn pass(&self) {
-        let (is_open, opened) = &*self.0;
-        while !is_open.load(Ordering::Relaxed) {
+        let Inner {
+            is_shut,
+            is_walled_up,
+            opened,
+        } = &*self.0;
+        while is_shut.load(Ordering::Relaxed) || is_walled_up.load(Ordering::Relaxed) {
             opened.notified().await;
         }
     }
