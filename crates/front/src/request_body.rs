@@ -1,10 +1,14 @@
 //! Reads a request's body within its limits.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use crate::problem::{self, Problem};
@@ -24,7 +28,7 @@ pub(crate) async fn read(
 ) -> Result<Bytes, &'static Problem> {
     let fits = body.size_hint().lower() <= MAX_BODY_BYTES as u64;
     let read = if fits {
-        timeout(patience, collect(&mut body))
+        in_time(patience, collect(&mut body))
             .await
             .unwrap_or(Err(&problem::BODY_TOO_SLOW))
     } else {
@@ -34,6 +38,16 @@ pub(crate) async fn read(
         tokio::spawn(discard(body));
     }
     read
+}
+
+/// As [`timeout`], without a timer for what is there already: nearly every body comes with
+/// its head.
+async fn in_time<T>(patience: Duration, reading: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let mut reading = pin!(reading);
+    match poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
+        Poll::Ready(read) => Ok(read),
+        Poll::Pending => timeout(patience, reading).await,
+    }
 }
 
 async fn collect(body: &mut Incoming) -> Result<Bytes, &'static Problem> {

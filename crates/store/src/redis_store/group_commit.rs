@@ -135,8 +135,16 @@ async fn commit(writer: Writer, max_open: u64, mut queue: mpsc::UnboundedReceive
                 is_open = count > 0;
                 waiting.extend(arrived.drain(..));
             }
-            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+            () = wait_until(due), if due.is_some() => {}
         }
+    }
+}
+
+/// A timer only for whom there is something to wait for.
+async fn wait_until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }
 
