@@ -208,7 +208,13 @@ impl Store for RedisStore {
                 "known" => Settle::Known,
                 "conflict" => {
                     let first = reply.parsed(1)?;
-                    error!(?settlement, %first, "two processors hold one payment");
+                    error!(
+                        id = %settlement.payment.id,
+                        %first,
+                        second = %settlement.processor,
+                        requested_at = %settlement.requested_at,
+                        "two processors hold one payment"
+                    );
                     Settle::Conflict { first }
                 }
                 "late" => Settle::TooOld {

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use crate::readme::{help, options, repository};
 use crate::stack::Stack;
@@ -109,18 +108,6 @@ fn commands(help: &str) -> Vec<String> {
         .collect()
 }
 
-/// The operator's tool, which is no part of a stack. Built once, and then started without
-/// cargo, which would look through all that it is made of again for each help.
-fn build_tool() -> PathBuf {
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "feeway-ctl"])
-        .current_dir(repository())
-        .status()
-        .expect("cargo runs this test");
-    assert!(built.success());
-    Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("feeway-ctl")
-}
-
 #[test]
 fn every_command_and_option_there_is_stands_in_the_readme() {
     let readme = read("README.md");
@@ -142,7 +129,7 @@ fn every_command_and_option_there_is_stands_in_the_readme() {
     for program in ["feeway-front", "feeway-leader"] {
         check(program, &help(&stack.dir.join("bin").join(program), None));
     }
-    let tool = build_tool();
+    let tool = stack.dir.join("bin/feeway-ctl");
     let whole = help(&tool, None);
     check("feeway-ctl", &whole);
     for name in commands(&whole) {

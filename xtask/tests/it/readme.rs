@@ -8,11 +8,19 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::stack::{Stack, eventually};
+use crate::own_process::OwnProcess;
+use crate::stack::{Stack, eventually, payment};
 
 /// Commands that other tests run, or that need what this machine may not have: whole runs of
 /// `up` and `test`, containers (`containers.rs`), Prometheus (its configuration: `metrics.rs`).
-const ELSEWHERE: [&str; 4] = ["cargo xtask", "docker compose", "prometheus", "export"];
+const ELSEWHERE: [&str; 3] = ["cargo xtask", "docker compose", "prometheus"];
+
+/// Where the README's stack is, and its tool, as a newcomer types it.
+const FOLDER: &str = "target/stack";
+const TOOL: &str = "target/stack/bin/feeway-ctl ";
+
+/// The payment of the README.
+const ID: &str = "4a7901b8-7d26-4d9d-aa19-4dc1c7cf60b3";
 
 pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -22,62 +30,89 @@ fn readme() -> String {
     fs::read_to_string(repository().join("README.md")).expect("it is in the repository")
 }
 
-/// The commands of all shell examples, each in one line.
-fn commands(readme: &str) -> Vec<String> {
+/// The commands of each shell example, each in one line.
+fn examples(readme: &str) -> Vec<Vec<String>> {
     let blocks = readme.split("```sh\n").skip(1);
     blocks
         .filter_map(|rest| rest.split("```").next())
-        .flat_map(|block| {
+        .map(|block| {
             let joined = block.replace("\\\n", " ");
-            joined.lines().map(str::to_owned).collect::<Vec<_>>()
+            let lines = joined.lines().filter(|line| !line.trim().is_empty());
+            lines.map(str::to_owned).collect()
         })
-        .filter(|command| !command.trim().is_empty())
         .collect()
 }
 
-/// What a shell says to a command, in the repository.
-fn shell(command: &str, redis: &str) -> String {
+/// How an operator resolves a payment.
+fn is_resolving(example: &[String]) -> bool {
+    example.iter().any(|command| command.contains(" resolve "))
+}
+
+/// What a shell says to a command of the README, in the repository, as if this stack were the
+/// one that `cargo xtask up` starts there.
+#[track_caller]
+fn shell(command: &str, stack: &Stack) -> String {
+    let dir = stack.dir.to_str().expect("a name in UTF-8");
+    let xtask = format!("{} ", env!("CARGO_BIN_EXE_xtask"));
+    let mut here = command
+        .replace(
+            "http://localhost:9999",
+            &format!("http://localhost:{}", stack.port),
+        )
+        .replace(&format!("$PWD/{FOLDER}"), dir)
+        .replace(FOLDER, dir)
+        .replace("cargo xtask ", &xtask);
+    if here.starts_with(&xtask) {
+        here.push_str(&format!(" --dir {dir}"));
+    }
     let output = Command::new("sh")
-        .args(["-ec", command])
+        .args(["-ec", &here])
         .current_dir(repository())
-        .env("FEEWAY_REDIS", redis)
+        .env("FEEWAY_REDIS", stack.redis())
         .output()
         .expect("a shell");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command}: {said}{errors}");
-    said
+    assert!(
+        output.status.success(),
+        "{here}: {}",
+        stack.describe(&output)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[test]
 fn the_examples_of_the_readme_do_what_they_say() {
     let stack = Stack::up(&[]);
-    let redis = stack.redis();
-    let ours = format!("http://localhost:{}", stack.port);
+    let examples = examples(&readme());
     let mut run = 0;
-    for command in commands(&readme()) {
-        let here = command.replace("http://localhost:9999", &ours);
+    for command in examples
+        .iter()
+        .filter(|example| !is_resolving(example))
+        .flatten()
+    {
         if command.starts_with("curl -i") {
-            assert!(shell(&here, &redis).contains("202 Accepted"), "{here}");
+            assert!(shell(command, &stack).contains("202 Accepted"), "{command}");
             eventually(Duration::from_secs(10), "it is settled", || {
                 stack.summary("").0 == (1, 1990)
             });
         } else if command.starts_with("curl") {
-            let answer: Value = serde_json::from_str(&shell(&here, &redis)).expect("JSON");
+            let answer: Value = serde_json::from_str(&shell(command, &stack)).expect("JSON");
             let settled = answer["status"] == "settled";
             assert!(
                 settled || answer["default"]["totalRequests"] == 1,
                 "{answer}"
             );
-        } else if command.contains(" resolve ") {
-            // Only with every front stopped: `unhappy_ends.rs`.
-            continue;
-        } else if command.starts_with("cargo run -p feeway-ctl") {
-            let said = shell(&here, &redis);
-            assert!(here.contains("list") || said.contains("settled"), "{said}");
+        } else if command.starts_with("export FEEWAY_REDIS=") {
+            let said = shell(&format!("{command}; echo $FEEWAY_REDIS"), &stack);
+            assert_eq!(said.trim_end(), stack.redis());
+        } else if command.starts_with(TOOL) {
+            let said = shell(command, &stack);
+            assert!(
+                command.contains("list") || said.contains("settled"),
+                "{said}"
+            );
         } else if command.starts_with("feeway-front") {
             let help = help(&stack.dir.join("bin/feeway-front"), None);
-            assert_eq!(unknown(&command, &help), BTreeSet::new());
+            assert_eq!(unknown(command, &help), BTreeSet::new());
         } else {
             let known = ELSEWHERE.iter().any(|start| command.starts_with(start));
             assert!(known, "nobody has tried {command:?}");
@@ -85,7 +120,72 @@ fn the_examples_of_the_readme_do_what_they_say() {
         }
         run += 1;
     }
-    assert!(run >= 6, "only {run} commands were found");
+    assert!(run >= 7, "only {run} commands were found");
+}
+
+/// Its processor keeps a payment without an answer, and goes for ever.
+#[test]
+fn a_pinned_payment_is_resolved_as_the_readme_says() {
+    let stack = Stack::reserve();
+    let silent = silent_processor(&stack);
+    let other_port = stack.simulator_port + 1;
+    let silent_option = format!("silent=http://127.0.0.1:{},fee=0.05", stack.simulator_port);
+    let other_option = format!("other=http://127.0.0.1:{other_port},fee=0.15");
+    stack.start(&[
+        "--processor",
+        &silent_option,
+        "--processor",
+        &other_option,
+        "--patience",
+        "1s",
+    ]);
+    let answer = stack.ask("POST", "/payments", &payment(ID, "19.90"));
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let found = || stack.ask("GET", &format!("/payments/{ID}"), "").json();
+    eventually(Duration::from_secs(10), "it is there", || {
+        found()["processor"] == "silent"
+    });
+
+    let examples = examples(&readme());
+    let resolving = examples.iter().find(|example| is_resolving(example));
+    let mut silent = Some(silent);
+    let mut other = None;
+    for command in resolving.expect("the README tells how") {
+        let said = shell(command, &stack);
+        if command.contains(" list ") {
+            assert!(said.contains(ID) && said.contains("silent"), "{said}");
+            drop(silent.take());
+            other = Some(OwnProcess::simulator(&stack, "other", other_port));
+        } else if command.contains(" resolve ") {
+            assert!(said.starts_with("released"), "{said}");
+        }
+    }
+    assert!(other.is_some(), "the README lists before it resolves");
+    eventually(Duration::from_secs(30), "the other one takes it", || {
+        found()["status"] == "settled"
+    });
+    assert_eq!(found()["processor"], "other");
+}
+
+/// A processor that says it is well, takes payments in and answers nothing.
+fn silent_processor(stack: &Stack) -> OwnProcess {
+    let port = stack.simulator_port;
+    let configuration = format!(
+        r#"
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 120s
+    timeout server 120s
+    timeout tarpit 120s
+
+frontend processor
+    bind 127.0.0.1:{port}
+    http-request return status 200 content-type application/json string '{{"failing":false,"minResponseTime":0}}' if {{ path /payments/service-health }}
+    http-request tarpit
+"#
+    );
+    OwnProcess::haproxy(stack, "silent", port, &configuration)
 }
 
 #[test]

@@ -200,7 +200,9 @@ fn a_payment_that_two_processors_hold_is_a_conflict_for_everybody() {
         let lines = log
             .lines()
             .filter(|line| line.contains("two processors hold one payment"));
-        lines.filter(|line| line.contains(&id)).count()
+        lines
+            .filter(|line| line.contains(&format!(r#""id":"{id}""#)))
+            .count()
     });
     assert_eq!(told.iter().sum::<usize>(), 1, "{told:?}");
 }

@@ -1,5 +1,6 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,6 +16,7 @@ use crate::processor_stub::ProcessorStub;
 pub(crate) struct LeaderProcess {
     child: Option<Child>,
     admin: String,
+    log: Arc<Mutex<String>>,
 }
 
 impl LeaderProcess {
@@ -24,9 +26,8 @@ impl LeaderProcess {
         nats: &NatsServer,
         processors: &[(&str, &ProcessorStub)],
     ) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_feeway-leader"));
+        let mut command = leader();
         command
-            .env_remove("RUST_LOG")
             .args(["--name", name])
             .args(["--redis", &redis.url()])
             .args(["--nats", &nats.url()]);
@@ -34,22 +35,49 @@ impl LeaderProcess {
             command.arg("--processor");
             command.arg(format!("{name}={},fee=0.05", stub.url));
         }
+        Self::run(command)
+    }
+
+    /// Starts this command line, which is a leader's, and reads its log.
+    pub(crate) fn run(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let log = Arc::<Mutex<String>>::default();
+        let written = log.clone();
+        let mut lines = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok)
+            .inspect(move |line| {
+                let mut log = written.lock().unwrap_or_else(PoisonError::into_inner);
+                log.push_str(line);
+                log.push('\n');
+            });
         let admin = lines
             .by_ref()
-            .map(Result::unwrap)
             .find_map(|line| {
                 let (_, rest) = line.split_once(r#""admin":"http://"#)?;
                 Some(rest.split_once('"')?.0.to_owned())
             })
             .expect("it logs where its admin listener is");
         // A full pipe would stop it.
-        spawn_blocking(move || lines.map_while(Result::ok).for_each(drop));
+        spawn_blocking(move || lines.for_each(drop));
         Self {
             child: Some(child),
             admin,
+            log,
         }
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.clone()
+    }
+
+    /// Its command line, as everybody on the machine sees it.
+    pub(crate) fn command_line(&self) -> String {
+        let id = self.child.as_ref().unwrap().id();
+        let words = std::fs::read(format!("/proc/{id}/cmdline")).unwrap();
+        String::from_utf8_lossy(&words).replace('\0', " ")
     }
 
     /// As kill -9.
@@ -111,4 +139,11 @@ impl Drop for LeaderProcess {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The program, without what the tests' own environment may say.
+pub(crate) fn leader() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_feeway-leader"));
+    command.env_clear();
+    command
 }

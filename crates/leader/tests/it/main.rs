@@ -7,6 +7,7 @@ mod leader_process;
 mod private_servers;
 mod processor_stub;
 mod reports;
+mod secrets;
 mod take_over;
 
 use std::time::Duration;

@@ -9,6 +9,7 @@ use feeway_store::{RedisConfig, RedisStore};
 /// value, also on a panic.
 pub(crate) struct RedisServer {
     directory: PathBuf,
+    options: Vec<String>,
     child: Option<Child>,
 }
 
@@ -19,12 +20,19 @@ impl RedisServer {
         std::fs::create_dir(&directory).unwrap();
         Self {
             directory,
+            options: Vec::new(),
             child: None,
         }
     }
 
     pub(crate) fn up() -> Self {
+        Self::up_with(&[])
+    }
+
+    /// One with more options.
+    pub(crate) fn up_with(options: &[&str]) -> Self {
         let mut server = Self::down();
+        server.options = options.iter().map(ToString::to_string).collect();
         server.start();
         server
     }
@@ -37,6 +45,7 @@ impl RedisServer {
             .arg(&self.directory)
             .arg("--unixsocket")
             .arg(self.directory.join("redis.sock"))
+            .args(&self.options)
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is installed");
@@ -83,15 +92,22 @@ pub(crate) struct NatsServer {
 impl NatsServer {
     /// One that is never there, on a port that was free a moment ago.
     pub(crate) fn down() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        Self { port, child: None }
+        Self {
+            port: free_port(),
+            child: None,
+        }
     }
 
     pub(crate) fn up() -> Self {
+        Self::up_with(&[])
+    }
+
+    /// One with more options.
+    pub(crate) fn up_with(options: &[&str]) -> Self {
         let mut server = Self::down();
         let child = Command::new("nats-server")
             .args(["-a", "127.0.0.1", "-p", &server.port.to_string()])
+            .args(options)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -109,6 +125,12 @@ impl Drop for NatsServer {
     fn drop(&mut self) {
         end(&mut self.child);
     }
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 fn end(child: &mut Option<Child>) {
