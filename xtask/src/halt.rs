@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::clock::Deadline;
-use crate::containers::engine::Engine;
+use crate::containers::engine::{Container, Engine};
 use crate::containers::stack::ContainerStack;
 use crate::down;
 use crate::record::Record;
@@ -25,9 +25,10 @@ pub(crate) fn stop(dir: &StackDir, names: &[String]) -> Result<()> {
     if let Some(stack) = ContainerStack::load(dir)? {
         let engine = Engine::find()?;
         let timeout = format!("--time={}", STOP_TIMEOUT.as_secs());
-        for name in names {
-            stack.container(&engine, name)?.order(&["stop", &timeout])?;
-            println!("{name}: stopped");
+        for container in containers(&stack, &engine, names)? {
+            container.order(&["stop", &timeout])?;
+            let name = &container.service;
+            println!("{name}: stopped; `cargo xtask start {name}` starts it again");
         }
         return Ok(());
     }
@@ -44,8 +45,8 @@ pub(crate) fn stop(dir: &StackDir, names: &[String]) -> Result<()> {
 pub(crate) fn start(dir: &StackDir, names: &[String]) -> Result<()> {
     if let Some(stack) = ContainerStack::load(dir)? {
         let engine = Engine::find()?;
-        for name in names {
-            stack.container(&engine, name)?.order(&["start"])?;
+        for container in containers(&stack, &engine, names)? {
+            container.order(&["start"])?;
         }
         return names
             .iter()
@@ -66,6 +67,12 @@ fn check(record: &Record, names: &[String]) -> Result<()> {
         process(record, name)?;
     }
     Ok(())
+}
+
+/// As [`check`], of containers.
+fn containers(stack: &ContainerStack, engine: &Engine, names: &[String]) -> Result<Vec<Container>> {
+    let container = |name: &String| stack.container(engine, name);
+    names.iter().map(container).collect()
 }
 
 /// Ends a process, also one that is started meanwhile, and returns once it stays away.

@@ -169,6 +169,32 @@ fn image_trusts_whom_this_machine_trusts() {
     }
 }
 
+/// As an operator resolves a payment: without fronts, and with the tool of a leader's container.
+#[track_caller]
+fn stopped_fronts_stay_away_until_they_are_started(contained: &Contained) {
+    let stack = &contained.stack;
+    let running = |front| contained.inspect(front, "{{.State.Running}}");
+    let slip = stack.xtask("stop", &["front-1", "front-9"]);
+    assert!(!slip.status.success(), "{}", stack.describe(&slip));
+    assert_eq!(running("front-1"), "true", "one is misnamed: none stops");
+    let stop = stack.xtask("stop", &["front-1", "front-2"]);
+    assert!(stop.status.success(), "{}", stack.describe(&stop));
+    for front in ["front-1", "front-2"] {
+        assert_eq!(running(front), "false");
+        let ended = contained.inspect(front, "{{.State.ExitCode}}");
+        assert_eq!(ended, "0", "{front} stops in good order");
+    }
+    let leader = contained.container("leader-1");
+    docker(&["exec", &leader, "feeway-ctl", "list", "pinned"]);
+    let answer = stack.ask("GET", "/payments-summary", "");
+    assert_eq!(answer.status, 503, "{answer:?}");
+
+    let start = stack.xtask("start", &["front-1", "front-2"]);
+    assert!(start.status.success(), "{}", stack.describe(&start));
+    let status = stack.xtask("status", &[]);
+    assert!(status.status.success(), "{}", stack.describe(&status));
+}
+
 #[test]
 fn a_short_contest_runs_in_containers_and_nothing_is_lost() {
     if !has_engine() {
@@ -259,6 +285,7 @@ fn a_killed_front_container_costs_no_request_and_no_payment() {
     assert!(restart.status.success(), "{}", stack.describe(&restart));
     let status = stack.xtask("status", &[]);
     assert!(status.status.success(), "{}", stack.describe(&status));
+    stopped_fronts_stay_away_until_they_are_started(&contained);
     let logs = stack.xtask("logs", &["front-2"]);
     let said = String::from_utf8_lossy(&logs.stdout).into_owned();
     assert!(said.contains("ready"), "{said}");

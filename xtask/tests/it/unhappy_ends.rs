@@ -194,6 +194,8 @@ fn a_payment_that_two_processors_hold_is_a_conflict_for_everybody() {
     assert_eq!(stack.summary(""), ((1, 1990), after));
     assert_eq!(stack.books(0, ""), (1, 1990));
     assert_eq!(metric(&stack, "feeway_conflicts_total", ""), 1.0);
+    let adoptions = metric(&stack, "feeway_adoptions_total", "");
+    assert!(adoptions >= 1.0, "the sleeper's payments were adopted");
     let told = ["front-1", "front-2"].map(|front| {
         let log = stack.dir.join(format!("logs/{front}.log"));
         let log = fs::read_to_string(log).expect("it logs");

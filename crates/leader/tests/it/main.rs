@@ -9,6 +9,7 @@ mod processor_stub;
 mod reports;
 mod secrets;
 mod take_over;
+mod terminal;
 
 use std::time::Duration;
 
