@@ -133,6 +133,11 @@ fn prometheus_scrapes_every_process_and_answers_every_query() {
         .arg(stack.dir.join("tsdb"))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"));
     let _prometheus = OwnProcess::start(command, &stack, "prometheus", port);
+    // It listens before it has opened its data, and answers 503 until then.
+    eventually(Duration::from_secs(60), "prometheus is ready", || {
+        let answer = Connection::fetch(port, "/-/ready");
+        answer.split(' ').nth(1) == Some("200")
+    });
     eventually(Duration::from_secs(60), "every target is up", || {
         up(port) == ["front-1", "front-2", "haproxy", "leader-1", "leader-2"]
     });
