@@ -122,6 +122,18 @@ pub struct Config {
     )]
     pub probe_interval: Duration,
 
+    /// Over how long payments that waited for a processor are sent when it works again, so
+    /// that they leave new ones their share of this front and of Redis; at least 500 a second
+    /// and twice what comes in always go. 0s sends them as fast as it goes; 0s to 1m.
+    #[arg(
+        long,
+        env = "FEEWAY_CATCH_UP",
+        value_name = "DURATION",
+        default_value = "1s",
+        value_parser = between(Duration::ZERO, MINUTE)
+    )]
+    pub catch_up: Duration,
+
     /// Attempts in flight per processor, 1 to 4096. Each holds one connection.
     #[arg(
         long,
@@ -275,6 +287,7 @@ mod tests {
         assert_eq!(config.patience, Duration::from_secs(60));
         assert_eq!(config.max_latency, Duration::from_millis(1200));
         assert_eq!(config.probe_interval, Duration::from_millis(200));
+        assert_eq!(config.catch_up, Duration::from_secs(1));
         assert_eq!(config.max_in_flight, 256);
         assert_eq!(config.attempt_timeout, Duration::from_secs(30));
         assert_eq!(config.max_open, 2_000_000);

@@ -14,6 +14,9 @@ pub struct WorkerConfig {
     pub processors: Vec<Processor>,
     /// How long a payment waits for a failing cheap processor before it takes a dearer one.
     pub patience: Duration,
+    /// Over how long a backlog is sent when a processor works again; zero sends it as fast as
+    /// it goes.
+    pub catch_up: Duration,
     /// Whether 202 comes after or before the journal.
     pub intake: IntakeMode,
     /// How payments are dealt to lanes.

@@ -7,6 +7,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::WorkerConfig;
+use crate::catch_up::CatchUp;
 use crate::config::UNJOURNALLED;
 use crate::dispatcher::Dispatcher;
 use crate::meters::Meters;
@@ -29,6 +30,7 @@ pub(crate) struct Context<S: Store, C: ProcessorClient> {
     /// Payments in the lanes that wait for a processor: while there are any, a new one
     /// takes its place behind them.
     pub(crate) waiting: AtomicUsize,
+    pub(crate) catch_up: CatchUp,
     /// Room for payments that are answered and not in the journal yet.
     pub(crate) unjournalled: Arc<Semaphore>,
     pub(crate) draining: watch::Sender<bool>,
@@ -53,6 +55,7 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
         let misconfigured = clients.iter().map(|_| AtomicBool::new(false)).collect();
         let meters = Meters::new(&config.processors, dispatcher.depths().count());
         Self {
+            catch_up: CatchUp::new(config.catch_up),
             config,
             store,
             clients,
@@ -74,6 +77,17 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
 
     pub(crate) fn is_draining(&self) -> bool {
         *self.draining.borrow()
+    }
+
+    /// Payments that wait here, and when some wait in the journal as well, all open ones as
+    /// of the last heartbeat.
+    pub(crate) fn backlog(&self) -> u64 {
+        let waiting = self.waiting.load(Ordering::Relaxed) as u64;
+        if self.tenures.are_behind() {
+            waiting.max(self.meters.last_open())
+        } else {
+            waiting
+        }
     }
 
     /// Notes what Redis's clock said just now.

@@ -249,6 +249,7 @@ async fn accept_once<S: Store, C: ProcessorClient>(
     context.meters.journal.record(started.elapsed());
     if let Ok(Accept::Kept { .. }) = accept {
         context.meters.accepted.increment(1);
+        context.catch_up.arrived();
     }
     accept
 }

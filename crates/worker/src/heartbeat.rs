@@ -20,6 +20,7 @@ pub(crate) async fn beat_for_ever<S: Store, C: ProcessorClient>(context: Arc<Con
         context,
         lives: 0,
         adopt_from: None,
+        arrivals: (0, Instant::now()),
     };
     let mut backoff = Backoff::default();
     loop {
@@ -45,6 +46,8 @@ struct Heartbeat<S: Store, C: ProcessorClient> {
     lives: u64,
     /// When others may be adopted.
     adopt_from: Option<Instant>,
+    /// Payments accepted until the last beat, and when that was.
+    arrivals: (u64, Instant),
 }
 
 impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
@@ -57,6 +60,7 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
         let asked = self.context.config.clock.now();
         let beat = self.context.store.beat(&holds).await?;
         self.note(&beat, asked);
+        self.note_arrivals();
         for (tenure, queued) in tenures.iter().zip(&beat.queued) {
             self.look_after(tenure, *queued).await?;
         }
@@ -75,6 +79,14 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
         let meters = &self.context.meters;
         meters.set_clock_offset(middle.saturating_sub(beat.now.micros()));
         meters.set_open(beat.queued.iter().flatten().sum());
+    }
+
+    fn note_arrivals(&mut self) {
+        let catch_up = &self.context.catch_up;
+        let (before, since) = self.arrivals;
+        let (arrivals, now) = (catch_up.arrivals(), Instant::now());
+        catch_up.set_arrival_rate(arrivals - before, now - since);
+        self.arrivals = (arrivals, now);
     }
 
     /// Begins a new incarnation. Should the reply be lost, the incarnation nobody uses

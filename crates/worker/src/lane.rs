@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::attempt::{Done, attempt};
+use crate::catch_up::Allowance;
 use crate::config::{LANE_IN_HAND, LANE_LOOKUPS};
 use crate::context::Context;
 use crate::dispatcher::{Dealt, Inbox};
@@ -45,6 +46,8 @@ pub(crate) struct Lane<S: Store, C: ProcessorClient> {
     _alive: mpsc::Sender<()>,
     /// Payments for which any processor may do, oldest first.
     fresh: VecDeque<Job>,
+    /// How many of them may go now.
+    allowance: Allowance,
     /// Payments that some processors refused, oldest first.
     picky: VecDeque<Job>,
     /// By rank: pinned payments that may be posted again.
@@ -73,6 +76,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
             draining: context.draining.subscribe(),
             _alive: alive,
             fresh: VecDeque::new(),
+            allowance: Allowance::new(),
             picky: VecDeque::new(),
             pinned: context.board.ranks().map(|_| VecDeque::new()).collect(),
             lookups: VecDeque::new(),
@@ -218,13 +222,24 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
     }
 
     fn start_fresh(&mut self, now: Instant) -> Option<Instant> {
-        while let Some(job) = self.fresh.pop_front() {
+        while !self.fresh.is_empty() {
+            let context = &self.context;
+            let until = (self.allowance).next(&context.catch_up, || context.backlog(), now);
+            if until.is_some() {
+                return until;
+            }
+            let Some(job) = self.fresh.pop_front() else {
+                break;
+            };
             self.context.waiting.fetch_sub(1, Ordering::Relaxed);
             if job.is_lost() {
                 continue;
             }
             match self.route(&job, now) {
-                Route::Go(permit) => self.start_attempt(job, permit),
+                Route::Go(permit) => {
+                    self.allowance.spend();
+                    self.start_attempt(job, permit);
+                }
                 // The others are younger, so they would be told to wait as well.
                 Route::Wait(until) => {
                     self.wait_in_line(job, true);

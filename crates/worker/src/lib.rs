@@ -15,6 +15,7 @@
 //! ```
 
 mod attempt;
+mod catch_up;
 mod clock;
 mod config;
 mod context;

@@ -119,6 +119,11 @@ impl Tenures {
             .cloned()
     }
 
+    /// Whether entries of any wait in the journal.
+    pub(crate) fn are_behind(&self) -> bool {
+        self.list().iter().any(|tenure| tenure.is_behind())
+    }
+
     pub(crate) fn all(&self) -> Vec<Arc<Tenure>> {
         self.list().clone()
     }

@@ -107,6 +107,11 @@ pub(crate) struct UpOptions {
     #[arg(long, value_name = "DURATION")]
     pub(crate) probe_interval: Option<String>,
 
+    /// Over how long payments that waited for a processor are sent when it works again, like
+    /// `1s` [default: 1s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) catch_up: Option<String>,
+
     /// How many attempts one front has at one processor at a time [default: 256]
     #[arg(long, value_name = "N")]
     pub(crate) max_in_flight: Option<u32>,
@@ -214,6 +219,7 @@ impl UpOptions {
         give("--patience", self.patience.clone());
         give("--max-latency", self.max_latency.clone());
         give("--probe-interval", self.probe_interval.clone());
+        give("--catch-up", self.catch_up.clone());
         give("--max-in-flight", self.max_in_flight.map(|n| n.to_string()));
         give("--attempt-timeout", self.attempt_timeout.clone());
         give("--max-open", self.max_open.map(|n| n.to_string()));

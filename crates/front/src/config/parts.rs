@@ -79,6 +79,7 @@ impl Config {
                 .map(|option| option.processor.clone())
                 .collect(),
             patience: self.patience,
+            catch_up: self.catch_up,
             intake: self.intake.into(),
             dispatch: self.dispatch.into(),
             clock: Clock::System,

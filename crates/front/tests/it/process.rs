@@ -200,6 +200,7 @@ fn help_names_every_option_with_its_variable() {
         "patience",
         "max-latency",
         "probe-interval",
+        "catch-up",
         "max-in-flight",
         "attempt-timeout",
         "max-open",

@@ -97,6 +97,7 @@ impl Front {
             life: format!("front-{}.{}", self.place, self.lives),
             processors: configured,
             patience: self.patience,
+            catch_up: Duration::from_secs(1),
             intake: self.intake,
             dispatch: Dispatch::RoundRobin,
             clock: Clock::Set { at, since: dawn },
