@@ -27,6 +27,7 @@ mod own_process;
 mod prometheus;
 mod quiet_log;
 mod readme;
+mod restore;
 mod rolling_restart;
 mod scrape;
 mod settlement;
