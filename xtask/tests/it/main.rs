@@ -32,5 +32,6 @@ mod rolling_restart;
 mod scrape;
 mod settlement;
 mod stack;
+mod start_order;
 mod supervision;
 mod unhappy_ends;
