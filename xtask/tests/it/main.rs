@@ -35,3 +35,4 @@ mod stack;
 mod start_order;
 mod supervision;
 mod unhappy_ends;
+mod vouching;

@@ -142,24 +142,9 @@ fn the_examples_of_the_readme_do_what_they_say() {
 #[test]
 fn a_pinned_payment_is_resolved_as_the_readme_says() {
     let stack = Stack::reserve();
-    let silent = silent_processor(&stack);
+    let silent = pin(&stack, ID);
     let other_port = stack.simulator_port + 1;
-    let silent_option = format!("silent=http://127.0.0.1:{},fee=0.05", stack.simulator_port);
-    let other_option = format!("other=http://127.0.0.1:{other_port},fee=0.15");
-    stack.start(&[
-        "--processor",
-        &silent_option,
-        "--processor",
-        &other_option,
-        "--patience",
-        "1s",
-    ]);
-    let answer = stack.ask("POST", "/payments", &payment(ID, "19.90"));
-    assert_eq!(answer.status, 202, "{answer:?}");
     let found = || stack.ask("GET", &format!("/payments/{ID}"), "").json();
-    eventually(Duration::from_secs(10), "it is there", || {
-        found()["processor"] == "silent"
-    });
 
     let examples = examples(&readme());
     let resolving = examples.iter().find(|example| is_resolving(example));
@@ -180,6 +165,29 @@ fn a_pinned_payment_is_resolved_as_the_readme_says() {
         found()["status"] == "settled"
     });
     assert_eq!(found()["processor"], "other");
+}
+
+/// Starts a stack with the processors `silent`, which is returned, and `other`, which is not
+/// there. This payment is at the silent one, nobody knows how.
+#[track_caller]
+pub(crate) fn pin(stack: &Stack, id: &str) -> OwnProcess {
+    let silent = silent_processor(stack);
+    let (port, other_port) = (stack.simulator_port, stack.simulator_port + 1);
+    stack.start(&[
+        "--processor",
+        &format!("silent=http://127.0.0.1:{port},fee=0.05"),
+        "--processor",
+        &format!("other=http://127.0.0.1:{other_port},fee=0.15"),
+        "--patience",
+        "1s",
+    ]);
+    let answer = stack.ask("POST", "/payments", &payment(id, "19.90"));
+    assert_eq!(answer.status, 202, "{answer:?}");
+    eventually(Duration::from_secs(10), "it is there", || {
+        let found = stack.ask("GET", &format!("/payments/{id}"), "").json();
+        found["processor"] == "silent"
+    });
+    silent
 }
 
 /// A processor that says it is well, takes payments in and answers nothing.
