@@ -2,7 +2,8 @@
 //! cannot end by itself.
 //!
 //! Does: lists payments in the order of time, shows all that is known of one, resolves one
-//! whose processor never comes back, and compares a processor's export with the ledger.
+//! whose processor never comes back, compares a processor's export with the ledger, and
+//! settles what only the export has.
 //!
 //! Does not: talk to processors or fronts, or send a payment anywhere. It decides nothing:
 //! it carries out what the operator vouches for.
@@ -11,6 +12,7 @@
 //! list, show, resolutions ──► journal and ledger, read only
 //! resolve ──► the same custody for 6 s? ──► one step in Redis, recorded
 //! reconcile ◄── export (JSON lines), sorted in memory ◄──► ledger, page by page
+//!   └─ with a fee ──► what the ledger lacks is settled
 //! ```
 
 mod connect;

@@ -126,6 +126,12 @@ pub struct Reconcile {
     pub processor: ProcessorName,
     #[command(flatten)]
     pub(crate) times: Times,
+    /// Settles in the ledger, with this share of the amount as the fee, what the processor
+    /// holds and the ledger does not: after Redis was restored from a copy, before a front
+    /// starts. You vouch that every line of the export was a payment of ours. The end still
+    /// tells of the differences; when it is run again there are none.
+    #[arg(long, value_name = "SHARE")]
+    pub settle_with_fee: Option<Fee>,
     /// JSON lines: one for each difference, and the totals.
     #[arg(long)]
     pub json: bool,
@@ -267,6 +273,10 @@ mod tests {
             ),
             (&["list", "lost"], Some("lost")),
             (&["reconcile", "x.json"], Some("--processor")),
+            (
+                &["reconcile", "x", "--processor=a", "--settle-with-fee=5"],
+                Some("--settle-with-fee"),
+            ),
         ] {
             match (read(arguments), refusal) {
                 (Ok(_), None) => {}

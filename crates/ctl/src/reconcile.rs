@@ -1,4 +1,4 @@
-//! Compares a processor's export with the ledger.
+//! Compares a processor's export with the ledger, and settles what only the export has.
 
 mod difference;
 mod export;
@@ -7,12 +7,14 @@ use std::io::Write;
 
 use anyhow::Context;
 use feeway_domain::{
-    Line, Listed, Money, ProcessorName, RequestedAt, Resolutions, Status, Total, Window,
+    Fee, Line, Listed, Money, Payment, PaymentState, ProcessorName, RequestedAt, Resolutions,
+    Settlement, Status, Total, Window,
 };
 
 use crate::Ending;
 use crate::ledger_pages::{LedgerPages, oldest_kept};
 use crate::options::Reconcile;
+use crate::resolve::said;
 use difference::{Difference, Report};
 use export::{Export, Exported};
 
@@ -52,7 +54,15 @@ pub(crate) async fn run(
                     }
                     differ(held, theirs, &mut report)?;
                 }
-                Here::Not(known) => report.add(&Difference::TheirsNotOurs { theirs, known })?,
+                Here::Not(known) => {
+                    let done = settle(store, theirs, known.as_ref(), asked).await?;
+                    let known = known.map(|state| state.status);
+                    report.add(&Difference::TheirsNotOurs {
+                        theirs,
+                        known,
+                        done,
+                    })?;
+                }
             }
         }
     }
@@ -121,7 +131,7 @@ enum Here {
     /// The processor holds it, for us as well.
     Held(Exported),
     /// It does not; this is what we know instead, if anything.
-    Not(Option<Status>),
+    Not(Option<PaymentState>),
 }
 
 async fn here(
@@ -132,8 +142,41 @@ async fn here(
     let case = store.case(theirs.id).await?;
     let lines = case.map(|case| case.lines).unwrap_or_default();
     let held = lines.iter().find_map(|line| of_processor(line, processor));
-    let known = || lines.first().map(|line| line.state.status.clone());
+    let known = || lines.first().map(|line| line.state.clone());
     Ok(held.map_or_else(|| Here::Not(known()), Here::Held))
+}
+
+/// Settles what only the processor has, if that is asked for, and says what came of it. Who
+/// has another amount in mind has to find out first which one is right.
+async fn settle(
+    store: &impl Resolutions,
+    theirs: Exported,
+    known: Option<&PaymentState>,
+    asked: &Reconcile,
+) -> anyhow::Result<Option<String>> {
+    let Some(fee) = asked.settle_with_fee else {
+        return Ok(None);
+    };
+    if let Some(known) = known
+        && known.amount != theirs.amount
+    {
+        return Ok(Some(format!("not settled: here it is {}", known.amount)));
+    }
+    let settlement = settlement(theirs, &asked.processor, fee);
+    let settled = store.settle(&settlement).await?;
+    Ok(Some(said(&settled)))
+}
+
+fn settlement(theirs: Exported, processor: &ProcessorName, fee: Fee) -> Settlement {
+    Settlement {
+        payment: Payment {
+            id: theirs.id,
+            amount: theirs.amount,
+        },
+        processor: processor.clone(),
+        requested_at: theirs.requested_at,
+        fee,
+    }
 }
 
 /// An end of a window, for people.

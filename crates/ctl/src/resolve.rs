@@ -244,7 +244,8 @@ async fn carry_out(
     }
 }
 
-fn said(settled: &Settle) -> String {
+/// What came of settling a payment, for people.
+pub(crate) fn said(settled: &Settle) -> String {
     match settled {
         Settle::Settled | Settle::Known => "settled".to_owned(),
         Settle::Conflict { first } => format!("settled, in conflict with {first}: see show"),

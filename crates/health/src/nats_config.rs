@@ -44,6 +44,9 @@ pub struct NatsCredsError;
 impl NatsCredentials {
     /// Takes the content of a `.creds` file.
     pub fn from_creds(content: Secret) -> Result<Self, NatsCredsError> {
+        // Without an end of its last line the client does not see that line, and files may
+        // end without one.
+        let content = Secret::new(&format!("{}\n", content.expose()));
         let read = ConnectOptions::with_credentials(content.expose());
         read.or(Err(NatsCredsError))?;
         Ok(Self::Creds(content))
@@ -106,8 +109,10 @@ SUANQDPB2RUOE4ETUA26CNX7FUKE5ZZKFCQIIW63OX225F2CO7UEXTM7ZY
 
     #[test]
     fn the_content_of_a_creds_file_is_checked_and_not_printed() {
-        let creds = NatsCredentials::from_creds(Secret::new(CREDS)).unwrap();
-        assert_eq!(format!("{creds:?}"), "Creds((secret))");
+        for content in [CREDS, CREDS.trim_end()] {
+            let creds = NatsCredentials::from_creds(Secret::new(content)).unwrap();
+            assert_eq!(format!("{creds:?}"), "Creds((secret))");
+        }
         for wrong in ["", "SUANQDPB", "-----BEGIN NATS USER JWT-----"] {
             let read = NatsCredentials::from_creds(Secret::new(wrong));
             assert_eq!(read, Err(NatsCredsError), "{wrong}");

@@ -12,10 +12,9 @@ use crate::stack::{Stack, eventually};
 pub(crate) struct OwnProcess(Child);
 
 impl OwnProcess {
-    /// Starts it and waits until it listens on this port. What it says goes to a log beside
-    /// those of the stack.
+    /// Starts it. What it says goes to a log beside those of the stack.
     #[track_caller]
-    pub(crate) fn start(mut command: Command, stack: &Stack, name: &str, port: u16) -> Self {
+    pub(crate) fn spawn(mut command: Command, stack: &Stack, name: &str) -> Self {
         let logs = stack.dir.join("logs");
         fs::create_dir_all(&logs).expect("room for a folder");
         let mut options = OpenOptions::new();
@@ -30,7 +29,13 @@ impl OwnProcess {
             .stderr(log)
             .spawn()
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        let process = Self(child);
+        Self(child)
+    }
+
+    /// Starts it as [`Self::spawn`] does, and waits until it listens on this port.
+    #[track_caller]
+    pub(crate) fn start(command: Command, stack: &Stack, name: &str, port: u16) -> Self {
+        let process = Self::spawn(command, stack, name);
         eventually(Duration::from_secs(10), name, || {
             TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
         });

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -31,14 +31,16 @@ fn readme() -> String {
 }
 
 /// The commands of each shell example, each in one line.
-fn examples(readme: &str) -> Vec<Vec<String>> {
-    let blocks = readme.split("```sh\n").skip(1);
+pub(crate) fn examples(document: &str) -> Vec<Vec<String>> {
+    let blocks = document.split("```sh\n").skip(1);
     blocks
         .filter_map(|rest| rest.split("```").next())
         .map(|block| {
             let joined = block.replace("\\\n", " ");
-            let lines = joined.lines().filter(|line| !line.trim().is_empty());
-            lines.map(str::to_owned).collect()
+            // An example in a list is indented.
+            let lines = joined.lines().map(str::trim);
+            let commands = lines.filter(|line| !line.is_empty());
+            commands.map(str::to_owned).collect()
         })
         .collect()
 }
@@ -48,35 +50,48 @@ fn is_resolving(example: &[String]) -> bool {
     example.iter().any(|command| command.contains(" resolve "))
 }
 
-/// What a shell says to a command of the README, in the repository, as if this stack were the
+/// What a shell says to a command of a document, in the repository, as if this stack were the
 /// one that `cargo xtask up` starts there.
 #[track_caller]
-fn shell(command: &str, stack: &Stack) -> String {
+pub(crate) fn shell(command: &str, stack: &Stack) -> String {
+    let output = try_shell(command, stack);
+    assert!(
+        output.status.success(),
+        "{command}: {}",
+        stack.describe(&output)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// As [`shell`], of a command that may have to fail.
+pub(crate) fn try_shell(command: &str, stack: &Stack) -> Output {
     let dir = stack.dir.to_str().expect("a name in UTF-8");
     let xtask = format!("{} ", env!("CARGO_BIN_EXE_xtask"));
-    let mut here = command
-        .replace(
-            "http://localhost:9999",
-            &format!("http://localhost:{}", stack.port),
-        )
+    let mut here = command.to_owned();
+    for (standard, port) in [
+        (9999, stack.port),
+        (8001, stack.simulator_port),
+        (8002, stack.simulator_port + 1),
+    ] {
+        here = here.replace(
+            &format!("http://localhost:{standard}"),
+            &format!("http://localhost:{port}"),
+        );
+    }
+    here = here
         .replace(&format!("$PWD/{FOLDER}"), dir)
         .replace(FOLDER, dir)
+        .replace("target/backup", &format!("{dir}/backup"))
         .replace("cargo xtask ", &xtask);
     if here.starts_with(&xtask) {
         here.push_str(&format!(" --dir {dir}"));
     }
-    let output = Command::new("sh")
+    Command::new("sh")
         .args(["-ec", &here])
         .current_dir(repository())
         .env("FEEWAY_REDIS", stack.redis())
         .output()
-        .expect("a shell");
-    assert!(
-        output.status.success(),
-        "{here}: {}",
-        stack.describe(&output)
-    );
-    String::from_utf8_lossy(&output.stdout).into_owned()
+        .expect("a shell")
 }
 
 #[test]
@@ -127,24 +142,9 @@ fn the_examples_of_the_readme_do_what_they_say() {
 #[test]
 fn a_pinned_payment_is_resolved_as_the_readme_says() {
     let stack = Stack::reserve();
-    let silent = silent_processor(&stack);
+    let silent = pin(&stack, ID);
     let other_port = stack.simulator_port + 1;
-    let silent_option = format!("silent=http://127.0.0.1:{},fee=0.05", stack.simulator_port);
-    let other_option = format!("other=http://127.0.0.1:{other_port},fee=0.15");
-    stack.start(&[
-        "--processor",
-        &silent_option,
-        "--processor",
-        &other_option,
-        "--patience",
-        "1s",
-    ]);
-    let answer = stack.ask("POST", "/payments", &payment(ID, "19.90"));
-    assert_eq!(answer.status, 202, "{answer:?}");
     let found = || stack.ask("GET", &format!("/payments/{ID}"), "").json();
-    eventually(Duration::from_secs(10), "it is there", || {
-        found()["processor"] == "silent"
-    });
 
     let examples = examples(&readme());
     let resolving = examples.iter().find(|example| is_resolving(example));
@@ -165,6 +165,29 @@ fn a_pinned_payment_is_resolved_as_the_readme_says() {
         found()["status"] == "settled"
     });
     assert_eq!(found()["processor"], "other");
+}
+
+/// Starts a stack with the processors `silent`, which is returned, and `other`, which is not
+/// there. This payment is at the silent one, nobody knows how.
+#[track_caller]
+pub(crate) fn pin(stack: &Stack, id: &str) -> OwnProcess {
+    let silent = silent_processor(stack);
+    let (port, other_port) = (stack.simulator_port, stack.simulator_port + 1);
+    stack.start(&[
+        "--processor",
+        &format!("silent=http://127.0.0.1:{port},fee=0.05"),
+        "--processor",
+        &format!("other=http://127.0.0.1:{other_port},fee=0.15"),
+        "--patience",
+        "1s",
+    ]);
+    let answer = stack.ask("POST", "/payments", &payment(id, "19.90"));
+    assert_eq!(answer.status, 202, "{answer:?}");
+    eventually(Duration::from_secs(10), "it is there", || {
+        let found = stack.ask("GET", &format!("/payments/{id}"), "").json();
+        found["processor"] == "silent"
+    });
+    silent
 }
 
 /// A processor that says it is well, takes payments in and answers nothing.

@@ -17,6 +17,8 @@ pub(super) enum Difference {
         theirs: Exported,
         /// What we know of it instead, if anything.
         known: Option<Status>,
+        /// What came of settling it, if that was asked for.
+        done: Option<String>,
     },
     /// Both have it with different amounts.
     Amount { ours: Exported, theirs: Exported },
@@ -61,6 +63,16 @@ impl Difference {
         })
     }
 
+    fn done(&self) -> Option<&str> {
+        match self {
+            Self::TheirsNotOurs { done, .. } => done.as_deref(),
+            Self::OursNotTheirs(_)
+            | Self::Amount { .. }
+            | Self::RequestedAt { .. }
+            | Self::Twice(_) => None,
+        }
+    }
+
     fn text(&self) -> String {
         let (ours, theirs) = self.sides();
         let id = ours.or(theirs).map(|one| one.id.to_string());
@@ -72,6 +84,9 @@ impl Difference {
         }
         if let Some(known) = self.known() {
             text.push_str(&format!("  here {known}"));
+        }
+        if let Some(done) = self.done() {
+            text.push_str(&format!("  now {done}"));
         }
         text
     }
@@ -89,6 +104,9 @@ impl Difference {
         }
         if let Some(known) = self.known() {
             object.insert("here".to_owned(), known.into());
+        }
+        if let Some(done) = self.done() {
+            object.insert("now".to_owned(), done.into());
         }
         Value::Object(object)
     }

@@ -127,6 +127,60 @@ async fn every_difference_is_listed_once() {
     }
 }
 
+/// As after a restore: the journal is older than the processors.
+#[tokio::test]
+async fn what_only_the_processor_has_is_settled_when_that_is_asked_for() {
+    let desk = Desk::new().await;
+    let hold = desk.enlist("front-1.a").await;
+    desk.keep(&hold, 1, None).await;
+    desk.keep(&hold, 2, Some("fallback")).await;
+    desk.settle(4, "fallback", later(4)).await;
+    desk.keep(&hold, 5, Some("default")).await;
+    let lines = [
+        same(1, later(1)),
+        same(2, later(2)),
+        same(3, later(3)),
+        same(4, later(4)),
+        line(5, Money::from_cents(5).unwrap(), later(5)),
+    ];
+    let (_, before) = reconcile(&desk, &lines, &[]).await;
+    assert_eq!(before.matches("theirs-not-ours  ").count(), 5, "{before}");
+    assert!(!before.contains("  now "), "{before}");
+
+    let settle = ["--settle-with-fee", "0.07"];
+    let (ending, said) = reconcile(&desk, &lines, &settle).await;
+    assert_eq!(ending, Ending::Not);
+    for (number, told) in [
+        (1, "here open  now settled"),
+        (2, "here open at fallback  now settled"),
+        (3, "here unknown  now settled"),
+        (
+            4,
+            "here settled at fallback  now settled, in conflict with fallback: see show",
+        ),
+        (5, "here open at default  now not settled: here it is 10.05"),
+    ] {
+        let id = id(number).to_string();
+        let line = said.lines().find(|line| line.contains(&id)).unwrap();
+        assert!(line.ends_with(told), "{line}");
+    }
+    let (_, after) = reconcile(&desk, &lines, &["--json", settle[0], settle[1]]).await;
+    assert_eq!(after.lines().count(), 2, "{after}");
+    assert!(
+        after.contains(r#""now":"not settled: here it is 10.05""#),
+        "{after}"
+    );
+    let open = desk.store.queued(&hold.owner, None, 10).await.unwrap();
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].payment, payment(5));
+    let (_, shown) = desk
+        .ctl(&["show", &id(2).to_string(), "--json"])
+        .await
+        .unwrap();
+    assert!(shown.contains(r#""fee":0.07"#), "{shown}");
+    assert!(shown.contains(&later(2).to_string()), "{shown}");
+}
+
 /// Both sides of a conflict are in the books of both.
 #[tokio::test]
 async fn a_conflict_is_in_order_for_each_holder() {

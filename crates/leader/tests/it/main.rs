@@ -4,6 +4,7 @@
 mod command_line;
 mod faults;
 mod leader_process;
+mod nats_creds;
 mod private_servers;
 mod processor_stub;
 mod reports;

@@ -105,15 +105,21 @@ impl NatsServer {
     /// One with more options.
     pub(crate) fn up_with(options: &[&str]) -> Self {
         let mut server = Self::down();
+        server.restart_with(options);
+        server
+    }
+
+    /// Kills it, if it runs, and starts it with these options, on the same port.
+    pub(crate) fn restart_with(&mut self, options: &[&str]) {
+        end(&mut self.child);
         let child = Command::new("nats-server")
-            .args(["-a", "127.0.0.1", "-p", &server.port.to_string()])
+            .args(["-a", "127.0.0.1", "-p", &self.port.to_string()])
             .args(options)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("nats-server is installed");
-        server.child = Some(child);
-        server
+        self.child = Some(child);
     }
 
     pub(crate) fn url(&self) -> String {
