@@ -6,6 +6,7 @@
 )]
 
 mod audit;
+mod catch_up;
 mod front;
 mod gate;
 mod memory_intake;
