@@ -268,6 +268,8 @@ mod tests {
             "shared-pool",
             "--patience",
             "0s",
+            "--catch-up",
+            "3s",
             "--allow-purge",
         ]);
         let expected = [
@@ -275,6 +277,8 @@ mod tests {
             "shared-pool",
             "--patience",
             "0s",
+            "--catch-up",
+            "3s",
             "--allow-purge",
         ];
         assert_eq!(up.unwrap().front_arguments(), expected);

@@ -88,9 +88,7 @@ fn payments_that_are_open_at_down_are_finished_after_the_next_up() {
         let (default, fallback) = stack.summary("");
         default.0 + fallback.0 == 20
     });
-    let (default, fallback) = stack.summary("");
-    assert_eq!(default, stack.books(0, ""));
-    assert_eq!(fallback, stack.books(1, ""));
+    stack.assert_books_agree();
 }
 
 #[test]

@@ -126,6 +126,14 @@ impl Stack {
         total(&self.admin(processor, "GET", &path, "").json())
     }
 
+    /// The summary has to say what the simulated processors' own books say.
+    #[track_caller]
+    pub(crate) fn assert_books_agree(&self) {
+        let (default, fallback) = self.summary("");
+        assert_eq!(default, self.books(0, ""));
+        assert_eq!(fallback, self.books(1, ""));
+    }
+
     #[track_caller]
     pub(crate) fn set_failing(&self, processor: u16, failing: bool) {
         let body = format!("{{\"failure\":{failing}}}");

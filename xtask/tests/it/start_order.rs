@@ -197,9 +197,7 @@ fn takes_payments(by_hand: &ByHand<'_>) {
         let (default, fallback) = stack.summary("");
         default.0 + fallback.0 == 20
     });
-    let (default, fallback) = stack.summary("");
-    assert_eq!(default, stack.books(0, ""));
-    assert_eq!(fallback, stack.books(1, ""));
+    stack.assert_books_agree();
 }
 
 #[test]

@@ -2,26 +2,18 @@
 
 use std::time::Duration;
 
-use feeway_domain::{CorrelationId, Money, Payment, Status, Store};
+use feeway_domain::{Status, Store};
 use feeway_store::MemoryStore;
 use feeway_worker::{IntakeMode, NotKept, Submit};
 use tokio::time::{Instant, sleep};
 
 use crate::front::Front;
 use crate::scripted_processor::{Mood, ScriptedProcessor};
+use crate::shop::payment;
 use crate::unreliable_store::Weather;
 
 /// What a front has in memory at most, answered and not in the journal.
 const ROOM: u32 = 512;
-
-fn payment(number: u32) -> Payment {
-    let mut bytes = [7; 16];
-    bytes[..4].copy_from_slice(&number.to_be_bytes());
-    Payment {
-        id: CorrelationId::from_bytes(bytes),
-        amount: Money::from_cents(1990).unwrap(),
-    }
-}
 
 struct World {
     store: MemoryStore,

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use feeway_domain::{CorrelationId, Payment};
+use feeway_domain::{CorrelationId, Money, Payment};
 use feeway_worker::{NotKept, Submit};
 use tokio::time::{sleep, timeout};
 
@@ -23,6 +23,16 @@ pub(crate) struct Shop(Arc<Mutex<BTreeMap<CorrelationId, Told>>>);
 pub(crate) struct Told {
     pub(crate) payment: Payment,
     pub(crate) kept: bool,
+}
+
+/// Another payment for each number.
+pub(crate) fn payment(number: u32) -> Payment {
+    let mut bytes = [9; 16];
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    Payment {
+        id: CorrelationId::from_bytes(bytes),
+        amount: Money::from_cents(1990).unwrap(),
+    }
 }
 
 impl Shop {
