@@ -148,11 +148,11 @@ pub async fn reset_stats(raw: &mut MultiplexedConnection) {
     reset.expect("redis answers");
 }
 
-/// Microseconds per call of every command, by Redis's own `commandstats`.
+/// Microseconds that Redis spent on every command, by its own `commandstats`.
 ///
 /// # Panics
 /// When they are unreadable.
-pub async fn usec_per_call(raw: &mut MultiplexedConnection) -> BTreeMap<String, f64> {
+pub async fn spent_micros(raw: &mut MultiplexedConnection) -> BTreeMap<String, f64> {
     let stats = info(raw, "commandstats").await;
     let lines = stats
         .lines()
@@ -161,7 +161,7 @@ pub async fn usec_per_call(raw: &mut MultiplexedConnection) -> BTreeMap<String, 
         let (name, fields) = line.split_once(':')?;
         let usec = fields
             .split(',')
-            .find_map(|field| field.strip_prefix("usec_per_call="))?;
+            .find_map(|field| field.strip_prefix("usec="))?;
         Some((name.to_owned(), usec.parse().ok()?))
     };
     lines.map(|line| read(line).expect("a statistic")).collect()

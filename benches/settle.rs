@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use feeway_benches::ledger::{
-    Ledger, MIDNIGHT, payment, processor, reset_stats, settlement, usec_per_call,
+    Ledger, MIDNIGHT, payment, processor, reset_stats, settlement, spent_micros,
 };
 use feeway_domain::{Hold, Incarnation, Store};
 use futures_util::stream::{self, StreamExt};
@@ -16,8 +16,8 @@ use tokio::time::Instant;
 /// Between two payments, as at 300 a second.
 const GAP_MICROS: i64 = 3_333;
 
-/// Payments of one round of statistics.
-const ROUND: u64 = 100_000;
+/// So many at once, and the payments of one round of statistics.
+const STATISTICS: [(usize, u64); 2] = [(1, 20_000), (256, 100_000)];
 const ROUNDS: usize = 5;
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -116,24 +116,25 @@ fn throughput(criterion: &mut Criterion, runtime: &Runtime, ledger: &Ledger, hol
 }
 
 /// Microseconds of a settle and of a `SET` inside Redis, alternating.
-async fn statistics(ledger: &mut Ledger, hold: &Hold) {
+async fn statistics(ledger: &mut Ledger, hold: &Hold, at_once: usize, payments: u64) {
     let mut ratios = Vec::new();
     for _ in 0..ROUNDS {
-        let numbers = fresh(ROUND);
+        let numbers = fresh(payments);
         accept(ledger, hold, numbers.clone()).await;
         reset_stats(&mut ledger.raw).await;
-        settle(ledger, numbers, 256).await;
-        let settle = usec_per_call(&mut ledger.raw).await["fcall"];
+        settle(ledger, numbers, at_once).await;
+        // Those that are ready at the same time are one call.
+        let settle = spent_micros(&mut ledger.raw).await["fcall"] / payments as f64;
         reset_stats(&mut ledger.raw).await;
-        set(ledger, fresh(ROUND), 256).await;
-        let set = usec_per_call(&mut ledger.raw).await["set"];
+        set(ledger, fresh(payments), at_once).await;
+        let set = spent_micros(&mut ledger.raw).await["set"] / payments as f64;
         let times = settle / set;
         println!("commandstats: settle {settle:.2} µs, SET {set:.2} µs, {times:.1} ×");
         ratios.push(times);
     }
     ratios.sort_by(f64::total_cmp);
     println!(
-        "commandstats: a settle costs {:.1} × a SET (median of {ROUNDS})",
+        "commandstats: {at_once} at once, a settle costs {:.1} × a SET (median of {ROUNDS})",
         ratios[ROUNDS / 2]
     );
 }
@@ -152,6 +153,8 @@ fn main() {
         (ledger, hold)
     });
     throughput(&mut criterion, &runtime, &ledger, &hold);
-    runtime.block_on(statistics(&mut ledger, &hold));
+    for (at_once, payments) in STATISTICS {
+        runtime.block_on(statistics(&mut ledger, &hold, at_once, payments));
+    }
     criterion.final_summary();
 }

@@ -55,6 +55,15 @@ pub trait Store: Clone + Send + Sync + 'static {
         settlement: &Settlement,
     ) -> impl Future<Output = Result<Settle, StoreFault>> + Send;
 
+    /// As [`Store::settle`], where nobody waits for the reply: it may wait a few
+    /// milliseconds for others, to share a step with them.
+    fn settle_unhurried(
+        &self,
+        settlement: &Settlement,
+    ) -> impl Future<Output = Result<Settle, StoreFault>> + Send {
+        self.settle(settlement)
+    }
+
     /// Ends an entry that every processor refused, and keeps why for a time.
     fn reject(
         &self,

@@ -241,87 +241,149 @@ end
 -- The bytes of an hour's roll-up: for each second 4 of count and 8 of cents.
 local HOUR_BYTES = 3600 * 12
 
--- Counts a payment in the roll-ups and lists it in the ledger. A day's cents are the
+-- The arguments of a settlement before its payments, and of each of them.
+local SETTLE_HEAD, SETTLE_EACH = 7, 5
+
+-- Counts some payments in the roll-ups and lists them in the ledger. A day's cents are the
 -- largest sum: when they fit, all do, and when they do not, nothing stays written.
-local function book(call, keys, args)
-  local id, processor, micros, cents = args[1], args[2], args[3], args[4]
-  local sums = call('BITFIELD', keys[5], 'OVERFLOW', 'FAIL',
-    'INCRBY', 'i64', args[6], cents, 'INCRBY', 'i64', args[7], '1',
-    'INCRBY', 'i64', args[8], cents, 'INCRBY', 'i64', args[9], '1')
+local function book(call, keys, args, first, last, cents)
+  local count = tostring(last - first + 1)
+  local sums = call('BITFIELD', keys[4], 'OVERFLOW', 'FAIL',
+    'INCRBY', 'i64', args[3], cents, 'INCRBY', 'i64', args[4], count,
+    'INCRBY', 'i64', args[5], cents, 'INCRBY', 'i64', args[6], count)
   if not sums[1] then
-    call('BITFIELD', keys[5], 'INCRBY', 'i64', args[7], '-1',
-      'INCRBY', 'i64', args[8], '-' .. cents, 'INCRBY', 'i64', args[9], '-1')
-    return redis.error_reply('ERR the cents of a day do not fit')
+    call('BITFIELD', keys[4], 'INCRBY', 'i64', args[4], '-' .. count,
+      'INCRBY', 'i64', args[5], '-' .. cents, 'INCRBY', 'i64', args[6], '-' .. count)
+    return false
   end
-  if sums[4] == 1 then
+  local processor = args[1]
+  if sums[4] == last - first + 1 then
     -- The first of this hour: the roll-up gets its whole size at once, since one that grows
     -- is given twice what it needs.
-    call('SETRANGE', keys[4], HOUR_BYTES - 1, '\0')
-    local hour, quarter = string.match(keys[3], '%d+$'), string.match(keys[5], '%d+$')
+    call('SETRANGE', keys[3], HOUR_BYTES - 1, '\0')
+    local hour, quarter = string.match(keys[2], '%d+$'), string.match(keys[4], '%d+$')
     call('ZADD', HOURS, hour, processor .. ':' .. hour)
     call('HSETNX', PROCESSORS, processor .. ':' .. quarter, hour)
   end
-  call('BITFIELD', keys[4], 'INCRBY', 'i64', args[10], cents, 'INCRBY', 'u32', args[11], '1')
-  call('ZADD', keys[3], micros, id .. processor .. ':' .. cents)
-  return nil
+  local seconds, members = {}, {}
+  for each = first, last do
+    local at, second, member = SETTLE_HEAD + (each - 1) * SETTLE_EACH, #seconds, #members
+    local id, micros, own = args[at + 1], args[at + 2], args[at + 3]
+    seconds[second + 1], seconds[second + 2] = 'INCRBY', 'i64'
+    seconds[second + 3], seconds[second + 4] = args[at + 4], own
+    seconds[second + 5], seconds[second + 6] = 'INCRBY', 'u32'
+    seconds[second + 7], seconds[second + 8] = args[at + 5], '1'
+    members[member + 1], members[member + 2] = micros, id .. processor .. ':' .. own
+  end
+  call('BITFIELD', keys[3], unpack(seconds))
+  call('ZADD', keys[2], unpack(members))
+  return true
 end
 
 -- A settlement whose hour is closed. It counts nowhere; it is put beside the payments of
 -- this hour, so that its id is known for as long as theirs.
-local function lay_aside(args)
+local function lay_aside(id, processor, micros, cents)
   local hour = math.floor(tonumber(now()) / HOUR)
-  redis.call('ZADD', ledger_of(hour), args[3], args[1] .. args[2] .. ':' .. args[4])
-  redis.call('ZADD', HOURS, hour, string.format('%s:%.0f', args[2], hour))
+  redis.call('ZADD', ledger_of(hour), micros, id .. processor .. ':' .. cents)
+  redis.call('ZADD', HOURS, hour, string.format('%s:%.0f', processor, hour))
 end
 
 -- Lists a payment that two processors hold, once for each.
-local function list_conflict(args, first)
-  local processor, micros, cents = string.match(first, '^([^:]+):(%d+):(%d+):')
-  redis.call('ZADD', CONFLICTED, micros, args[1] .. processor .. ':' .. cents,
-    args[3], args[1] .. args[2] .. ':' .. args[4])
+local function list_conflict(first, id, second, micros, cents)
+  local processor, first_micros, first_cents = string.match(first, '^([^:]+):(%d+):(%d+):')
+  redis.call('ZADD', CONFLICTED, first_micros, id .. processor .. ':' .. first_cents,
+    micros, id .. second .. ':' .. cents)
 end
 
--- keys: open, settled, ledger of the hour, sums of the hour and of the quarter, horizon
--- args: id, processor, requestedAt, cents, fee in millionths, then where cents and count
---       are counted (in bits): of the day, of the hour, of the second
-local function settle(keys, args)
-  -- Looked up once: there are eight calls, and this is the busiest function.
-  local call = redis.call
-  local id, processor, micros = args[1], args[2], tonumber(args[3])
-  if #id ~= 16 or #keys ~= 6 or #args ~= 11 or not (micros and tonumber(args[4])) then
+-- Settles one payment of several, or of one, for which there is something special: it is
+-- known already, its hour is closed, or the sums are full. Its record is new or was there.
+local function settle_apart(call, keys, args, each, is_new, record, horizon)
+  local at, processor = SETTLE_HEAD + (each - 1) * SETTLE_EACH, args[1]
+  local id, micros, cents = args[at + 1], args[at + 2], args[at + 3]
+  local function enter()
+    if not horizon then return book(call, keys, args, each, each, cents) end
+    lay_aside(id, processor, micros, cents)
+    return true
+  end
+  if is_new then
+    if not enter() then
+      call('HDEL', settled_of(id), id)
+      return 'unfit'
+    end
+    return horizon and 'late ' .. horizon or 'settled'
+  end
+  local first = call('HGET', settled_of(id), id)
+  if not first then return 'unfit' end
+  local holder = string.match(first, '^([^:]+):')
+  if holder == processor then return 'known' end
+  local others = call('HGET', CONFLICTS, id) or holder
+  if not string.find(others, '|' .. processor .. ':', 1, true) then
+    if not enter() then return 'unfit' end
+    call('HSET', CONFLICTS, id, others .. '|' .. record)
+    list_conflict(first, id, processor, micros, cents)
+  end
+  return 'conflict ' .. holder
+end
+
+-- The entries of payments that are settled, whoever's they are.
+local function end_entries(call, open, entries, ids, replies)
+  local ended = {}
+  for each, entry in ipairs(entries) do
+    if entry and replies[each] ~= 'unfit' then
+      local owner = string.match(entry, '^[^|]*')
+      local of_owner = ended[owner] or {}
+      of_owner[#of_owner + 1] = ids[each]
+      ended[owner] = of_owner
+    end
+  end
+  for owner, of_owner in pairs(ended) do
+    call('HDEL', open, unpack(of_owner))
+    call('ZREM', queue_of(owner), unpack(of_owner))
+  end
+end
+
+-- Payments that one processor holds, with `requestedAt` in one hour. Seven calls, and one
+-- for each: this is the busiest function, so that what can be done once is done once.
+-- keys: open, ledger of the hour, sums of the hour and of the quarter, horizon
+-- args: processor, fee in millionths, where cents and count are counted (in bits) of the
+--       day and of the hour, the cents of all; then of each id, requestedAt, cents, and
+--       where cents and count of its second are counted
+local function settle_all(keys, args)
+  local call, processor = redis.call, args[1]
+  local count = (#args - SETTLE_HEAD) / SETTLE_EACH
+  if #keys ~= 5 or count < 1 or count % 1 ~= 0 or not tonumber(args[7]) then
     error('a malformed settlement', 0)
   end
-  local record = processor .. ':' .. args[3] .. ':' .. args[4] .. ':' .. args[5]
-  local entry = call('HGET', keys[1], id)
-  local horizon = call('GET', keys[6])
-  local late = horizon and micros < tonumber(horizon)
-  local reply = late and { 'late', horizon } or { 'settled' }
-  if call('HSETNX', keys[2], id, record) == 1 then
-    local fault = nil
-    if late then lay_aside(args) else fault = book(call, keys, args) end
-    if fault then
-      call('HDEL', keys[2], id)
-      return fault
+  local ids, records = {}, {}
+  for each = 1, count do
+    local at = SETTLE_HEAD + (each - 1) * SETTLE_EACH
+    local id, micros, cents = args[at + 1], args[at + 2], args[at + 3]
+    if #id ~= 16 or not (tonumber(micros) and tonumber(cents)) then
+      error('a malformed settlement', 0)
     end
+    ids[each] = id
+    records[each] = processor .. ':' .. micros .. ':' .. cents .. ':' .. args[2]
+  end
+  local entries = call('HMGET', keys[1], unpack(ids))
+  local horizon = call('GET', keys[5])
+  -- A horizon is a whole hour: all of these are behind it, or none.
+  if horizon and tonumber(args[SETTLE_HEAD + 2]) >= tonumber(horizon) then horizon = nil end
+  local is_new, all_new, replies = {}, true, {}
+  for each = 1, count do
+    local id = ids[each]
+    is_new[each] = call('HSETNX', settled_of(id), id, records[each]) == 1
+    all_new = all_new and is_new[each]
+  end
+  if all_new and not horizon and book(call, keys, args, 1, count, args[7]) then
+    for each = 1, count do replies[each] = 'settled' end
   else
-    local first = call('HGET', keys[2], id)
-    local holder = string.match(first, '^([^:]+):')
-    if holder == processor then
-      reply = { 'known' }
-    else
-      local others = call('HGET', CONFLICTS, id) or holder
-      if not string.find(others, '|' .. processor .. ':', 1, true) then
-        local fault = nil
-        if late then lay_aside(args) else fault = book(call, keys, args) end
-        if fault then return fault end
-        call('HSET', CONFLICTS, id, others .. '|' .. record)
-        list_conflict(args, first)
-      end
-      reply = { 'conflict', holder }
+    for each = 1, count do
+      replies[each] =
+        settle_apart(call, keys, args, each, is_new[each], records[each], horizon)
     end
   end
-  if entry then end_entry(keys[1], id, entry) end
-  return reply
+  end_entries(call, keys[1], entries, ids, replies)
+  return replies
 end
 
 -- keys: owners, owner's record, epoch; args: owner
@@ -412,28 +474,29 @@ local function note_resolution(at, resolution, limit)
 end
 
 -- An operator vouches that the processor which an entry names holds the payment.
--- keys: those of settle, then owner's record
--- args: those of settle, then what was seen, the resolution, and how many are kept
+-- keys: those of settle_all for one payment, then owner's record
+-- args: those of settle_all, then what was seen, the resolution, and how many are kept
 local function resolve_held(keys, args)
-  local id, at = args[1], now()
+  local id, at = args[SETTLE_HEAD + 1], now()
+  local settlement = SETTLE_HEAD + SETTLE_EACH
   check_id(id)
-  check_digits(args[17], 'lapse')
-  check_digits(args[19], 'the limit')
+  check_digits(args[settlement + 6], 'lapse')
+  check_digits(args[settlement + 8], 'the limit')
   local entry = redis.call('HGET', keys[1], id)
   if not entry then
-    local settled = redis.call('HGET', keys[2], id)
-    local same = settled and string.match(settled, '^[^:]+') == args[2]
+    local settled = redis.call('HGET', settled_of(id), id)
+    local same = settled and string.match(settled, '^[^:]+') == args[1]
     return { same and 'known' or 'gone' }
   end
   local _, processor = read_entry(entry)
   if processor == '' then return { 'unnamed' } end
-  local seen = { unpack(args, 12, 17) }
-  if processor ~= args[2] or not abandoned(entry, keys[7], seen, at) then
+  local seen = { unpack(args, settlement + 1, settlement + 6) }
+  if processor ~= args[1] or not abandoned(entry, keys[6], seen, at) then
     return { 'changed' }
   end
-  local reply = settle({ unpack(keys, 1, 6) }, { unpack(args, 1, 11) })
-  if not reply.err then note_resolution(at, args[18], args[19]) end
-  return reply
+  local replies = settle_all({ unpack(keys, 1, 5) }, { unpack(args, 1, settlement) })
+  if replies[1] ~= 'unfit' then note_resolution(at, args[settlement + 7], args[settlement + 8]) end
+  return replies
 end
 
 -- An operator vouches that the processor which an entry names will never take the payment.
@@ -730,7 +793,7 @@ redis.register_function('accept_all', accept_all)
 redis.register_function({ function_name = 'queued', callback = queued, flags = { 'no-writes' } })
 redis.register_function({ function_name = 'lines', callback = lines, flags = { 'no-writes' } })
 register('rename', rename)
-register('settle', settle)
+register('settle_all', settle_all)
 register('reject', reject)
 register('enlist', enlist)
 register('beat', beat)

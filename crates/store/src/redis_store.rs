@@ -1,5 +1,6 @@
 //! The store in Redis, through two pools of connections.
 
+mod accepting;
 mod access;
 pub(crate) mod command;
 mod config;
@@ -13,6 +14,7 @@ mod recent;
 mod refusals;
 mod reply;
 mod resolution;
+mod settling;
 mod standing;
 mod summary;
 mod writer;
@@ -23,8 +25,8 @@ use std::time::Duration;
 
 use feeway_domain::{
     Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, LedgerFault, Listing, Page,
-    Payment, PaymentState, ProcessorName, Purge, Reject, Rename, RequestedAt, Retire, Settle,
-    Settlement, Store, StoreFault, Summary, Window,
+    Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle, Settlement, Store,
+    StoreFault, Summary, Window,
 };
 use redis::{Cmd, Value};
 use tokio::sync::{Mutex, watch};
@@ -38,11 +40,13 @@ pub use lease::{Ask, Lease};
 pub use standing::SchemaError;
 
 use crate::horizon::GRACE;
+use accepting::{Accepting, Intake};
 use connection::{CHECKOUT, Shared};
 use group_commit::{GroupCommit, Pace};
 use link_pool::{LinkPool, keep_connected};
 use recent::Written;
-use reply::{Reply, bytes, unreadable};
+use reply::{Reply, bytes};
+use settling::Settling;
 use standing::Lane;
 use summary::Known;
 use writer::Writer;
@@ -62,7 +66,8 @@ pub struct RedisStore {
 
 struct Inner {
     writer: Writer,
-    group_commit: GroupCommit,
+    intakes: GroupCommit<Accepting>,
+    settles: GroupCommit<Settling>,
     reads: LinkPool,
     shared: Arc<Shared>,
     retention: Duration,
@@ -92,7 +97,13 @@ impl RedisStore {
         let writer = Writer::new(writes, Arc::clone(&shared));
         Self {
             inner: Arc::new(Inner {
-                group_commit: GroupCommit::start(writer.clone(), config.max_open),
+                intakes: GroupCommit::start(
+                    writer.clone(),
+                    Accepting {
+                        max_open: config.max_open,
+                    },
+                ),
+                settles: GroupCommit::start(writer.clone(), Settling),
                 writer,
                 reads,
                 shared,
@@ -130,6 +141,21 @@ impl RedisStore {
         self.inner.writer.write(command, find_by, read).await
     }
 
+    async fn keep(
+        &self,
+        hold: &Hold,
+        payment: &Payment,
+        processor: Option<&ProcessorName>,
+        pace: Pace,
+    ) -> Result<Accept, StoreFault> {
+        let intake = Intake {
+            hold: hold.clone(),
+            payment: *payment,
+            processor: processor.cloned(),
+        };
+        self.inner.intakes.take(intake, pace).await
+    }
+
     async fn read(&self, command: Cmd) -> Result<Value, StoreFault> {
         self.inner.reads.link().await?.send(&command).await
     }
@@ -160,8 +186,7 @@ impl Store for RedisStore {
         payment: &Payment,
         processor: Option<&ProcessorName>,
     ) -> Result<Accept, StoreFault> {
-        let commit = &self.inner.group_commit;
-        commit.accept(hold, payment, processor, Pace::AtOnce).await
+        self.keep(hold, payment, processor, Pace::AtOnce).await
     }
 
     async fn accept_unhurried(
@@ -170,10 +195,7 @@ impl Store for RedisStore {
         payment: &Payment,
         processor: Option<&ProcessorName>,
     ) -> Result<Accept, StoreFault> {
-        let commit = &self.inner.group_commit;
-        commit
-            .accept(hold, payment, processor, Pace::Unhurried)
-            .await
+        self.keep(hold, payment, processor, Pace::Unhurried).await
     }
 
     async fn rename(
@@ -201,31 +223,13 @@ impl Store for RedisStore {
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settle, StoreFault> {
-        let settle = command::settle(settlement);
-        self.write(settle, |reply| {
-            let settled = match reply.word() {
-                "settled" => Settle::Settled,
-                "known" => Settle::Known,
-                "conflict" => {
-                    let first = reply.parsed(1)?;
-                    error!(
-                        id = %settlement.payment.id,
-                        %first,
-                        second = %settlement.processor,
-                        requested_at = %settlement.requested_at,
-                        "two processors hold one payment"
-                    );
-                    Settle::Conflict { first }
-                }
-                "late" => Settle::TooOld {
-                    oldest: RequestedAt::from_micros(reply.parsed(1)?)
-                        .ok_or_else(|| unreadable(reply))?,
-                },
-                _ => return reply.unreadable(),
-            };
-            Ok((settled, Some(Written::Settle(settlement.clone()))))
-        })
-        .await
+        let settles = &self.inner.settles;
+        settles.take(settlement.clone(), Pace::AtOnce).await
+    }
+
+    async fn settle_unhurried(&self, settlement: &Settlement) -> Result<Settle, StoreFault> {
+        let settles = &self.inner.settles;
+        settles.take(settlement.clone(), Pace::Unhurried).await
     }
 
     async fn reject(

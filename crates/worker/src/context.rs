@@ -10,6 +10,7 @@ use crate::WorkerConfig;
 use crate::catch_up::CatchUp;
 use crate::config::UNJOURNALLED;
 use crate::dispatcher::Dispatcher;
+use crate::linger::Linger;
 use crate::meters::Meters;
 use crate::registry::Registry;
 use crate::tasks::Tasks;
@@ -25,6 +26,7 @@ pub(crate) struct Context<S: Store, C: ProcessorClient> {
     pub(crate) registry: Arc<Registry>,
     pub(crate) tenures: Tenures,
     pub(crate) dispatcher: Dispatcher,
+    pub(crate) linger: Linger,
     pub(crate) tasks: Tasks,
     pub(crate) meters: Meters,
     /// Payments in the lanes that wait for a processor: while there are any, a new one
@@ -63,6 +65,7 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
             registry,
             tenures: Tenures::default(),
             dispatcher,
+            linger: Linger::default(),
             tasks: Tasks::default(),
             meters,
             waiting: AtomicUsize::new(0),

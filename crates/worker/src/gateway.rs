@@ -172,7 +172,7 @@ async fn accept<S: Store, C: ProcessorClient>(
     loop {
         match accept_once(context, &tenure, &payment, &place, Pace::AtOnce).await {
             Ok(Accept::Kept { .. }) => {
-                deal(&tenure, payment, place);
+                deal(context, &tenure, payment, place);
                 return Submit::Kept;
             }
             Ok(Accept::Known) => {
@@ -210,7 +210,7 @@ async fn accept_at_last<S: Store, C: ProcessorClient>(
             continue;
         };
         match accept_once(&context, &tenure, &payment, &place, Pace::Unhurried).await {
-            Ok(Accept::Kept { .. }) => return deal(&tenure, payment, place),
+            Ok(Accept::Kept { .. }) => return deal(&context, &tenure, payment, place),
             Ok(Accept::Known) => return,
             Ok(Accept::AmountDiffers) => {
                 tracing::error!(id = %payment.id, "answered 202, but its id is known with another amount");
@@ -254,7 +254,12 @@ async fn accept_once<S: Store, C: ProcessorClient>(
     accept
 }
 
-fn deal(tenure: &Arc<Tenure>, payment: Payment, place: Place) {
+fn deal<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    tenure: &Arc<Tenure>,
+    payment: Payment,
+    place: Place,
+) {
     match place {
         Place::Lane {
             slot,
@@ -263,7 +268,7 @@ fn deal(tenure: &Arc<Tenure>, payment: Payment, place: Place) {
         } => {
             let named = permit.as_ref().map(Permit::rank);
             let job = Job::new(payment, named, 0, Instant::now(), tenure.share(), in_hand);
-            slot.send(Dealt { job, permit });
+            context.linger.send(slot, Dealt { job, permit });
         }
         Place::Journal => tenure.fall_behind(),
     }

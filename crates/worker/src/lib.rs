@@ -25,6 +25,7 @@ mod gateway;
 mod heartbeat;
 mod job;
 mod lane;
+mod linger;
 mod meters;
 mod persist;
 mod registry;

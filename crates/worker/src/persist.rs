@@ -52,7 +52,7 @@ pub(crate) async fn settle<S: Store, C: ProcessorClient>(
     let mut may_be_ours = false;
     loop {
         let started = Instant::now();
-        let settled = context.store.settle(&settlement).await;
+        let settled = context.store.settle_unhurried(&settlement).await;
         context.meters.settle.record(started.elapsed());
         match settled {
             Ok(Settle::Known) if !may_be_ours => return,

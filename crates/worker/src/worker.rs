@@ -39,6 +39,10 @@ pub fn start<S: Store, C: ProcessorClient>(
         let lane = Lane::new(&context, index, inbox, alive.clone());
         context.tasks.spawn(lane.run());
     }
+    context.tasks.spawn({
+        let context = Arc::clone(&context);
+        async move { context.linger.send_for_ever().await }
+    });
     context.tasks.spawn(beat_for_ever(Arc::clone(&context)));
     context.tasks.spawn(retire_for_ever(Arc::clone(&context)));
     Worker { context, lanes }

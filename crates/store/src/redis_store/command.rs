@@ -104,13 +104,21 @@ pub(crate) fn restore_rename(id: CorrelationId, moves: u32, to: &ProcessorName) 
     call
 }
 
-pub(crate) fn settle(settlement: &Settlement) -> Cmd {
-    call_with_settlement("settle", settlement, None)
+/// Settlements of one processor with one fee, all in one hour.
+///
+/// # Panics
+/// Without any.
+pub(crate) fn settle_all<'a>(
+    settlements: impl ExactSizeIterator<Item = &'a Settlement> + Clone,
+) -> Cmd {
+    call_with_settlements("settle_all", settlements, None)
 }
 
-/// As [`settle`], where the processor's yes comes from an operator.
+/// As [`settle_all`] with one, where the processor's yes comes from an operator.
 pub(crate) fn resolve_held(settlement: &Settlement, seen: &Custody, resolution: &str) -> Cmd {
-    let mut call = call_with_settlement("resolve_held", settlement, Some(&seen.entry.owner));
+    let owner = &seen.entry.owner;
+    let one = std::iter::once(settlement);
+    let mut call = call_with_settlements("resolve_held", one, Some(owner));
     add_resolution(&mut call, seen, resolution);
     call
 }
@@ -137,22 +145,17 @@ fn add_resolution(call: &mut Cmd, seen: &Custody, resolution: &str) {
         .arg(MAX_RESOLUTIONS);
 }
 
-fn call_with_settlement(
+fn call_with_settlements<'a>(
     function: &str,
-    settlement: &Settlement,
+    mut settlements: impl ExactSizeIterator<Item = &'a Settlement> + Clone,
     owner: Option<&Incarnation>,
 ) -> Cmd {
-    let Settlement {
-        payment,
-        processor,
-        requested_at,
-        fee,
-    } = settlement;
-    let place = Place::of(*requested_at);
-    let sum = |unit| keys::sum(processor, unit, place.slot(unit).0);
+    let all = settlements.clone();
+    let first = settlements.next().expect("somebody is to be settled");
+    let place = Place::of(first.requested_at);
+    let sum = |unit| keys::sum(&first.processor, unit, place.slot(unit).0);
     let mut names = vec![
         keys::OPEN.to_owned(),
-        keys::settled(payment.id),
         keys::ledger(place.hour),
         sum(Unit::Second),
         sum(Unit::Day),
@@ -161,13 +164,18 @@ fn call_with_settlement(
     names.extend(owner.map(keys::owner));
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut call = call(function, &names);
-    call.arg(payment.id.as_bytes())
-        .arg(processor.as_str())
-        .arg(requested_at.micros())
-        .arg(payment.amount.cents())
-        .arg(fee.millionths());
-    for unit in [Unit::Day, Unit::Hour, Unit::Second] {
-        call.arg(&unit.bits(place.slot(unit).1));
+    let cents = |settlement: &Settlement| settlement.payment.amount.cents();
+    call.arg(first.processor.as_str())
+        .arg(first.fee.millionths())
+        .arg(&Unit::Day.bits(place.slot(Unit::Day).1))
+        .arg(&Unit::Hour.bits(place.slot(Unit::Hour).1))
+        .arg(all.clone().map(cents).sum::<i64>());
+    for settlement in all {
+        let second = Place::of(settlement.requested_at).slot(Unit::Second).1;
+        call.arg(settlement.payment.id.as_bytes())
+            .arg(settlement.requested_at.micros())
+            .arg(cents(settlement))
+            .arg(&Unit::Second.bits(second));
     }
     call
 }

@@ -1,13 +1,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use feeway_domain::{Accept, Hold, Payment, ProcessorName, StoreFault};
+use feeway_domain::StoreFault;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use redis::Cmd;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
-use crate::redis_store::command;
 use crate::redis_store::connection::CHECKOUT;
 use crate::redis_store::recent::Written;
 use crate::redis_store::reply::Reply;
@@ -24,10 +24,6 @@ const UNDER_WAY: usize = 2;
 /// finds all of them in its socket, and answers in time.
 const LONGEST_WAIT: Duration = Duration::from_millis(5);
 
-/// How long an unhurried payment waits for others at most: at 30 000 a second a group is
-/// full by then.
-const UNHURRIED_WAIT: Duration = Duration::from_millis(2);
-
 /// Whether somebody waits for the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
@@ -37,72 +33,89 @@ pub(crate) enum Pace {
     Unhurried,
 }
 
-/// Writes the payments that are ready at the same time into the journal in one step. One
+/// What is done with several payments in one step.
+pub(crate) trait Step: Send + Sync + 'static {
+    /// One payment, and all that is needed of it.
+    type Item: Send + Sync;
+    type Answer: Send;
+
+    /// How long an unhurried payment waits for others at most.
+    const UNHURRIED_WAIT: Duration;
+
+    /// Whether one may go in the step of another.
+    fn goes_with(first: &Self::Item, other: &Self::Item) -> bool;
+
+    fn command<'a>(&self, items: impl ExactSizeIterator<Item = &'a Self::Item> + Clone) -> Cmd
+    where
+        Self::Item: 'a;
+
+    /// The answer of each, and what was written.
+    fn read<'a>(
+        &self,
+        reply: &Reply,
+        items: impl ExactSizeIterator<Item = &'a Self::Item>,
+    ) -> Result<Answers<Self>, StoreFault>
+    where
+        Self::Item: 'a;
+}
+
+pub(crate) type Answers<S> = (Vec<Result<<S as Step>::Answer, StoreFault>>, Vec<Written>);
+
+/// Takes the payments that are ready at the same time to Redis in one step. One in a hurry
 /// that comes alone goes alone, and at once.
 #[derive(Debug)]
-pub(crate) struct GroupCommit {
-    /// As long as the number of requests that a front has in hand, which is bounded.
-    queue: mpsc::UnboundedSender<Waiting>,
+pub(crate) struct GroupCommit<S: Step> {
+    /// As long as the number of payments that a front has in hand, which is bounded.
+    queue: mpsc::UnboundedSender<Waiting<S>>,
     task: AbortHandle,
 }
 
-/// A payment that is not in the journal yet.
-#[derive(Debug)]
-struct Waiting {
-    hold: Hold,
-    payment: Payment,
-    processor: Option<ProcessorName>,
+/// A payment that is not in Redis yet.
+struct Waiting<S: Step> {
+    item: S::Item,
     pace: Pace,
     since: Instant,
-    reply: oneshot::Sender<Result<Accept, StoreFault>>,
+    reply: oneshot::Sender<Result<S::Answer, StoreFault>>,
 }
 
-impl Waiting {
+impl<S: Step> Waiting<S> {
     fn goes_at(&self) -> Instant {
         self.since
             + match self.pace {
                 Pace::AtOnce => LONGEST_WAIT,
-                Pace::Unhurried => UNHURRIED_WAIT,
+                Pace::Unhurried => S::UNHURRIED_WAIT,
             }
     }
 
     /// Whoever asked may have gone, which changes nothing.
-    fn answer(self, accept: Result<Accept, StoreFault>) {
-        self.reply.send(accept).unwrap_or_default();
+    fn answer(self, answer: Result<S::Answer, StoreFault>) {
+        drop(self.reply.send(answer));
     }
 }
 
-impl Drop for GroupCommit {
+impl<S: Step> Drop for GroupCommit<S> {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl GroupCommit {
+impl<S: Step> GroupCommit<S> {
     /// # Panics
     /// Outside of a tokio runtime.
-    pub(crate) fn start(writer: Writer, max_open: u64) -> Self {
+    pub(crate) fn start(writer: Writer, step: S) -> Self {
         let (queue, waiting) = mpsc::unbounded_channel();
-        let task = tokio::spawn(commit(writer, max_open, waiting));
+        let task = tokio::spawn(commit(writer, step, waiting));
         Self {
             queue,
             task: task.abort_handle(),
         }
     }
 
-    /// Writes a payment into the journal. Dropping the future does not take it back.
-    pub(crate) async fn accept(
-        &self,
-        hold: &Hold,
-        payment: &Payment,
-        processor: Option<&ProcessorName>,
-        pace: Pace,
-    ) -> Result<Accept, StoreFault> {
+    /// Takes a payment to Redis. Dropping the future does not take it back.
+    pub(crate) async fn take(&self, item: S::Item, pace: Pace) -> Result<S::Answer, StoreFault> {
         let (reply, replied) = oneshot::channel();
         let waiting = Waiting {
-            hold: hold.clone(),
-            payment: *payment,
-            processor: processor.cloned(),
+            item,
             pace,
             since: Instant::now(),
             reply,
@@ -115,7 +128,7 @@ impl GroupCommit {
 }
 
 /// Ends when nobody can send any more and all is answered.
-async fn commit(writer: Writer, max_open: u64, mut queue: mpsc::UnboundedReceiver<Waiting>) {
+async fn commit<S: Step>(writer: Writer, step: S, mut queue: mpsc::UnboundedReceiver<Waiting<S>>) {
     let mut waiting = VecDeque::new();
     let mut arrived = Vec::with_capacity(GROUP);
     let mut under_way = FuturesUnordered::new();
@@ -125,7 +138,7 @@ async fn commit(writer: Writer, max_open: u64, mut queue: mpsc::UnboundedReceive
             let Some(group) = next_group(&mut waiting) else {
                 break;
             };
-            under_way.push(write(&writer, max_open, group));
+            under_way.push(write(&writer, &step, group));
         }
         let due = waiting.front().map(Waiting::goes_at);
         tokio::select! {
@@ -149,7 +162,7 @@ async fn wait_until(instant: Option<Instant>) {
 }
 
 /// Whether the next group has waited for long enough.
-fn may_go(waiting: &VecDeque<Waiting>, under_way: usize) -> bool {
+fn may_go<S: Step>(waiting: &VecDeque<Waiting<S>>, under_way: usize) -> bool {
     let Some(first) = waiting.front() else {
         return false;
     };
@@ -158,30 +171,34 @@ fn may_go(waiting: &VecDeque<Waiting>, under_way: usize) -> bool {
     under_way < UNDER_WAY && is_worth_it() || first.goes_at() <= Instant::now()
 }
 
-/// The oldest payments of one hold.
-fn next_group(waiting: &mut VecDeque<Waiting>) -> Option<Vec<Waiting>> {
-    let first = waiting.front()?;
-    let same = waiting
-        .iter()
-        .take(GROUP)
-        .take_while(|next| next.hold == first.hold);
-    let count = same.count();
-    Some(waiting.drain(..count).collect())
+/// The oldest payment, and the next ones that go with it.
+fn next_group<S: Step>(waiting: &mut VecDeque<Waiting<S>>) -> Option<Vec<Waiting<S>>> {
+    let mut group = Vec::with_capacity(waiting.len().min(GROUP));
+    group.push(waiting.pop_front()?);
+    let mut at = 0;
+    while group.len() < GROUP && at < waiting.len() {
+        if S::goes_with(&group[0].item, &waiting[at].item) {
+            group.extend(waiting.remove(at));
+        } else {
+            at += 1;
+        }
+    }
+    Some(group)
 }
 
-async fn write(writer: &Writer, max_open: u64, group: Vec<Waiting>) {
+async fn write<S: Step>(writer: &Writer, step: &S, group: Vec<Waiting<S>>) {
     let Some(first) = group.first() else { return };
-    let payments = group
-        .iter()
-        .map(|waiting| (&waiting.payment, waiting.processor.as_ref()));
-    let command = command::accept_all(&first.hold, payments, max_open);
+    let items = || group.iter().map(|waiting| &waiting.item);
+    let command = step.command(items());
     let written = writer
-        .write(command, first.since + CHECKOUT, |reply| read(reply, &group))
+        .write(command, first.since + CHECKOUT, |reply| {
+            step.read(reply, items())
+        })
         .await;
     match written {
-        Ok(accepts) => {
-            for (waiting, accept) in group.into_iter().zip(accepts) {
-                waiting.answer(Ok(accept));
+        Ok(answers) => {
+            for (waiting, answer) in group.into_iter().zip(answers) {
+                waiting.answer(answer);
             }
         }
         Err(fault) => {
@@ -190,46 +207,4 @@ async fn write(writer: &Writer, max_open: u64, group: Vec<Waiting>) {
             }
         }
     }
-}
-
-fn read(reply: &Reply, group: &[Waiting]) -> Result<(Vec<Accept>, Vec<Written>), StoreFault> {
-    if reply.word() != "accepted" || reply.parts().len() != group.len() + 2 {
-        return reply.unreadable();
-    }
-    let accepted_at = reply.time(1)?;
-    let mut accepts = Vec::with_capacity(group.len());
-    let mut written = Vec::with_capacity(group.len());
-    for (at, waiting) in group.iter().enumerate() {
-        let accept = match reply.text(at + 2) {
-            Some("kept") => {
-                written.push(Written::Kept {
-                    hold: waiting.hold.clone(),
-                    payment: waiting.payment,
-                    processor: waiting.processor.clone(),
-                    accepted_at,
-                });
-                Accept::Kept { accepted_at }
-            }
-            Some("differs") => Accept::AmountDiffers,
-            Some("full") => Accept::Full,
-            Some("fenced") => Accept::Fenced,
-            other => {
-                let Some(entry) = other.and_then(|other| other.strip_prefix("known ")) else {
-                    return reply.unreadable();
-                };
-                // A client hears "kept" of this one too, so we vouch for the entry as it
-                // is: whoever wrote it may never have heard that it was written.
-                if !entry.is_empty() {
-                    written.push(Written::Found {
-                        id: waiting.payment.id,
-                        entry: entry.as_bytes().into(),
-                        hold: waiting.hold.clone(),
-                    });
-                }
-                Accept::Known
-            }
-        };
-        accepts.push(accept);
-    }
-    Ok((accepts, written))
 }

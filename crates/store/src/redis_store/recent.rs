@@ -78,7 +78,7 @@ impl Written {
             }
             Self::Found { id, entry, hold } => command::restore_entry(*id, entry, hold),
             Self::Rename { id, moves, to } => command::restore_rename(*id, *moves, to),
-            Self::Settle(settlement) => command::settle(settlement),
+            Self::Settle(settlement) => command::settle_all(std::iter::once(settlement)),
             Self::Reject {
                 payment,
                 why,

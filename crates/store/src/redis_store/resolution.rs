@@ -1,13 +1,14 @@
 //! What an operator may ask for and decide.
 
 use feeway_domain::{
-    Case, CorrelationId, Custody, Entry, Hold, Incarnation, JournalTime, Listed, RequestedAt,
-    Resolution, Resolutions, Resolve, Settle, Settlement, StoreFault, Verdict,
+    Case, CorrelationId, Custody, Entry, Hold, Incarnation, JournalTime, Listed, Resolution,
+    Resolutions, Resolve, Settlement, StoreFault, Verdict,
 };
 use redis::{Value, cmd, pipe};
 
 use crate::redis_store::recent::Written;
 use crate::redis_store::reply::{Reply, bytes, unreadable};
+use crate::redis_store::settling::read_settle;
 use crate::redis_store::{RedisStore, command};
 use crate::{keys, listing, record};
 
@@ -72,25 +73,20 @@ impl Resolutions for RedisStore {
             None => command::resolve_not_held(seen, named, &text),
         };
         self.write(command, |reply| {
-            // Only what is true whoever repeats it is repeated: the yes, not the release.
-            let written = settlement.map(Written::Settle);
             Ok(match reply.word() {
-                "settled" => (Resolve::Settled(Settle::Settled), written),
-                "known" => (Resolve::Settled(Settle::Known), written),
-                "conflict" => {
-                    let first = reply.parsed(1)?;
-                    (Resolve::Settled(Settle::Conflict { first }), written)
-                }
-                "late" => {
-                    let oldest = RequestedAt::from_micros(reply.parsed(1)?)
-                        .ok_or_else(|| unreadable(reply))?;
-                    (Resolve::Settled(Settle::TooOld { oldest }), written)
-                }
                 "released" => (Resolve::Released, None),
                 "changed" => (Resolve::Changed, None),
                 "gone" => (Resolve::Gone, None),
                 "unnamed" => (Resolve::Unnamed, None),
-                _ => return reply.unreadable(),
+                _ => {
+                    let Some(settlement) = settlement else {
+                        return reply.unreadable();
+                    };
+                    let settle = read_settle(reply, 0, &settlement)?;
+                    // Only what is true whoever repeats it is repeated: the yes, not the
+                    // release.
+                    (Resolve::Settled(settle), Some(Written::Settle(settlement)))
+                }
             })
         })
         .await

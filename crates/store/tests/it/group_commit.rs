@@ -10,7 +10,7 @@ use crate::world::{InRedis, at, cents, enlist, keep, payment, processor, settlem
 
 /// How often each command ran since the statistics were reset, and what only looks at
 /// them.
-async fn calls(world: &InRedis, name: &str) -> u64 {
+pub(crate) async fn calls(world: &InRedis, name: &str) -> u64 {
     let stats: String = redis::cmd("INFO")
         .arg("commandstats")
         .query_async(&mut world.raw().await)
@@ -22,7 +22,7 @@ async fn calls(world: &InRedis, name: &str) -> u64 {
     number.map_or(0, |number| number.parse().unwrap())
 }
 
-async fn reset(world: &InRedis) {
+pub(crate) async fn reset(world: &InRedis) {
     redis::cmd("CONFIG")
         .arg("RESETSTAT")
         .exec_async(&mut world.raw().await)

@@ -10,6 +10,7 @@ mod conformance_resolution;
 mod conformance_retention;
 mod cost;
 mod group_commit;
+mod group_settle;
 mod lease;
 mod outages;
 mod replay;

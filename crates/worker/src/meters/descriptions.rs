@@ -105,7 +105,7 @@ const HISTOGRAMS: &[Described] = &[
     ),
     (
         "feeway_settle_duration_seconds",
-        "How long the ledger took to answer one settle.",
+        "How long one settle took, with the 5 ms at most that it waited for others to go with.",
     ),
     (
         "feeway_payment_open_duration_seconds",

@@ -12,7 +12,7 @@ use crate::scripted_processor::{Line, ScriptedProcessor};
 use crate::unreliable_store::{UnreliableStore, Weather};
 
 /// 2025-07-01T00:00:00Z, when every run begins.
-const DAWN_MICROS: i64 = 1_751_328_000_000_000;
+pub(crate) const DAWN_MICROS: i64 = 1_751_328_000_000_000;
 
 /// A front's place in the stack: it may be down, up, or up and paused.
 pub(crate) struct Front {
@@ -22,6 +22,7 @@ pub(crate) struct Front {
     patience: Duration,
     pub(crate) catch_up: Duration,
     pub(crate) intake: IntakeMode,
+    pub(crate) max_in_flight: usize,
     pub(crate) gate: Gate,
     worker: Option<Worker<UnreliableStore, Line>>,
     pub(crate) store: Option<UnreliableStore>,
@@ -37,6 +38,7 @@ impl Front {
             patience,
             catch_up: Duration::from_secs(1),
             intake: IntakeMode::Durable,
+            max_in_flight: 8,
             gate,
             worker: None,
             store: None,
@@ -80,7 +82,7 @@ impl Front {
             BoardConfig {
                 max_latency: Duration::from_millis(1200),
                 probe_interval: Duration::from_millis(200),
-                max_in_flight: 8,
+                max_in_flight: self.max_in_flight,
             },
             configured
                 .iter()

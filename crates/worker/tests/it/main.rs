@@ -9,6 +9,7 @@ mod audit;
 mod catch_up;
 mod front;
 mod gate;
+mod linger;
 mod memory_intake;
 mod rejection;
 mod resolution;

@@ -1,0 +1,88 @@
+use std::time::Duration;
+
+use feeway_domain::{Accept, Hold, Payment, ProcessorName, StoreFault};
+use redis::Cmd;
+
+use crate::redis_store::command;
+use crate::redis_store::group_commit::{Answers, Step};
+use crate::redis_store::recent::Written;
+use crate::redis_store::reply::Reply;
+
+/// Writes payments into the journal.
+#[derive(Debug)]
+pub(crate) struct Accepting {
+    pub(crate) max_open: u64,
+}
+
+/// A payment that is not in the journal yet.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    pub(crate) hold: Hold,
+    pub(crate) payment: Payment,
+    pub(crate) processor: Option<ProcessorName>,
+}
+
+impl Step for Accepting {
+    type Item = Intake;
+    type Answer = Accept;
+
+    /// At 30 000 a second a group is full by then.
+    const UNHURRIED_WAIT: Duration = Duration::from_millis(2);
+
+    fn goes_with(first: &Intake, other: &Intake) -> bool {
+        first.hold == other.hold
+    }
+
+    fn command<'a>(&self, mut intakes: impl ExactSizeIterator<Item = &'a Intake> + Clone) -> Cmd {
+        let all = intakes.clone();
+        let payments = all.map(|intake| (&intake.payment, intake.processor.as_ref()));
+        let first = intakes.next().expect("a group has somebody in it");
+        command::accept_all(&first.hold, payments, self.max_open)
+    }
+
+    fn read<'a>(
+        &self,
+        reply: &Reply,
+        intakes: impl ExactSizeIterator<Item = &'a Intake>,
+    ) -> Result<Answers<Self>, StoreFault> {
+        if reply.word() != "accepted" || reply.parts().len() != intakes.len() + 2 {
+            return reply.unreadable();
+        }
+        let accepted_at = reply.time(1)?;
+        let mut accepts = Vec::with_capacity(intakes.len());
+        let mut written = Vec::with_capacity(intakes.len());
+        for (at, intake) in intakes.enumerate() {
+            let accept = match reply.text(at + 2) {
+                Some("kept") => {
+                    written.push(Written::Kept {
+                        hold: intake.hold.clone(),
+                        payment: intake.payment,
+                        processor: intake.processor.clone(),
+                        accepted_at,
+                    });
+                    Accept::Kept { accepted_at }
+                }
+                Some("differs") => Accept::AmountDiffers,
+                Some("full") => Accept::Full,
+                Some("fenced") => Accept::Fenced,
+                other => {
+                    let Some(entry) = other.and_then(|other| other.strip_prefix("known ")) else {
+                        return reply.unreadable();
+                    };
+                    // A client hears "kept" of this one too, so we vouch for the entry as it
+                    // is: whoever wrote it may never have heard that it was written.
+                    if !entry.is_empty() {
+                        written.push(Written::Found {
+                            id: intake.payment.id,
+                            entry: entry.as_bytes().into(),
+                            hold: intake.hold.clone(),
+                        });
+                    }
+                    Accept::Known
+                }
+            };
+            accepts.push(Ok(accept));
+        }
+        Ok((accepts, written))
+    }
+}

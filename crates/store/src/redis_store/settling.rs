@@ -1,0 +1,93 @@
+use std::time::Duration;
+
+use feeway_domain::{RequestedAt, Settle, Settlement, StoreFault};
+use redis::Cmd;
+use tracing::error;
+
+use crate::redis_store::command;
+use crate::redis_store::group_commit::{Answers, Step};
+use crate::redis_store::recent::Written;
+use crate::redis_store::reply::Reply;
+use crate::roll_up::Place;
+
+/// Puts payments into the ledger.
+#[derive(Debug)]
+pub(crate) struct Settling;
+
+impl Step for Settling {
+    type Item = Settlement;
+    type Answer = Settle;
+
+    /// No client waits for a settlement. In this time those who came together have been
+    /// answered, and what they left behind is one step instead of many.
+    const UNHURRIED_WAIT: Duration = Duration::from_millis(5);
+
+    fn goes_with(first: &Settlement, other: &Settlement) -> bool {
+        first.processor == other.processor
+            && first.fee == other.fee
+            && Place::of(first.requested_at).hour == Place::of(other.requested_at).hour
+    }
+
+    fn command<'a>(
+        &self,
+        settlements: impl ExactSizeIterator<Item = &'a Settlement> + Clone,
+    ) -> Cmd {
+        command::settle_all(settlements)
+    }
+
+    fn read<'a>(
+        &self,
+        reply: &Reply,
+        settlements: impl ExactSizeIterator<Item = &'a Settlement>,
+    ) -> Result<Answers<Self>, StoreFault> {
+        if reply.parts().len() != settlements.len() {
+            return reply.unreadable();
+        }
+        let mut settles = Vec::with_capacity(settlements.len());
+        let mut written = Vec::with_capacity(settlements.len());
+        for (at, settlement) in settlements.enumerate() {
+            let settle = read_settle(reply, at, settlement);
+            if settle.is_ok() {
+                written.push(Written::Settle(settlement.clone()));
+            }
+            settles.push(settle);
+        }
+        Ok((settles, written))
+    }
+}
+
+/// What was answered of one settlement.
+pub(crate) fn read_settle(
+    reply: &Reply,
+    at: usize,
+    settlement: &Settlement,
+) -> Result<Settle, StoreFault> {
+    let text = reply.text(at).unwrap_or_default();
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    match word {
+        "settled" => Ok(Settle::Settled),
+        "known" => Ok(Settle::Known),
+        "conflict" => {
+            let Ok(first) = rest.parse() else {
+                return reply.unreadable();
+            };
+            error!(
+                id = %settlement.payment.id,
+                %first,
+                second = %settlement.processor,
+                requested_at = %settlement.requested_at,
+                "two processors hold one payment"
+            );
+            Ok(Settle::Conflict { first })
+        }
+        "late" => match rest.parse().ok().and_then(RequestedAt::from_micros) {
+            Some(oldest) => Ok(Settle::TooOld { oldest }),
+            None => reply.unreadable(),
+        },
+        "unfit" => {
+            error!(id = %settlement.payment.id, "the cents of a day do not fit into the ledger");
+            Err(StoreFault::Unknown)
+        }
+        _ => reply.unreadable(),
+    }
+}

@@ -1,0 +1,63 @@
+//! How long a payment that may be sent waits for others that may be.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use crate::dispatcher::{Dealt, Slot};
+
+/// How long the first of several lingers. Clients come in bursts, and the ones that came
+/// with it are answered by then: what sending and settling cost is paid when nobody waits,
+/// and in steps that several payments share.
+const LINGER: Duration = Duration::from_millis(10);
+
+/// When so many linger, they go: at thousands a second there is company enough, and each
+/// holds one of the processor's permits.
+const ENOUGH: usize = 32;
+
+/// Payments that were kept a moment ago and may be sent.
+#[derive(Debug, Default)]
+pub(crate) struct Linger {
+    lingering: Mutex<Vec<(Slot, Dealt)>>,
+    begun: Notify,
+}
+
+impl Linger {
+    /// Sends a payment to its lane, together with those that come after it.
+    pub(crate) fn send(&self, slot: Slot, dealt: Dealt) {
+        let mut lingering = self.lingering();
+        // When one has no permit, nobody else should hold one in idleness.
+        let is_scarce = dealt.permit.is_none();
+        lingering.push((slot, dealt));
+        if is_scarce || lingering.len() == ENOUGH {
+            go(&mut lingering);
+        } else if lingering.len() == 1 {
+            self.begun.notify_one();
+        }
+    }
+
+    /// Sends those whose time has come. Never ends; what lingers when it is dropped stays in
+    /// the journal.
+    pub(crate) async fn send_for_ever(&self) {
+        loop {
+            self.begun.notified().await;
+            sleep(LINGER).await;
+            go(&mut self.lingering());
+        }
+    }
+
+    fn lingering(&self) -> MutexGuard<'_, Vec<(Slot, Dealt)>> {
+        // Nothing panics while holding it.
+        self.lingering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn go(lingering: &mut Vec<(Slot, Dealt)>) {
+    for (slot, dealt) in lingering.drain(..) {
+        slot.send(dealt);
+    }
+}

@@ -1,0 +1,130 @@
+//! Payments that come one after another are sent together, unless they are many.
+
+use std::time::Duration;
+
+use feeway_store::MemoryStore;
+use feeway_worker::{Gateway, Submit};
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep};
+
+use crate::front::Front;
+use crate::scripted_processor::{Line, ScriptedProcessor};
+use crate::shop::payment;
+use crate::unreliable_store::{UnreliableStore, Weather};
+
+const MILLI: Duration = Duration::from_millis(1);
+
+struct World {
+    dawn: Instant,
+    store: MemoryStore,
+    processors: [ScriptedProcessor; 2],
+    gateway: Gateway<UnreliableStore, Line>,
+    front: Front,
+}
+
+impl World {
+    async fn with_permits(max_in_flight: usize) -> Self {
+        let store = MemoryStore::default();
+        let processors = [ScriptedProcessor::new(1), ScriptedProcessor::new(2)];
+        let mut front = Front::down(0, 1_000 * MILLI, 0);
+        front.max_in_flight = max_in_flight;
+        let dawn = Instant::now();
+        front.start(&store, &Weather::fair(5), &processors, dawn);
+        sleep(100 * MILLI).await;
+        Self {
+            dawn,
+            store,
+            processors,
+            gateway: front.gateway().unwrap(),
+            front,
+        }
+    }
+
+    async fn submit(&self, number: u32) {
+        assert_eq!(self.gateway.submit(payment(number)).await, Submit::Kept);
+    }
+
+    /// Milliseconds since dawn at which payments were sent, in order.
+    fn sent(&self) -> Vec<i64> {
+        let book = self.processors[0].book();
+        let instants = book.values().map(|(_, requested_at)| requested_at.micros());
+        let mut sent: Vec<i64> = instants
+            .map(|at| (at - crate::front::DAWN_MICROS) / 1_000)
+            .collect();
+        sent.sort_unstable();
+        sent
+    }
+
+    fn now(&self) -> i64 {
+        i64::try_from(self.dawn.elapsed().as_millis()).unwrap()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_that_come_within_ten_milliseconds_are_sent_together_and_answered_before() {
+    let world = World::with_permits(64).await;
+    world.submit(0).await;
+    let answered = world.now();
+    for number in 1..3 {
+        sleep(MILLI).await;
+        world.submit(number).await;
+    }
+    assert!(world.now() < answered + 10, "nobody was kept waiting");
+    sleep(100 * MILLI).await;
+    let sent = world.sent();
+    assert_eq!(sent.len(), 3);
+    assert!(
+        (answered + 9..=answered + 12).contains(&sent[0]),
+        "{answered} {sent:?}"
+    );
+    assert!(sent[2] <= sent[0] + 1, "{sent:?}");
+    assert_eq!(world.store.open(), 0);
+    // Whoever comes later waits for a company of his own.
+    let later = world.now();
+    world.submit(9).await;
+    sleep(100 * MILLI).await;
+    assert!(world.sent()[3] >= later + 9, "{later} {:?}", world.sent());
+}
+
+/// How long after the last answer the last of so many was sent that came at once.
+async fn last_sent_after(world: &World, payments: u32) -> i64 {
+    let submits = (0..payments).map(|number| world.submit(number));
+    join_all(submits).await;
+    let answered = world.now();
+    sleep(100 * MILLI).await;
+    let sent = world.sent();
+    assert_eq!(sent.len(), usize::try_from(payments).unwrap());
+    sent[sent.len() - 1] - answered
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_there_are_enough_nobody_lingers() {
+    let world = World::with_permits(64).await;
+    assert!(last_sent_after(&world, 31).await >= 5);
+    let world = World::with_permits(64).await;
+    assert!(last_sent_after(&world, 32).await <= 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_permits_are_scarce_nobody_lingers_on_one() {
+    let world = World::with_permits(8).await;
+    assert!(last_sent_after(&world, 8).await >= 5);
+    let world = World::with_permits(8).await;
+    // The ninth has to wait until one of the others is back.
+    let submits = (0..9).map(|number| world.submit(number));
+    join_all(submits).await;
+    let answered = world.now();
+    sleep(100 * MILLI).await;
+    let sent = world.sent();
+    assert!(sent[7] <= answered + 1, "{answered} {sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_lingers_when_a_front_goes_stays_in_the_journal() {
+    let mut world = World::with_permits(64).await;
+    world.submit(0).await;
+    world.front.drain(1_000 * MILLI).await;
+    sleep(100 * MILLI).await;
+    assert!(world.sent().is_empty());
+    assert_eq!(world.store.open(), 1);
+}
