@@ -216,6 +216,11 @@ impl Permit {
         self.rank
     }
 
+    /// Whether its attempt finds out for all others if they may go.
+    pub fn is_probe(&self) -> bool {
+        self.probe
+    }
+
     /// Gives the permit back with what became of the attempt.
     pub fn ended(mut self, ended: Ended) {
         self.ended = Some(ended);

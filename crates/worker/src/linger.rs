@@ -28,10 +28,12 @@ impl Linger {
     /// Sends a payment to its lane, together with those that come after it.
     pub(crate) fn send(&self, slot: Slot, dealt: Dealt) {
         let mut lingering = self.lingering();
-        // When one has no permit, nobody else should hold one in idleness.
-        let is_scarce = dealt.permit.is_none();
+        // When one has no permit, nobody else should hold one in idleness; and for a probe
+        // everybody waits.
+        let permit = dealt.permit.as_ref();
+        let may_linger = permit.is_some_and(|permit| !permit.is_probe());
         lingering.push((slot, dealt));
-        if is_scarce || lingering.len() == ENOUGH {
+        if !may_linger || lingering.len() == ENOUGH {
             go(&mut lingering);
         } else if lingering.len() == 1 {
             self.begun.notify_one();

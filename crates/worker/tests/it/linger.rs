@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use crate::front::Front;
-use crate::scripted_processor::{Line, ScriptedProcessor};
+use crate::scripted_processor::{Line, Mood, ScriptedProcessor};
 use crate::shop::payment;
 use crate::unreliable_store::{UnreliableStore, Weather};
 
@@ -117,6 +117,23 @@ async fn when_permits_are_scarce_nobody_lingers_on_one() {
     sleep(100 * MILLI).await;
     let sent = world.sent();
     assert!(sent[7] <= answered + 1, "{answered} {sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_does_not_linger() {
+    let world = World::with_permits(64).await;
+    world.processors[0].set_mood(Mood::Failing);
+    world.submit(0).await;
+    // Until the other one has it; nobody waits then who could be a probe.
+    sleep(3_000 * MILLI).await;
+    assert_eq!(world.store.open(), 0);
+    world.processors[0].set_mood(Mood::Fine);
+    world.submit(1).await;
+    let answered = world.now();
+    sleep(100 * MILLI).await;
+    let sent = world.sent();
+    assert_eq!(sent.len(), 1);
+    assert!(sent[0] <= answered + 1, "{answered} {sent:?}");
 }
 
 #[tokio::test(start_paused = true)]
