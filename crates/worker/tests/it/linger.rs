@@ -125,7 +125,7 @@ async fn a_probe_does_not_linger() {
     world.processors[0].set_mood(Mood::Failing);
     world.submit(0).await;
     // Until the other one has it; nobody waits then who could be a probe.
-    sleep(3_000 * MILLI).await;
+    sleep(20_000 * MILLI).await;
     assert_eq!(world.store.open(), 0);
     world.processors[0].set_mood(Mood::Fine);
     world.submit(1).await;
