@@ -26,15 +26,20 @@ pub trait Store: Clone + Send + Sync + 'static {
         processor: Option<&ProcessorName>,
     ) -> impl Future<Output = Result<Accept, StoreFault>> + Send;
 
-    /// As [`Store::accept`], for a payment whose client has been answered: it may wait a few
-    /// milliseconds for others, to share a step with them.
-    fn accept_unhurried(
+    /// As [`Store::accept`] of each, in order. Each is a step of its own, whichever of them
+    /// share a way to the store.
+    fn accept_many(
         &self,
         hold: &Hold,
-        payment: &Payment,
-        processor: Option<&ProcessorName>,
-    ) -> impl Future<Output = Result<Accept, StoreFault>> + Send {
-        self.accept(hold, payment, processor)
+        payments: &[(Payment, Option<&ProcessorName>)],
+    ) -> impl Future<Output = Vec<Result<Accept, StoreFault>>> + Send {
+        async move {
+            let mut accepts = Vec::with_capacity(payments.len());
+            for (payment, processor) in payments {
+                accepts.push(self.accept(hold, payment, *processor).await);
+            }
+            accepts
+        }
     }
 
     /// Makes the entry name `to`, if it has been renamed `moves` times so far; then it has

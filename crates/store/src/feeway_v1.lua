@@ -22,9 +22,23 @@ local HOUR = 3600000000
 -- An id as people write it, of its bytes.
 local UUID = '%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x'
 
+-- The two digits of each byte that was met so far: an intake needs some, and to format them
+-- anew costs it a tenth.
+local DIGITS = {}
+
+local function digits_of(byte)
+  local digits = DIGITS[byte]
+  if not digits then
+    digits = string.format('%02x', byte)
+    DIGITS[byte] = digits
+  end
+  return digits
+end
+
 local function ledger_of(hour) return string.format('{0}:ledger:%.0f', hour) end
 local function settled_of(id)
-  return string.format('{0}:settled:%02x%02x', string.byte(id, 1, 2))
+  local first, second = string.byte(id, 1, 2)
+  return '{0}:settled:' .. digits_of(first) .. digits_of(second)
 end
 local function rejected_of(id)
   return string.format('{0}:rejected:' .. UUID, string.byte(id, 1, 16))
@@ -45,7 +59,7 @@ end
 -- Microseconds since 1970 by this server's clock, as text.
 local function now()
   local time = redis.call('TIME')
-  return string.format('%s%06d', time[1], tonumber(time[2]))
+  return time[1] .. string.sub('00000' .. time[2], -6)
 end
 
 -- An entry is `owner|processor|moves|cents|acceptedAt`.
@@ -92,52 +106,60 @@ end
 
 -- Payments that are accepted in one step, under one hold. An id that comes twice meets
 -- itself. What most of them need is read once for all: together, sixteen cost Redis a
--- third of what they cost alone.
+-- quarter of what they cost alone. Replies with the time, how many are kept, and then the
+-- place and the answer of each that is not.
 -- keys: open, owner's record, owner's queue
 -- args: owner, holder, epoch, max open, then id, cents and processor (or empty) of each
 local function accept_all(keys, args)
-  local call = redis.call
+  local call, find = redis.call, string.find
   local ids, count = {}, (#args - 4) / 3
-  for at = 1, count do
-    local id = args[at * 3 + 2]
+  for each = 1, count do
+    local id = args[each * 3 + 2]
     check_id(id)
-    check_digits(args[at * 3 + 3], 'cents')
-    ids[at] = id
+    if not find(args[each * 3 + 3], '^%d+$') then error('cents are not a whole number', 0) end
+    ids[each] = id
   end
   local open = call('HMGET', keys[1], unpack(ids))
   local rejections = call('ZMSCORE', REJECTIONS, unpack(ids))
   local is_held = held(keys[2], args[2], args[3])
   local room = tonumber(args[4]) - call('HLEN', keys[1])
   local at = now()
-  local kept, entries, places, replies = {}, {}, {}, { 'accepted', at }
+  local kept, entries, places, replies = {}, {}, {}, { 'accepted', at, 0 }
+  -- Numbers are put into words at a tenth of an intake each, so that there are none here.
+  local start, last = args[1] .. '|', 0
   for each = 1, count do
     local id, cents = ids[each], args[each * 3 + 3]
     local entry = open[each] or kept[id]
     local settled = not entry and call('HGET', settled_of(id), id)
     local rejected = not settled and rejections[each] and call('GET', rejected_of(id))
     local known = known_cents(entry, settled, rejected)
-    local reply = 'kept'
+    local reply
     if known == cents then
       reply = 'known ' .. (entry or '')
     elseif known then
       reply = 'differs'
     elseif not is_held then
       reply = 'fenced'
-    elseif #places >= room * 2 then
+    elseif last >= room * 2 then
       reply = 'full'
     else
-      entry = write_entry(args[1], args[each * 3 + 4], 0, cents, at)
+      -- As write_entry does it, with no moves.
+      entry = start .. args[each * 3 + 4] .. '|0|' .. cents .. '|' .. at
       kept[id] = entry
-      local last = #places
       places[last + 1], places[last + 2] = at, id
       entries[last + 1], entries[last + 2] = id, entry
+      last = last + 2
     end
-    replies[each + 2] = reply
+    if reply then
+      local said = #replies
+      replies[said + 1], replies[said + 2] = each, reply
+    end
   end
-  if #places > 0 then
+  if last > 0 then
     call('ZADD', keys[3], unpack(places))
     call('HSET', keys[1], unpack(entries))
   end
+  replies[3] = last / 2
   return replies
 end
 

@@ -141,21 +141,6 @@ impl RedisStore {
         self.inner.writer.write(command, find_by, read).await
     }
 
-    async fn keep(
-        &self,
-        hold: &Hold,
-        payment: &Payment,
-        processor: Option<&ProcessorName>,
-        pace: Pace,
-    ) -> Result<Accept, StoreFault> {
-        let intake = Intake {
-            hold: hold.clone(),
-            payment: *payment,
-            processor: processor.cloned(),
-        };
-        self.inner.intakes.take(intake, pace).await
-    }
-
     async fn read(&self, command: Cmd) -> Result<Value, StoreFault> {
         self.inner.reads.link().await?.send(&command).await
     }
@@ -186,16 +171,20 @@ impl Store for RedisStore {
         payment: &Payment,
         processor: Option<&ProcessorName>,
     ) -> Result<Accept, StoreFault> {
-        self.keep(hold, payment, processor, Pace::AtOnce).await
+        let intake = Intake::new(hold, payment, processor);
+        self.inner.intakes.take(intake, Pace::AtOnce).await
     }
 
-    async fn accept_unhurried(
+    async fn accept_many(
         &self,
         hold: &Hold,
-        payment: &Payment,
-        processor: Option<&ProcessorName>,
-    ) -> Result<Accept, StoreFault> {
-        self.keep(hold, payment, processor, Pace::Unhurried).await
+        payments: &[(Payment, Option<&ProcessorName>)],
+    ) -> Vec<Result<Accept, StoreFault>> {
+        let intakes: Vec<Intake> = payments
+            .iter()
+            .map(|(payment, processor)| Intake::new(hold, payment, *processor))
+            .collect();
+        self.inner.intakes.take_together(&intakes).await
     }
 
     async fn rename(

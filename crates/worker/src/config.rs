@@ -57,10 +57,6 @@ pub(crate) const LANE_CHANNEL: usize = 64;
 /// `accept` or settle is under way. The rest waits in the journal.
 pub(crate) const IN_HAND: usize = 4_608;
 
-/// Payments of memory intake that are answered and not in the journal yet: at 30 000 a
-/// second the journal has them after 5 ms.
-pub(crate) const UNJOURNALLED: u32 = 512;
-
 /// Look-ups of pinned payments that one lane has under way: 4 × 4 of the 800 permits
 /// that a processor has.
 pub(crate) const LANE_LOOKUPS: usize = 4;

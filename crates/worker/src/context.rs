@@ -3,12 +3,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use feeway_domain::{JournalTime, ProcessorClient, Store};
 use feeway_health::{Board, Rank};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::WorkerConfig;
+use crate::answered::Answered;
 use crate::catch_up::CatchUp;
-use crate::config::UNJOURNALLED;
 use crate::dispatcher::Dispatcher;
 use crate::linger::Linger;
 use crate::meters::Meters;
@@ -33,8 +33,7 @@ pub(crate) struct Context<S: Store, C: ProcessorClient> {
     /// takes its place behind them.
     pub(crate) waiting: AtomicUsize,
     pub(crate) catch_up: CatchUp,
-    /// Room for payments that are answered and not in the journal yet.
-    pub(crate) unjournalled: Arc<Semaphore>,
+    pub(crate) answered: Answered,
     pub(crate) draining: watch::Sender<bool>,
     /// Wakes the heartbeat before its time: the own hold was lost.
     pub(crate) hold_lost: Notify,
@@ -69,7 +68,7 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
             tasks: Tasks::default(),
             meters,
             waiting: AtomicUsize::new(0),
-            unjournalled: Arc::new(Semaphore::new(UNJOURNALLED as usize)),
+            answered: Answered::default(),
             draining: watch::Sender::new(false),
             hold_lost: Notify::new(),
             enlisted: Notify::new(),

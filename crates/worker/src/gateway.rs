@@ -2,9 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use feeway_domain::{Accept, Payment, ProcessorClient, Store, StoreFault};
-use feeway_health::Permit;
-use tokio::sync::OwnedSemaphorePermit;
+use feeway_domain::{Accept, Payment, ProcessorClient, ProcessorName, Store, StoreFault};
+use feeway_health::{Board, Permit};
 use tokio::time::Instant;
 
 use crate::IntakeMode;
@@ -12,7 +11,6 @@ use crate::context::Context;
 use crate::dispatcher::{Dealt, Slot};
 use crate::job::{Job, RankSet};
 use crate::meters::observe;
-use crate::persist::Backoff;
 use crate::registry::{InHand, Refused};
 use crate::router::{Route, route};
 use crate::tenure::Tenure;
@@ -47,15 +45,9 @@ pub enum NotKept {
 /// How long an intake waits for a new hold after its own was lost.
 const ENLIST_WAIT: Duration = Duration::from_millis(250);
 
-/// Whether a client waits for the journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pace {
-    AtOnce,
-    Unhurried,
-}
-
 /// Where an accepted payment will go.
-enum Place {
+#[derive(Debug)]
+pub(crate) enum Place {
     /// To a lane, with a permit when it may be sent at once.
     Lane {
         slot: Slot,
@@ -102,13 +94,13 @@ impl<S: Store, C: ProcessorClient> Gateway<S, C> {
             return Submit::NotKept(NotKept::StoreAway);
         };
         let place = place(context, &tenure, &payment);
-        if context.config.intake == IntakeMode::Memory
-            && let Ok(room) = Arc::clone(&context.unjournalled).try_acquire_owned()
-        {
-            let task = accept_at_last(Arc::clone(context), payment, place, room);
-            context.tasks.spawn(task);
-            return Submit::Kept;
-        }
+        let place = match context.config.intake {
+            IntakeMode::Durable => place,
+            IntakeMode::Memory => match context.answered.take(payment, place) {
+                Ok(()) => return Submit::Kept,
+                Err(place) => place,
+            },
+        };
         let step = {
             let context = Arc::clone(context);
             async move { accept(&context, tenure, payment, place).await }
@@ -161,6 +153,19 @@ fn place<S: Store, C: ProcessorClient>(
     }
 }
 
+impl Place {
+    /// The processor that the journal entry will name.
+    pub(crate) fn processor<'a>(&self, board: &'a Board) -> Option<&'a ProcessorName> {
+        match self {
+            Self::Lane {
+                permit: Some(permit),
+                ..
+            } => Some(board.name(permit.rank())),
+            Self::Lane { permit: None, .. } | Self::Journal => None,
+        }
+    }
+}
+
 /// Writes the payment into the journal, and then sends it on its way.
 async fn accept<S: Store, C: ProcessorClient>(
     context: &Context<S, C>,
@@ -170,7 +175,7 @@ async fn accept<S: Store, C: ProcessorClient>(
 ) -> Submit {
     let mut tenure = tenure;
     loop {
-        match accept_once(context, &tenure, &payment, &place, Pace::AtOnce).await {
+        match accept_once(context, &tenure, &payment, &place).await {
             Ok(Accept::Kept { .. }) => {
                 deal(context, &tenure, payment, place);
                 return Submit::Kept;
@@ -195,66 +200,33 @@ async fn accept<S: Store, C: ProcessorClient>(
     }
 }
 
-/// As [`accept`], for a payment that was answered with 202 already: it goes on until the
-/// journal has it.
-async fn accept_at_last<S: Store, C: ProcessorClient>(
-    context: Arc<Context<S, C>>,
-    payment: Payment,
-    place: Place,
-    _room: OwnedSemaphorePermit,
-) {
-    let mut backoff = Backoff::default();
-    loop {
-        let Some(tenure) = context.tenures.own() else {
-            backoff.pause().await;
-            continue;
-        };
-        match accept_once(&context, &tenure, &payment, &place, Pace::Unhurried).await {
-            Ok(Accept::Kept { .. }) => return deal(&context, &tenure, payment, place),
-            Ok(Accept::Known) => return,
-            Ok(Accept::AmountDiffers) => {
-                tracing::error!(id = %payment.id, "answered 202, but its id is known with another amount");
-                return;
-            }
-            Ok(Accept::Fenced) => lose(&context, &tenure),
-            Ok(Accept::Full) | Err(StoreFault::Full | StoreFault::Away | StoreFault::Unknown) => {}
-        }
-        backoff.pause().await;
-    }
-}
-
 async fn accept_once<S: Store, C: ProcessorClient>(
     context: &Context<S, C>,
     tenure: &Tenure,
     payment: &Payment,
     place: &Place,
-    pace: Pace,
 ) -> Result<Accept, StoreFault> {
-    let processor = match place {
-        Place::Lane {
-            permit: Some(permit),
-            ..
-        } => Some(context.board.name(permit.rank())),
-        Place::Lane { permit: None, .. } | Place::Journal => None,
-    };
+    let processor = place.processor(&context.board);
     let started = Instant::now();
-    let store = &context.store;
-    let accept = match pace {
-        Pace::AtOnce => store.accept(&tenure.hold, payment, processor).await,
-        Pace::Unhurried => {
-            let hold = &tenure.hold;
-            store.accept_unhurried(hold, payment, processor).await
-        }
-    };
+    let accept = context.store.accept(&tenure.hold, payment, processor).await;
     context.meters.journal.record(started.elapsed());
+    count(context, &accept);
+    accept
+}
+
+/// Counts what was accepted.
+pub(crate) fn count<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    accept: &Result<Accept, StoreFault>,
+) {
     if let Ok(Accept::Kept { .. }) = accept {
         context.meters.accepted.increment(1);
         context.catch_up.arrived();
     }
-    accept
 }
 
-fn deal<S: Store, C: ProcessorClient>(
+/// Sends a payment on its way that is in the journal.
+pub(crate) fn deal<S: Store, C: ProcessorClient>(
     context: &Context<S, C>,
     tenure: &Arc<Tenure>,
     payment: Payment,
@@ -274,7 +246,8 @@ fn deal<S: Store, C: ProcessorClient>(
     }
 }
 
-fn lose<S: Store, C: ProcessorClient>(context: &Context<S, C>, tenure: &Tenure) {
+/// The journal knows of a later hold than this one.
+pub(crate) fn lose<S: Store, C: ProcessorClient>(context: &Context<S, C>, tenure: &Tenure) {
     tenure.lose();
     context.hold_lost.notify_one();
 }

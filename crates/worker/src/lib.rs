@@ -14,6 +14,7 @@
 //! Heartbeat ── tenures ──► Feeder ─────┘   (what waits in the journal, what was adopted)
 //! ```
 
+mod answered;
 mod attempt;
 mod catch_up;
 mod clock;

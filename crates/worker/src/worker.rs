@@ -6,7 +6,8 @@ use feeway_health::Board;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::config::{IN_HAND, UNJOURNALLED};
+use crate::answered::journal_for_ever;
+use crate::config::IN_HAND;
 use crate::context::Context;
 use crate::dispatcher::Dispatcher;
 use crate::heartbeat::beat_for_ever;
@@ -43,6 +44,7 @@ pub fn start<S: Store, C: ProcessorClient>(
         let context = Arc::clone(&context);
         async move { context.linger.send_for_ever().await }
     });
+    context.tasks.spawn(journal_for_ever(Arc::clone(&context)));
     context.tasks.spawn(beat_for_ever(Arc::clone(&context)));
     context.tasks.spawn(retire_for_ever(Arc::clone(&context)));
     Worker { context, lanes }
@@ -67,12 +69,11 @@ impl<S: Store, C: ProcessorClient> Worker<S, C> {
             tracing::warn!("attempts were still in flight; their payments stay in the journal");
         }
         // What was promised in memory has to be in the journal before we go.
-        let all = self.context.unjournalled.acquire_many(UNJOURNALLED);
-        if tokio::time::timeout_at(deadline, all).await.is_err() {
-            let free = self.context.unjournalled.available_permits();
-            let lost = UNJOURNALLED as usize - free;
+        let answered = &self.context.answered;
+        let none_left = tokio::time::timeout_at(deadline, answered.none_left());
+        if none_left.await.is_err() {
             tracing::error!(
-                lost,
+                lost = answered.len(),
                 "payments that were answered with 202 are not in the journal"
             );
         }

@@ -1,7 +1,9 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use feeway_domain::StoreFault;
+use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use redis::Cmd;
 use tokio::sync::{mpsc, oneshot};
@@ -40,7 +42,7 @@ pub(crate) trait Step: Send + Sync + 'static {
     type Answer: Send;
 
     /// How long an unhurried payment waits for others at most.
-    const UNHURRIED_WAIT: Duration;
+    const UNHURRIED_WAIT: Duration = LONGEST_WAIT;
 
     /// Whether one may go in the step of another.
     fn goes_with(first: &Self::Item, other: &Self::Item) -> bool;
@@ -63,11 +65,17 @@ pub(crate) type Answers<S> = (Vec<Result<<S as Step>::Answer, StoreFault>>, Vec<
 
 /// Takes the payments that are ready at the same time to Redis in one step. One in a hurry
 /// that comes alone goes alone, and at once.
-#[derive(Debug)]
 pub(crate) struct GroupCommit<S: Step> {
     /// As long as the number of payments that a front has in hand, which is bounded.
     queue: mpsc::UnboundedSender<Waiting<S>>,
     task: AbortHandle,
+    path: Arc<Path<S>>,
+}
+
+/// How a group gets to Redis.
+struct Path<S> {
+    writer: Writer,
+    step: S,
 }
 
 /// A payment that is not in Redis yet.
@@ -104,10 +112,12 @@ impl<S: Step> GroupCommit<S> {
     /// Outside of a tokio runtime.
     pub(crate) fn start(writer: Writer, step: S) -> Self {
         let (queue, waiting) = mpsc::unbounded_channel();
-        let task = tokio::spawn(commit(writer, step, waiting));
+        let path = Arc::new(Path { writer, step });
+        let task = tokio::spawn(commit(Arc::clone(&path), waiting));
         Self {
             queue,
             task: task.abort_handle(),
+            path,
         }
     }
 
@@ -125,10 +135,41 @@ impl<S: Step> GroupCommit<S> {
         }
         replied.await.unwrap_or(Err(StoreFault::Unknown))
     }
+
+    /// Takes payments to Redis at once that are together already, and all go with each
+    /// other. Dropping the future does not take them back.
+    pub(crate) async fn take_together(
+        &self,
+        items: &[S::Item],
+    ) -> Vec<Result<S::Answer, StoreFault>> {
+        let find_by = Instant::now() + CHECKOUT;
+        let groups = items.chunks(GROUP).map(async |group| {
+            let written = self.path.write(group.iter(), find_by).await;
+            written.unwrap_or_else(|fault| group.iter().map(|_| Err(fault)).collect())
+        });
+        join_all(groups).await.into_iter().flatten().collect()
+    }
+}
+
+impl<S: Step> Path<S> {
+    /// The answer of each, or why there is none of any.
+    async fn write<'a>(
+        &self,
+        items: impl ExactSizeIterator<Item = &'a S::Item> + Clone,
+        find_by: Instant,
+    ) -> Result<Vec<Result<S::Answer, StoreFault>>, StoreFault>
+    where
+        S::Item: 'a,
+    {
+        let command = self.step.command(items.clone());
+        self.writer
+            .write(command, find_by, |reply| self.step.read(reply, items))
+            .await
+    }
 }
 
 /// Ends when nobody can send any more and all is answered.
-async fn commit<S: Step>(writer: Writer, step: S, mut queue: mpsc::UnboundedReceiver<Waiting<S>>) {
+async fn commit<S: Step>(path: Arc<Path<S>>, mut queue: mpsc::UnboundedReceiver<Waiting<S>>) {
     let mut waiting = VecDeque::new();
     let mut arrived = Vec::with_capacity(GROUP);
     let mut under_way = FuturesUnordered::new();
@@ -138,7 +179,7 @@ async fn commit<S: Step>(writer: Writer, step: S, mut queue: mpsc::UnboundedRece
             let Some(group) = next_group(&mut waiting) else {
                 break;
             };
-            under_way.push(write(&writer, &step, group));
+            under_way.push(write(&path, group));
         }
         let due = waiting.front().map(Waiting::goes_at);
         tokio::select! {
@@ -186,16 +227,10 @@ fn next_group<S: Step>(waiting: &mut VecDeque<Waiting<S>>) -> Option<Vec<Waiting
     Some(group)
 }
 
-async fn write<S: Step>(writer: &Writer, step: &S, group: Vec<Waiting<S>>) {
+async fn write<S: Step>(path: &Path<S>, group: Vec<Waiting<S>>) {
     let Some(first) = group.first() else { return };
-    let items = || group.iter().map(|waiting| &waiting.item);
-    let command = step.command(items());
-    let written = writer
-        .write(command, first.since + CHECKOUT, |reply| {
-            step.read(reply, items())
-        })
-        .await;
-    match written {
+    let items = group.iter().map(|waiting| &waiting.item);
+    match path.write(items, first.since + CHECKOUT).await {
         Ok(answers) => {
             for (waiting, answer) in group.into_iter().zip(answers) {
                 waiting.answer(answer);

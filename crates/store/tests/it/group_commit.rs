@@ -65,33 +65,39 @@ async fn many_at_once_are_few_steps_and_one_alone_is_one() {
 }
 
 #[tokio::test]
-async fn the_unhurried_wait_for_others_and_go_with_the_first_in_a_hurry() {
+async fn what_is_together_already_goes_in_steps_of_64() {
     let world = InRedis::new(1_000).await;
     let store = &world.store;
     let hold = enlist(store, "front-1.a").await;
-    let payments: Vec<Payment> = (0..60).map(payment).collect();
-    let unhurried = |payments: &'static [Payment]| {
-        let hold = hold.clone();
-        join_all(payments.iter().map(move |payment| {
-            let (store, hold) = (store.clone(), hold.clone());
-            async move { store.accept_unhurried(&hold, payment, None).await }
-        }))
-    };
-    let payments: &'static [Payment] = payments.leak();
+    let default = processor("default");
+    keep(store, &hold, 150, None).await;
+    let mut payments: Vec<_> = (0..200)
+        .map(|number| (payment(number), (number % 2 == 0).then_some(&default)))
+        .collect();
+    payments[149].0.amount = cents(1);
+    payments[199] = payments[149];
+    payments[199].0.amount = cents(2);
     reset(&world).await;
-    let accepted = unhurried(&payments[..40]).await;
-    assert!(accepted.iter().all(Result::is_ok), "{accepted:?}");
-    assert_eq!(calls(&world, "fcall").await, 1);
-
-    let (accepted, hurried) = tokio::join!(
-        unhurried(&payments[40..59]),
-        store.accept(&hold, &payments[59], None)
-    );
-    assert!(accepted.iter().all(Result::is_ok), "{accepted:?}");
-    assert!(hurried.is_ok(), "{hurried:?}");
-    assert_eq!(calls(&world, "fcall").await, 2);
-    let queued = store.queued(&hold.owner, None, 100).await.unwrap();
-    assert_eq!(queued.len(), 60);
+    let accepted = store.accept_many(&hold, &payments).await;
+    assert_eq!(calls(&world, "fcall").await, 4);
+    assert_eq!(accepted.len(), 200);
+    for (number, accept) in accepted.iter().enumerate() {
+        match number {
+            150 => assert_eq!(*accept, Ok(Accept::Known)),
+            199 => assert_eq!(*accept, Ok(Accept::AmountDiffers)),
+            _ => assert!(matches!(accept, Ok(Accept::Kept { .. })), "{accept:?}"),
+        }
+    }
+    let queued = store.queued(&hold.owner, None, 1_000).await.unwrap();
+    assert_eq!(queued.len(), 199);
+    for entry in queued.iter().filter(|entry| entry.payment != payment(150)) {
+        let number = payments
+            .iter()
+            .position(|(payment, _)| *payment == entry.payment)
+            .unwrap();
+        assert_eq!(entry.processor.as_ref(), payments[number].1, "{number}");
+    }
+    assert_eq!(store.accept_many(&hold, &[]).await, []);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use feeway_domain::{
     StoreFault, Summary, Window,
 };
 use feeway_store::{Acknowledged, MemoryStore};
+use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use crate::gate::Gate;
@@ -244,6 +245,15 @@ impl Store for UnreliableStore {
             inner.accept(&hold, &payment, processor.as_ref()).await
         };
         self.call(accept, acknowledged).await
+    }
+
+    async fn accept_many(
+        &self,
+        hold: &Hold,
+        payments: &[(Payment, Option<&ProcessorName>)],
+    ) -> Vec<Result<Accept, StoreFault>> {
+        let accepts = payments.iter();
+        join_all(accepts.map(|(payment, processor)| self.accept(hold, payment, *processor))).await
     }
 
     async fn rename(
