@@ -22,8 +22,8 @@ local HOUR = 3600000000
 -- An id as people write it, of its bytes.
 local UUID = '%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x'
 
--- The two digits of each byte that was met so far: an intake needs some, and to format them
--- anew costs it a tenth.
+-- The two digits of each byte that was met so far: to format them anew would cost an intake
+-- a tenth.
 local DIGITS = {}
 
 local function digits_of(byte)
@@ -53,7 +53,7 @@ end
 local function check_id(id) check(#id == 16, 'an id has 16 bytes') end
 
 local function check_digits(text, what)
-  check(string.find(text, '^%d+$'), what .. ' is not a whole number')
+  if not string.find(text, '^%d+$') then error(what .. ' is not a whole number', 0) end
 end
 
 -- Microseconds since 1970 by this server's clock, as text.
@@ -106,17 +106,16 @@ end
 
 -- Payments that are accepted in one step, under one hold. An id that comes twice meets
 -- itself. What most of them need is read once for all: together, sixteen cost Redis a
--- quarter of what they cost alone. Replies with the time, how many are kept, and then the
--- place and the answer of each that is not.
+-- third of what they cost alone.
 -- keys: open, owner's record, owner's queue
 -- args: owner, holder, epoch, max open, then id, cents and processor (or empty) of each
 local function accept_all(keys, args)
-  local call, find = redis.call, string.find
+  local call = redis.call
   local ids, count = {}, (#args - 4) / 3
   for each = 1, count do
     local id = args[each * 3 + 2]
     check_id(id)
-    if not find(args[each * 3 + 3], '^%d+$') then error('cents are not a whole number', 0) end
+    check_digits(args[each * 3 + 3], 'cents')
     ids[each] = id
   end
   local open = call('HMGET', keys[1], unpack(ids))
@@ -124,8 +123,8 @@ local function accept_all(keys, args)
   local is_held = held(keys[2], args[2], args[3])
   local room = tonumber(args[4]) - call('HLEN', keys[1])
   local at = now()
-  local kept, entries, places, replies = {}, {}, {}, { 'accepted', at, 0 }
-  -- Numbers are put into words at a tenth of an intake each, so that there are none here.
+  local kept, entries, places, replies = {}, {}, {}, { 'accepted', at }
+  -- A number that becomes text costs a tenth of an intake, so that none does here.
   local start, last = args[1] .. '|', 0
   for each = 1, count do
     local id, cents = ids[each], args[each * 3 + 3]
@@ -133,7 +132,7 @@ local function accept_all(keys, args)
     local settled = not entry and call('HGET', settled_of(id), id)
     local rejected = not settled and rejections[each] and call('GET', rejected_of(id))
     local known = known_cents(entry, settled, rejected)
-    local reply
+    local reply = 'kept'
     if known == cents then
       reply = 'known ' .. (entry or '')
     elseif known then
@@ -150,16 +149,12 @@ local function accept_all(keys, args)
       entries[last + 1], entries[last + 2] = id, entry
       last = last + 2
     end
-    if reply then
-      local said = #replies
-      replies[said + 1], replies[said + 2] = each, reply
-    end
+    replies[each + 2] = reply
   end
   if last > 0 then
     call('ZADD', keys[3], unpack(places))
     call('HSET', keys[1], unpack(entries))
   end
-  replies[3] = last / 2
   return replies
 end
 

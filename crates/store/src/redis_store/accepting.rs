@@ -1,10 +1,10 @@
-use feeway_domain::{Accept, Hold, JournalTime, Payment, ProcessorName, StoreFault};
-use redis::{Cmd, Value};
+use feeway_domain::{Accept, Hold, Payment, ProcessorName, StoreFault};
+use redis::Cmd;
 
 use crate::redis_store::command;
 use crate::redis_store::group_commit::{Answers, Step};
 use crate::redis_store::recent::Written;
-use crate::redis_store::reply::{Reply, text};
+use crate::redis_store::reply::Reply;
 
 /// Writes payments into the journal.
 #[derive(Debug)]
@@ -50,14 +50,15 @@ impl Step for Accepting {
         reply: &Reply,
         intakes: impl ExactSizeIterator<Item = &'a Intake>,
     ) -> Result<Answers<Self>, StoreFault> {
-        let Some((accepted_at, mut others)) = read_head(reply, intakes.len()) else {
+        if reply.word() != "accepted" || reply.parts().len() != intakes.len() + 2 {
             return reply.unreadable();
-        };
+        }
+        let accepted_at = reply.time(1)?;
         let mut accepts = Vec::with_capacity(intakes.len());
         let mut written = Vec::with_capacity(intakes.len());
-        for (place, intake) in (1..).zip(intakes) {
-            let accept = match others.next_at(place) {
-                None => {
+        for (at, intake) in intakes.enumerate() {
+            let accept = match reply.text(at + 2) {
+                Some("kept") => {
                     written.push(Written::Kept {
                         hold: intake.hold.clone(),
                         payment: intake.payment,
@@ -69,8 +70,8 @@ impl Step for Accepting {
                 Some("differs") => Accept::AmountDiffers,
                 Some("full") => Accept::Full,
                 Some("fenced") => Accept::Fenced,
-                Some(other) => {
-                    let Some(entry) = other.strip_prefix("known ") else {
+                other => {
+                    let Some(entry) = other.and_then(|other| other.strip_prefix("known ")) else {
                         return reply.unreadable();
                     };
                     // A client hears "kept" of this one too, so we vouch for the entry as it
@@ -87,45 +88,6 @@ impl Step for Accepting {
             };
             accepts.push(Ok(accept));
         }
-        if others.are_left() {
-            return reply.unreadable();
-        }
         Ok((accepts, written))
-    }
-}
-
-/// When payments were accepted, and what is said of those that are not kept. Nothing when
-/// kept and others are not as many as were sent.
-fn read_head(reply: &Reply, sent: usize) -> Option<(JournalTime, Others<'_>)> {
-    let (head, others) = reply.parts().split_at_checked(3)?;
-    let Value::Int(kept) = head[2] else {
-        return None;
-    };
-    let answered = usize::try_from(kept).ok()? + others.len() / 2;
-    if reply.word() != "accepted" || answered != sent || others.len() % 2 != 0 {
-        return None;
-    }
-    Some((reply.time(1).ok()?, Others(others)))
-}
-
-/// The payments of a group that are not kept: the place of each, from 1 on, and a word.
-struct Others<'a>(&'a [Value]);
-
-impl<'a> Others<'a> {
-    /// What is said of the payment at this place, if anything is.
-    fn next_at(&mut self, place: i64) -> Option<&'a str> {
-        let [Value::Int(next), word, rest @ ..] = self.0 else {
-            return None;
-        };
-        if *next != place {
-            return None;
-        }
-        self.0 = rest;
-        // What is not text is no answer that anybody knows.
-        Some(text(word).unwrap_or_default())
-    }
-
-    fn are_left(&self) -> bool {
-        !self.0.is_empty()
     }
 }

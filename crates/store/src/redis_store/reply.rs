@@ -24,7 +24,7 @@ impl Reply {
     }
 
     pub(crate) fn text(&self, at: usize) -> Option<&str> {
-        self.0.get(at).and_then(text)
+        std::str::from_utf8(self.bytes(at)?).ok()
     }
 
     pub(crate) fn list(&self, at: usize) -> Option<&[Value]> {
@@ -63,11 +63,6 @@ pub(crate) fn bytes(value: &Value) -> Option<&[u8]> {
     } else {
         None
     }
-}
-
-/// A string that is text; nothing for anything else.
-pub(crate) fn text(value: &Value) -> Option<&str> {
-    std::str::from_utf8(bytes(value)?).ok()
 }
 
 /// Somebody must look: either the functions or the data are not ours.
