@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use feeway_domain::{Status, Store};
+use feeway_domain::{Adopt, Incarnation, LAPSE, Money, Status, Store};
 use feeway_store::MemoryStore;
 use feeway_worker::{IntakeMode, NotKept, Submit};
 use tokio::time::{Instant, sleep};
@@ -56,6 +56,17 @@ async fn it_answers_without_the_journal_and_the_journal_follows() {
         let status = state.unwrap().status;
         assert!(matches!(status, Status::Settled { .. }), "{status:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_journal_names_the_processor_before_it_is_sent_there() {
+    let world = world(Mood::Fine).await;
+    let gateway = world.front.gateway().unwrap();
+    assert_eq!(gateway.submit(payment(0)).await, Submit::Kept);
+    // It is kept after 3 ms, and lingers for 10 ms from then on.
+    sleep(Duration::from_millis(5)).await;
+    let entry = world.store.entry(payment(0).id).unwrap();
+    assert_eq!(entry.processor, Some("default".parse().unwrap()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,4 +124,50 @@ async fn a_drain_takes_what_was_answered_into_the_journal() {
     let drain = world.front.drain(Duration::from_secs(9));
     tokio::join!(drain, comes_back);
     assert_eq!(world.store.open(), ROOM as usize);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_promised_is_kept_although_the_hold_is_lost_meanwhile() {
+    let world = world(Mood::Failing).await;
+    let gateway = world.front.gateway().unwrap();
+    assert_eq!(gateway.submit(payment(0)).await, Submit::Kept);
+    sleep(Duration::from_millis(100)).await;
+    let owner = world.store.entry(payment(0).id).unwrap().owner;
+    world.weather.set_away(true);
+    for number in 1..100 {
+        assert_eq!(gateway.submit(payment(number)).await, Submit::Kept);
+    }
+    sleep(LAPSE * 2).await;
+    let other = Incarnation::new("front-9");
+    let adopted = world.store.adopt(&owner, &other).await;
+    assert!(matches!(adopted, Ok(Adopt::Adopted(_))), "{adopted:?}");
+    world.weather.set_away(false);
+    sleep(Duration::from_secs(30)).await;
+    for number in 1..100 {
+        let entry = world.store.entry(payment(number).id).unwrap();
+        assert_ne!(entry.owner, owner, "{number}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_contradicts_the_journal_holds_nobody_up() {
+    let world = world(Mood::Failing).await;
+    let gateway = world.front.gateway().unwrap();
+    assert_eq!(gateway.submit(payment(1)).await, Submit::Kept);
+    sleep(Duration::from_millis(100)).await;
+    let mut other_amount = payment(1);
+    other_amount.amount = Money::from_cents(1).unwrap();
+    for submitted in [payment(0), other_amount, payment(2)] {
+        assert_eq!(gateway.submit(submitted).await, Submit::Kept);
+    }
+    sleep(Duration::from_millis(100)).await;
+    for number in 0..3 {
+        let entry = world.store.entry(payment(number).id).unwrap();
+        assert_eq!(entry.payment, payment(number));
+    }
+    let began = Instant::now();
+    for number in 3..ROOM + 3 {
+        assert_eq!(gateway.submit(payment(number)).await, Submit::Kept);
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO, "all room is free again");
 }
