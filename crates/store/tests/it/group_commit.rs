@@ -1,10 +1,10 @@
 //! Payments that are accepted at the same moment, in one step.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use feeway_domain::{Accept, Incarnation, Payment, Reject, Settle, Store, StoreFault};
 use futures_util::future::{FutureExt as _, join_all};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::world::{InRedis, at, cents, enlist, keep, payment, processor, settlement, up};
 
@@ -98,6 +98,28 @@ async fn what_is_together_already_goes_in_steps_of_64() {
         assert_eq!(entry.processor.as_ref(), payments[number].1, "{number}");
     }
     assert_eq!(store.accept_many(&hold, &[]).await, []);
+}
+
+/// For a second, since the part of a second has zeros to keep in a tenth of all cases.
+#[tokio::test]
+async fn the_time_of_an_intake_is_that_of_the_clock() {
+    let world = InRedis::new(1_000).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    let micros = || {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        i64::try_from(now.as_micros()).unwrap()
+    };
+    for number in 0..55 {
+        let before = micros();
+        let accepted = world.store.accept(&hold, &payment(number), None).await;
+        let after = micros();
+        let Ok(Accept::Kept { accepted_at }) = accepted else {
+            panic!("{accepted:?}");
+        };
+        let at = accepted_at.micros();
+        assert!((before..=after).contains(&at), "{before} {at} {after}");
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]

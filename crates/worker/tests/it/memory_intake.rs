@@ -128,7 +128,7 @@ async fn a_drain_takes_what_was_answered_into_the_journal() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_promised_is_kept_although_the_hold_is_lost_meanwhile() {
-    let world = world(Mood::Failing).await;
+    let world = world(Mood::Gone).await;
     let gateway = world.front.gateway().unwrap();
     assert_eq!(gateway.submit(payment(0)).await, Submit::Kept);
     sleep(Duration::from_millis(100)).await;
@@ -151,7 +151,7 @@ async fn what_was_promised_is_kept_although_the_hold_is_lost_meanwhile() {
 
 #[tokio::test(start_paused = true)]
 async fn what_contradicts_the_journal_holds_nobody_up() {
-    let world = world(Mood::Failing).await;
+    let world = world(Mood::Gone).await;
     let gateway = world.front.gateway().unwrap();
     assert_eq!(gateway.submit(payment(1)).await, Submit::Kept);
     sleep(Duration::from_millis(100)).await;
