@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use feeway_domain::{Adopt, Incarnation, LAPSE, Money, Status, Store};
+use feeway_domain::{Adopt, HEARTBEAT, Hold, Incarnation, LAPSE, Money, Status, Store};
 use feeway_store::MemoryStore;
 use feeway_worker::{IntakeMode, NotKept, Submit};
 use tokio::time::{Instant, sleep};
@@ -50,7 +50,8 @@ async fn it_answers_without_the_journal_and_the_journal_follows() {
     }
     assert_eq!(began.elapsed(), Duration::ZERO, "nothing was waited for");
     assert_eq!(world.store.find(payment(0).id).await, Ok(None));
-    sleep(Duration::from_secs(10)).await;
+    // Before a heartbeat would find what is in the journal and in nobody's hands.
+    sleep(HEARTBEAT / 2).await;
     for number in 0..100 {
         let state = world.store.find(payment(number).id).await.unwrap();
         let status = state.unwrap().status;
@@ -147,6 +148,27 @@ async fn what_was_promised_is_kept_although_the_hold_is_lost_meanwhile() {
         let entry = world.store.entry(payment(number).id).unwrap();
         assert_ne!(entry.owner, owner, "{number}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_hold_is_replaced_before_the_next_heartbeat() {
+    let world = world(Mood::Gone).await;
+    let gateway = world.front.gateway().unwrap();
+    assert_eq!(gateway.submit(payment(0)).await, Submit::Kept);
+    sleep(Duration::from_millis(100)).await;
+    let owner = world.store.entry(payment(0).id).unwrap().owner;
+    let hold = Hold {
+        owner: owner.clone(),
+        holder: owner.clone(),
+        epoch: 1,
+    };
+    assert_eq!(world.store.resign(&hold).await, Ok(()));
+    let other = Incarnation::new("front-9");
+    let adopted = world.store.adopt(&owner, &other).await;
+    assert!(matches!(adopted, Ok(Adopt::Adopted(_))), "{adopted:?}");
+    assert_eq!(gateway.submit(payment(1)).await, Submit::Kept);
+    sleep(HEARTBEAT / 2).await;
+    assert_ne!(world.store.entry(payment(1).id).unwrap().owner, owner);
 }
 
 #[tokio::test(start_paused = true)]
