@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::gateway::{Place, count, deal, lose};
 use crate::persist::Backoff;
 
-/// How many there are at most: at 30 000 a second the journal has them after 5 ms.
+/// How many there are at most, and so how many a front that is killed takes with it.
 const MOST: u32 = 512;
 
 /// When so many are there, the journal gets them. One step takes as many.

@@ -40,6 +40,21 @@ async fn world(mood: Mood) -> World {
     }
 }
 
+/// Has a payment kept, and tells under whose name.
+async fn keep_one(world: &World) -> Incarnation {
+    let gateway = world.front.gateway().unwrap();
+    assert_eq!(gateway.submit(payment(0)).await, Submit::Kept);
+    sleep(Duration::from_millis(100)).await;
+    world.store.entry(payment(0).id).unwrap().owner
+}
+
+/// Another front takes over what this one owns.
+async fn adopt(world: &World, owner: &Incarnation) {
+    let other = Incarnation::new("front-9");
+    let adopted = world.store.adopt(owner, &other).await;
+    assert!(matches!(adopted, Ok(Adopt::Adopted(_))), "{adopted:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn it_answers_without_the_journal_and_the_journal_follows() {
     let world = world(Mood::Fine).await;
@@ -131,17 +146,13 @@ async fn a_drain_takes_what_was_answered_into_the_journal() {
 async fn what_was_promised_is_kept_although_the_hold_is_lost_meanwhile() {
     let world = world(Mood::Gone).await;
     let gateway = world.front.gateway().unwrap();
-    assert_eq!(gateway.submit(payment(0)).await, Submit::Kept);
-    sleep(Duration::from_millis(100)).await;
-    let owner = world.store.entry(payment(0).id).unwrap().owner;
+    let owner = keep_one(&world).await;
     world.weather.set_away(true);
     for number in 1..100 {
         assert_eq!(gateway.submit(payment(number)).await, Submit::Kept);
     }
     sleep(LAPSE * 2).await;
-    let other = Incarnation::new("front-9");
-    let adopted = world.store.adopt(&owner, &other).await;
-    assert!(matches!(adopted, Ok(Adopt::Adopted(_))), "{adopted:?}");
+    adopt(&world, &owner).await;
     world.weather.set_away(false);
     sleep(Duration::from_secs(30)).await;
     for number in 1..100 {
@@ -154,18 +165,14 @@ async fn what_was_promised_is_kept_although_the_hold_is_lost_meanwhile() {
 async fn a_lost_hold_is_replaced_before_the_next_heartbeat() {
     let world = world(Mood::Gone).await;
     let gateway = world.front.gateway().unwrap();
-    assert_eq!(gateway.submit(payment(0)).await, Submit::Kept);
-    sleep(Duration::from_millis(100)).await;
-    let owner = world.store.entry(payment(0).id).unwrap().owner;
+    let owner = keep_one(&world).await;
     let hold = Hold {
         owner: owner.clone(),
         holder: owner.clone(),
         epoch: 1,
     };
     assert_eq!(world.store.resign(&hold).await, Ok(()));
-    let other = Incarnation::new("front-9");
-    let adopted = world.store.adopt(&owner, &other).await;
-    assert!(matches!(adopted, Ok(Adopt::Adopted(_))), "{adopted:?}");
+    adopt(&world, &owner).await;
     assert_eq!(gateway.submit(payment(1)).await, Submit::Kept);
     sleep(HEARTBEAT / 2).await;
     assert_ne!(world.store.entry(payment(1).id).unwrap().owner, owner);
