@@ -54,21 +54,35 @@ export function processorTotals(processor, query) {
   return readProcessor(processor, http.batch([processorRequest(processor, query)])[0]);
 }
 
-// Asks all at the same moment. The text is empty when the books agree; `held` is what each
-// processor says that it holds.
+// Asks all at the same moment. The text is empty when the books agree; `ours` and `theirs` are
+// what we say that each processor holds, and what it says itself.
 export function difference(plan, query) {
   const requests = plan.processors.map((processor) => processorRequest(processor, query));
   const [own, ...others] = http.batch([ownRequest(plan, query), ...requests]);
   const ours = readOwn(plan, own);
   const differences = [];
-  const held = [];
+  const theirs = [];
   plan.processors.forEach((processor, place) => {
-    const theirs = readProcessor(processor, others[place]);
-    held.push(theirs.count);
+    const held = readProcessor(processor, others[place]);
+    theirs.push(held);
     const mine = ours.totals[place];
-    if (theirs.count !== mine.count || theirs.cents !== mine.cents) {
-      differences.push(`${processor.name} holds ${theirs.count} (${theirs.cents} cents), we say ${mine.count} (${mine.cents})`);
+    if (held.count !== mine.count || held.cents !== mine.cents) {
+      differences.push(`${processor.name} holds ${held.count} (${held.cents} cents), we say ${mine.count} (${mine.cents})`);
     }
   });
-  return { text: differences.join(', '), slow: ours.slow, held };
+  return { text: differences.join(', '), slow: ours.slow, ours: ours.totals, theirs };
+}
+
+function lacks(one, other) {
+  return one.count < other.count || one.cents < other.cents;
+}
+
+// Whether a difference has outlasted the time between two looks. While a slow processor goes on
+// storing payments of the window, both books grow, ours always a moment behind: so ours must
+// have by the second look what was there at the first, and the other way round.
+export function lasts(first, second) {
+  return first.theirs.some(
+    (held, place) =>
+      lacks(second.ours[place], held) || lacks(second.theirs[place], first.ours[place]),
+  );
 }

@@ -7,7 +7,7 @@ import exec from 'k6/execution';
 import { sleep } from 'k6';
 import { Counter, Gauge } from 'k6/metrics';
 
-import { difference, ownTotals, processorTotals, totalsQuery } from './books.js';
+import { difference, lasts, ownTotals, processorTotals, totalsQuery } from './books.js';
 
 const plan = JSON.parse(open(__ENV.PLAN));
 
@@ -100,13 +100,13 @@ function compareBooks(now) {
   const window = totalsQuery(new Date(now - fromMs), new Date(now - toMs));
   const first = difference(plan, window);
   audits.add(1);
-  first.held.forEach((count, place) => audited[place].add(count));
+  first.theirs.forEach(({ count }, place) => audited[place].add(count));
   slowAudits.add(first.slow ? 1 : 0);
   differingAudits.add(first.text ? 1 : 0);
   if (first.text) {
     sleep(againAfterMs / 1000);
     const second = difference(plan, window);
-    lastingDifferences.add(second.text ? 1 : 0);
+    lastingDifferences.add(lasts(first, second) ? 1 : 0);
     const then = second.text ? `then ${second.text}` : 'and then no more';
     console.warn(`audit${window}: ${first.text}, ${then}`);
   }

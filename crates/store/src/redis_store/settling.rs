@@ -18,9 +18,9 @@ impl Step for Settling {
     type Item = Settlement;
     type Answer = Settle;
 
-    /// No client waits for a settlement. In this time those who came together have been
-    /// answered, and what they left behind is one step instead of many.
-    const UNHURRIED_WAIT: Duration = Duration::from_millis(5);
+    /// No client waits for a settlement. In this time the processor has answered most of
+    /// those that were sent together, and they are one step instead of many.
+    const UNHURRIED_WAIT: Duration = Duration::from_millis(25);
 
     fn goes_with(first: &Settlement, other: &Settlement) -> bool {
         first.processor == other.processor
