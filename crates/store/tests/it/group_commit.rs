@@ -261,10 +261,17 @@ async fn a_frozen_redis_leaves_all_of_them_unknown_within_a_second() {
     assert!(accepted.iter().all(|accepted| *accepted == unknown));
     world.redis.resume();
     up(store).await;
+    // Redis carries out what it has read when it finds that nobody reads its answers. That may
+    // be less than all: it reads 16 KB at a time.
     for payment in &payments {
         let again = store.accept(&hold, payment, None).await;
-        assert_eq!(again, Ok(Accept::Known));
+        assert!(
+            matches!(again, Ok(Accept::Known | Accept::Kept { .. })),
+            "{again:?}"
+        );
     }
+    let queued = store.queued(&hold.owner, None, 1_000).await.unwrap();
+    assert_eq!(queued.len(), payments.len());
 }
 
 #[tokio::test]
