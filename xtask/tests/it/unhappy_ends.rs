@@ -128,7 +128,7 @@ fn sleep_over_a_payment(stack: &Stack) -> String {
         let id = new_id();
         pay(stack, &id);
         if find(stack, &id)["processor"] == "default" {
-            // It lingers in the front for 50 ms before it is sent.
+            // It lingers in the front for 10 ms before it is sent.
             sleep(Duration::from_millis(200));
             for front in ["front-1", "front-2"] {
                 signal(stack.pid(front), "STOP");

@@ -15,7 +15,7 @@ use crate::unreliable_store::{UnreliableStore, Weather};
 const MILLI: Duration = Duration::from_millis(1);
 
 /// How long a payment lingers, in milliseconds.
-const LINGER: i64 = 50;
+const LINGER: i64 = 10;
 
 struct World {
     dawn: Instant,
@@ -69,7 +69,7 @@ async fn those_that_come_shortly_after_another_are_sent_with_it_and_answered_bef
     world.submit(0).await;
     let answered = world.now();
     for number in 1..3 {
-        sleep(20 * MILLI).await;
+        sleep(4 * MILLI).await;
         world.submit(number).await;
     }
     assert!(world.now() < answered + LINGER, "nobody was kept waiting");

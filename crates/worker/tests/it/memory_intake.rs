@@ -79,7 +79,7 @@ async fn the_journal_names_the_processor_before_it_is_sent_there() {
     let world = world(Mood::Fine).await;
     let gateway = world.front.gateway().unwrap();
     assert_eq!(gateway.submit(payment(0)).await, Submit::Kept);
-    // It is kept after 3 ms, and lingers for 50 ms from then on.
+    // It is kept after 3 ms, and lingers for 10 ms from then on.
     sleep(Duration::from_millis(5)).await;
     let entry = world.store.entry(payment(0).id).unwrap();
     assert_eq!(entry.processor, Some("default".parse().unwrap()));

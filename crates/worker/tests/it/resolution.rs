@@ -44,8 +44,8 @@ impl Scene {
         };
         let gateway = sleeper.gateway().unwrap();
         gateway.submit(payment).await;
-        // It lingers for 50 ms before it is sent.
-        sleep(Duration::from_millis(60 + seed % 400)).await;
+        // It lingers for 10 ms before it is sent.
+        sleep(Duration::from_millis(20 + seed % 400)).await;
         processors[0].set_mood(Mood::Gone);
         sleep(Duration::from_secs(1 + seed % 90)).await;
         let entry = store.entry(ID)?;
