@@ -69,7 +69,7 @@ async fn those_that_come_shortly_after_another_are_sent_with_it_and_answered_bef
     world.submit(0).await;
     let answered = world.now();
     for number in 1..3 {
-        sleep(4 * MILLI).await;
+        sleep(MILLI).await;
         world.submit(number).await;
     }
     assert!(world.now() < answered + LINGER, "nobody was kept waiting");
