@@ -221,6 +221,12 @@ impl Permit {
         self.probe
     }
 
+    /// Whether a payment would still be sent there: its processor is fine, as it was when the
+    /// permit was given. A probe is for one that is not.
+    pub fn is_worth_using(&self, now: Instant) -> bool {
+        self.probe || self.board.condition(self.rank, now) == Condition::Fine
+    }
+
     /// Gives the permit back with what became of the attempt.
     pub fn ended(mut self, ended: Ended) {
         self.ended = Some(ended);

@@ -1,17 +1,18 @@
-//! How long a payment that may be sent waits for others that may be.
+//! How long a payment that may be sent waits for others that may be, and whether it still may
+//! be sent then.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::dispatcher::{Dealt, Slot};
 
 /// How long the first of several lingers. Clients come in bursts, and the ones that came
 /// with it are answered by then: what sending and settling cost is paid when nobody waits,
-/// and in steps that several payments share. More of it is cheaper still, but what lingers when
-/// its processor begins to fail is sent all the same: with 50 ms up to twice as many were.
+/// and in steps that several payments share. More of it is cheaper still, but what is in flight
+/// when a processor begins to fail is the first to tell, so there should always be something.
 const LINGER: Duration = Duration::from_millis(10);
 
 /// When so many linger, they go: at thousands a second there is company enough, and each
@@ -59,8 +60,13 @@ impl Linger {
     }
 }
 
+/// Whose processor has begun to fail or to be slow gives its permit back and is routed anew by
+/// its lane. It may go elsewhere although its entry names that processor: this front never
+/// asked it.
 fn go(lingering: &mut Vec<(Slot, Dealt)>) {
-    for (slot, dealt) in lingering.drain(..) {
+    let now = Instant::now();
+    for (slot, mut dealt) in lingering.drain(..) {
+        dealt.permit = dealt.permit.filter(|permit| permit.is_worth_using(now));
         slot.send(dealt);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use feeway_domain::{Status, Store as _};
 use feeway_store::MemoryStore;
 use feeway_worker::{Gateway, Submit};
 use futures_util::future::join_all;
@@ -141,6 +142,37 @@ async fn a_probe_does_not_linger() {
     let sent = world.sent();
     assert_eq!(sent.len(), 1);
     assert!(sent[0] <= answered + 1, "{answered} {sent:?}");
+}
+
+/// The processor that the entry of an open payment names.
+async fn named(world: &World, number: u32) -> Option<String> {
+    let state = world.store.find(payment(number).id).await.unwrap();
+    match state.expect("it is known").status {
+        Status::Open { processor } => processor.map(|name| name.to_string()),
+        ended @ (Status::Settled { .. } | Status::Rejected | Status::Conflict { .. }) => {
+            panic!("{ended:?}")
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_lingers_when_its_processor_begins_to_fail_is_not_sent_there() {
+    let world = World::with_permits(64).await;
+    world.processors[0].set_mood(Mood::Gone);
+    world.submit(0).await;
+    // It has been sent, and nobody knows yet what becomes of it.
+    sleep(u32::try_from(LINGER).unwrap() * MILLI).await;
+    join_all((1..4).map(|number| world.submit(number))).await;
+    for number in 1..4 {
+        assert_eq!(named(&world, number).await.as_deref(), Some("default"));
+    }
+    sleep(100 * MILLI).await;
+    assert_eq!(world.processors[0].requests(), 1);
+    assert_eq!(world.store.open(), 4);
+    // Nothing was started there but the one that was refused, so all may go elsewhere.
+    sleep(2_000 * MILLI).await;
+    assert_eq!(world.processors[1].book().len(), 4);
+    assert_eq!(world.store.open(), 0);
 }
 
 #[tokio::test(start_paused = true)]
