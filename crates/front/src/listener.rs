@@ -4,6 +4,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _}
 use std::os::unix::net::UnixStream as BlockingUnixStream;
 use std::path::{Path, PathBuf};
 
+use feeway_sockets::QuietStream;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::listen_address::ListenAddress;
@@ -62,7 +63,7 @@ impl Listener {
             }
             Self::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
-                Ok(Socket::Unix(stream))
+                QuietStream::new(stream).map(Socket::Unix)
             }
         }
     }

@@ -3,8 +3,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use feeway_sockets::QuietStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 /// A client's connection. A write fails when the client takes nothing for too long: hyper
@@ -20,7 +21,7 @@ pub(crate) struct Stream {
 #[derive(Debug)]
 pub(crate) enum Socket {
     Tcp(TcpStream),
-    Unix(UnixStream),
+    Unix(QuietStream),
 }
 
 impl Socket {

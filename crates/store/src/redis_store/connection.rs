@@ -1,12 +1,20 @@
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bb8::ManageConnection;
 use feeway_domain::StoreFault;
+use feeway_sockets::QuietStream;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, RedisError, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, Pipeline, PushInfo, PushKind, RedisError,
+    Value,
+};
+use tokio::net::UnixStream;
 use tokio::sync::{Mutex, RwLock};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tracing::{error, info};
 
 use crate::keys;
@@ -116,17 +124,39 @@ impl Connector {
                 }
                 Ok::<(), std::convert::Infallible>(())
             });
-        let connection = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
+        let (connection, driver) = self.connect_with(config).await?;
         Ok(Link {
             connection,
+            _driver: driver,
             broken,
             number,
             lane: self.lane,
             shared: Arc::clone(&self.shared),
         })
+    }
+
+    /// A connection, and what has to live as long as it.
+    async fn connect_with(
+        &self,
+        config: AsyncConnectionConfig,
+    ) -> Result<(MultiplexedConnection, Arc<JoinSet<()>>), RedisError> {
+        let info = self.client.get_connection_info();
+        let mut driver = JoinSet::new();
+        let ConnectionAddr::Unix(path) = info.addr() else {
+            let client = &self.client;
+            let connecting = client.get_multiplexed_async_connection_with_config(&config);
+            return Ok((connecting.await?, Arc::new(driver)));
+        };
+        // The client would ask the kernel for more wake-ups than there is something to read.
+        let connecting = async {
+            let stream = QuietStream::new(UnixStream::connect(path).await?)?;
+            MultiplexedConnection::new_with_config(info.redis_settings(), stream, config).await
+        };
+        let (connection, driven) = timeout(COMMAND, connecting)
+            .await
+            .map_err(io::Error::from)??;
+        driver.spawn(driven);
+        Ok((connection, Arc::new(driver)))
     }
 
     async fn prepared(&self) -> Result<Link, ConnectError> {
@@ -214,6 +244,8 @@ impl ManageConnection for Connector {
 #[derive(Clone)]
 pub(crate) struct Link {
     connection: MultiplexedConnection,
+    /// Ends with the last share in the connection, whatever Redis still owes.
+    _driver: Arc<JoinSet<()>>,
     broken: Arc<AtomicBool>,
     number: u64,
     lane: Lane,
