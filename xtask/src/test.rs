@@ -62,12 +62,13 @@ pub(crate) fn run(options: &TestOptions) -> Result<bool> {
     skipped.extend(prepare_containers(&mut steps));
     let mut tally = Tally::default();
     for suite in Suite::build_all()? {
-        println!("\n== {} ==", suite.name);
+        let name = suite.name.clone();
+        println!("\n== {name} ==");
         let started = clock::now();
         let counted = suite.run(options.filter.as_deref())?;
         tally += counted;
         steps.push(Step {
-            name: suite.name,
+            name,
             took: started.elapsed(),
             passed: counted.failed == 0,
         });

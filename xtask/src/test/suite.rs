@@ -1,6 +1,6 @@
 use std::io::{BufRead, BufReader, PipeReader, pipe};
 use std::ops::AddAssign;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -43,10 +43,7 @@ impl AddAssign for Tally {
 /// One test program.
 pub(super) struct Suite {
     pub(super) name: String,
-    program: PathBuf,
-    arguments: Vec<String>,
-    /// Tests run in the folder of their package, as cargo does it.
-    folder: PathBuf,
+    command: Command,
 }
 
 impl Suite {
@@ -65,12 +62,11 @@ impl Suite {
             bail!("the build made no tests");
         }
         suites.sort_by(|a, b| a.name.cmp(&b.name));
-        let documentation = cargo();
+        let mut documentation = cargo();
+        documentation.args(["test", "--workspace", "--doc"]);
         suites.push(Self {
             name: "documentation".to_owned(),
-            program: documentation.get_program().into(),
-            arguments: ["test", "--workspace", "--doc"].map(str::to_owned).into(),
-            folder: crate::stack_dir::repository().to_owned(),
+            command: documentation,
         });
         Ok(suites)
     }
@@ -85,38 +81,40 @@ impl Suite {
             .context("cargo names no manifest")?;
         let package = folder.file_name().unwrap_or_default().to_string_lossy();
         let kind = message["target"]["kind"][0].as_str().unwrap_or("unknown");
+        // Tests run in the folder of their package, as cargo does it.
+        let mut command = Command::new(program);
+        command
+            .current_dir(folder)
+            .env("CARGO_MANIFEST_DIR", folder);
         Ok(Some(Self {
             name: match kind {
                 "test" => format!("{package}, integration"),
                 "lib" => format!("{package}, unit"),
                 other => format!("{package}, unit ({other})"),
             },
-            program: program.into(),
-            arguments: Vec::new(),
-            folder: folder.to_owned(),
+            command,
         }))
     }
 
     /// Runs it, shows its output, and counts its tests. A suite that fails without saying
     /// which test did counts as one failed test.
-    pub(super) fn run(&self, filter: Option<&str>) -> Result<Tally> {
+    pub(super) fn run(self, filter: Option<&str>) -> Result<Tally> {
+        let Self { name, mut command } = self;
         let (reader, writer) = pipe()?;
-        let mut child = Command::new(&self.program)
-            .args(&self.arguments)
+        command
             .args(filter)
-            .current_dir(&self.folder)
-            .env("CARGO_MANIFEST_DIR", &self.folder)
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
-            .stderr(writer)
-            .spawn()
-            .with_context(|| format!("cannot run {}", self.program.display()))?;
-        // The command above held the pipe's other ends; the child has the only ones left.
+            .stderr(writer);
+        let child = command.spawn();
+        // It holds the pipe's other ends; now the child has the only ones left.
+        drop(command);
+        let mut child = child.with_context(|| format!("cannot run {name}"))?;
         let tally = count(reader);
         let (tally, on_time) = match tally {
             Counted::Ended(tally) => (tally, true),
             Counted::TimedOut(tally) => {
-                println!("{} took more than {} s", self.name, SUITE_TIMEOUT.as_secs());
+                println!("{name} took more than {} s", SUITE_TIMEOUT.as_secs());
                 child.kill()?;
                 (tally, false)
             }
@@ -202,11 +200,11 @@ mod tests {
     }
 
     fn suite(script: &str) -> Suite {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
         Suite {
             name: "a script".to_owned(),
-            program: "sh".into(),
-            arguments: vec!["-c".to_owned(), script.to_owned()],
-            folder: std::env::temp_dir(),
+            command,
         }
     }
 
