@@ -45,52 +45,14 @@ impl Arena {
     ) -> Result<Self> {
         let dir = StackDir::new(Some(folder))?;
         dir.create()?;
-        match options.engine {
-            Engine::Native => {
-                Binaries::build(options.profile, &dir.binaries())?;
-            }
-            Engine::Docker => {
-                image::build(options.profile)?;
-                if options.floor {
-                    image::build_floor(options.profile)?;
-                }
-            }
-        }
-        let simulator_port = match options.simulator_port {
-            Some(port) => port,
-            None => free_pair()?,
-        };
-        let port = match options.port {
-            Some(port) => port,
-            None => visible_ports(3)?
-                .into_iter()
-                .find(|port| !(simulator_port..=simulator_port.saturating_add(1)).contains(port))
-                .context("no free port")?,
-        };
-        let [fee_default, fee_fallback] = scenario.fees.map(|fee| fee.option());
-        let mut up: Vec<String> = vec!["--allow-purge".to_owned()];
-        for (option, value) in [
-            ("--port", port.to_string()),
-            ("--simulator-port", simulator_port.to_string()),
-            ("--fee-default", fee_default),
-            ("--fee-fallback", fee_fallback),
-            ("--profile", word(options.profile)),
-            ("--engine", word(options.engine)),
-            ("--lb", word(options.lb)),
-        ] {
-            up.extend([option.to_owned(), value]);
-        }
-        if options.floor {
-            up.push("--floor".to_owned());
-        }
-        for (option, asked, own) in [
-            ("--patience", &options.patience, scenario.patience),
-            ("--max-latency", &options.max_latency, scenario.max_latency),
-        ] {
-            let value = asked.as_deref().or(own);
-            up.extend(value.map(|value| format!("{option}={value}")));
-        }
-        let stack = PrivateStack::start(dir, &up)?;
+        build(options, &dir)?;
+        Self::start_built(scenario, options, dir)
+    }
+
+    /// Starts a stack without data, of programs that are in its folder already.
+    fn start_built(scenario: &Scenario, options: &RinhaOptions, dir: StackDir) -> Result<Self> {
+        let report = dir.path().join("report");
+        let stack = PrivateStack::start(dir, &up_options(scenario, options)?)?;
         if options.without_nats {
             stack.kill_for_good("nats")?;
         }
@@ -102,7 +64,7 @@ impl Arena {
             processors: Processor::all(&stack)?,
             stack,
             target,
-            report: folder.join("report"),
+            report,
         })
     }
 
@@ -138,6 +100,60 @@ impl Arena {
     }
 }
 
+fn build(options: &RinhaOptions, dir: &StackDir) -> Result<()> {
+    match options.engine {
+        Engine::Native => {
+            Binaries::build(options.profile, &dir.binaries())?;
+        }
+        Engine::Docker => {
+            image::build(options.profile)?;
+            if options.floor {
+                image::build_floor(options.profile)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The stack's options as for `up`.
+fn up_options(scenario: &Scenario, options: &RinhaOptions) -> Result<Vec<String>> {
+    let simulator_port = match options.simulator_port {
+        Some(port) => port,
+        None => free_pair()?,
+    };
+    let port = match options.port {
+        Some(port) => port,
+        None => visible_ports(3)?
+            .into_iter()
+            .find(|port| !(simulator_port..=simulator_port.saturating_add(1)).contains(port))
+            .context("no free port")?,
+    };
+    let [fee_default, fee_fallback] = scenario.fees.map(|fee| fee.option());
+    let mut up: Vec<String> = vec!["--allow-purge".to_owned()];
+    for (option, value) in [
+        ("--port", port.to_string()),
+        ("--simulator-port", simulator_port.to_string()),
+        ("--fee-default", fee_default),
+        ("--fee-fallback", fee_fallback),
+        ("--profile", word(options.profile)),
+        ("--engine", word(options.engine)),
+        ("--lb", word(options.lb)),
+    ] {
+        up.extend([option.to_owned(), value]);
+    }
+    if options.floor {
+        up.push("--floor".to_owned());
+    }
+    for (option, asked, own) in [
+        ("--patience", &options.patience, scenario.patience),
+        ("--max-latency", &options.max_latency, scenario.max_latency),
+    ] {
+        let value = asked.as_deref().or(own);
+        up.extend(value.map(|value| format!("{option}={value}")));
+    }
+    Ok(up)
+}
+
 /// A port that is free and whose successor is.
 pub(crate) fn free_pair() -> Result<u16> {
     let is_free =
@@ -148,7 +164,7 @@ pub(crate) fn free_pair() -> Result<u16> {
         .context("no two free ports in a row: give --simulator-port")
 }
 
-/// Runs a scenario once on a stack of its own in this folder.
+/// Builds, and runs a scenario once on a stack of its own in this folder.
 pub(super) fn run(
     scenario: &Scenario,
     options: &RinhaOptions,
