@@ -1,31 +1,29 @@
 use std::collections::BTreeMap;
 
-use super::Part;
 use super::measure::Measured;
+use super::options::Part;
 use super::turn::Side;
 
 /// Everything that was measured, in the order of the pairs.
 #[derive(Default)]
-pub(super) struct Figures(BTreeMap<(Part, bool), Vec<Measured>>);
+pub(super) struct Figures(BTreeMap<(Part, Side), Vec<Measured>>);
 
 impl Figures {
     pub(super) fn add(&mut self, part: Part, side: Side, measured: &Measured) {
-        let all = self.0.entry((part, side == Side::Floor)).or_default();
+        let all = self.0.entry((part, side)).or_default();
         all.push(measured.clone());
     }
 
     /// What a part came to on a side, pair by pair.
     pub(super) fn of(&self, part: Part, side: Side) -> &[Measured] {
-        self.0
-            .get(&(part, side == Side::Floor))
-            .map_or(&[], Vec::as_slice)
+        self.0.get(&(part, side)).map_or(&[], Vec::as_slice)
     }
 
-    /// Everything of Feeway's side.
-    pub(super) fn of_feeway(&self) -> impl Iterator<Item = &Measured> {
+    /// Every part of a side.
+    pub(super) fn of_side(&self, side: Side) -> impl Iterator<Item = &Measured> {
         self.0
             .iter()
-            .filter(|((_, floor), _)| !floor)
+            .filter(move |((_, of), _)| *of == side)
             .flat_map(|(_, all)| all)
     }
 }

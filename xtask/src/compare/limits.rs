@@ -1,6 +1,5 @@
-use super::Part;
 use super::figures::Figures;
-use super::report::side_name;
+use super::options::Part;
 use super::turn::Side;
 use crate::containers::gauge::{self, Reading};
 use crate::up::word;
@@ -17,7 +16,7 @@ pub(super) fn print(figures: &Figures) -> bool {
             if readings.is_empty() {
                 continue;
             }
-            println!("\n{} {} in containers", word(part), side_name(side));
+            println!("\n{} {} in containers", word(part), side.name());
             gauge::print_table(&readings);
             // The floor is a yardstick; it promises nothing.
             if side == Side::Feeway {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::Part;
+use super::options::Part;
 use super::tools::Tools;
 use crate::stack_dir::repository;
 

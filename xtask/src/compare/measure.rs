@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::Part;
 use super::generator::{Generator, Load};
 use super::loads;
+use super::options::Part;
 use super::settled::Settled;
 use super::tools::Tools;
 use super::turn::{Side, Turn};
@@ -124,9 +124,9 @@ fn start_posters(
         .collect()
 }
 
-/// Waits for the load's end, and on Feeway's side counts meanwhile what settles.
+/// Waits for the load's end, and unless it is the floor's counts meanwhile what settles.
 fn watched(turn: &Turn, generator: Generator, interrupt: &Interrupt) -> Result<(Load, Vec<f64>)> {
-    if turn.side == Side::Floor {
+    if !turn.side.keeps_payments() {
         return Ok((generator.finish(interrupt)?, Vec::new()));
     }
     let stop = AtomicBool::new(false);

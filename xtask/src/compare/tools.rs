@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::Part;
+use super::options::{CompareOptions, Part};
 use crate::binaries::{Binaries, Profile, cargo, messages};
 use crate::image;
 use crate::ports::visible_ports;
@@ -33,12 +33,9 @@ pub(super) struct Tools {
 
 impl Tools {
     /// Builds what is ours and finds, or installs, what is not.
-    pub(super) fn prepare(
-        dir: &StackDir,
-        profile: Profile,
-        engine: Engine,
-        parts: &[Part],
-    ) -> Result<Self> {
+    pub(super) fn prepare(dir: &StackDir, options: &CompareOptions) -> Result<Self> {
+        let (profile, engine) = (options.profile, options.engine);
+        let parts = options.parts();
         let needs = |kinds: &[Part]| parts.iter().any(|part| kinds.contains(part));
         let k6 = needs(&[Part::Preview])
             .then(K6::find_or_install)

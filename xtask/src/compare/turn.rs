@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::generator::{Generator, Load};
 use super::loads;
+use super::seat::Seat;
 use super::settled::Books;
 use super::tools::Tools;
 use super::usage::{Usage, peak_mb};
@@ -24,10 +25,24 @@ use crate::up::{Engine, Intake, word};
 const SIMULATOR_PORT: u16 = 8080;
 
 /// Who stands behind HAProxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Side {
     Feeway,
     Floor,
+}
+
+impl Side {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Feeway => "Feeway",
+            Self::Floor => "floor",
+        }
+    }
+
+    /// The floor forgets what it has accepted.
+    pub(super) fn keeps_payments(self) -> bool {
+        self != Self::Floor
+    }
 }
 
 /// One side, running: HAProxy, what is behind it, and two simulators. It ends with this value.
@@ -45,7 +60,8 @@ pub(super) struct Turn {
 
 impl Turn {
     /// Starts a side without any data.
-    pub(super) fn start(dir: &StackDir, tools: &Tools, side: Side, intake: Intake) -> Result<Self> {
+    pub(super) fn start(seat: &Seat, tools: &Tools, intake: Intake) -> Result<Self> {
+        let (dir, side) = (&seat.dir, seat.side);
         // In containers the payments are in a volume, which ends with its stack.
         fs::remove_dir_all(dir.redis_data())?;
         let mut options = Vec::new();

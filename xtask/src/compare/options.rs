@@ -1,0 +1,161 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use super::loads;
+use crate::binaries::Profile;
+use crate::up::{Engine, Intake, word};
+
+/// What Feeway is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Yardstick {
+    /// Servers that answer 202 and keep nothing.
+    Floor,
+}
+
+/// One kind of load, with what is looked at under it. They run in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(super) enum Part {
+    /// 300 payments a second at absolute times, by a client of our own.
+    Paced,
+    /// The load of the contest's preview, by k6 without its garbage collector.
+    Preview,
+    /// As many payments as are to be posted, processed and settled: Feeway alone.
+    Throughput,
+    /// Saturation while both processors fail.
+    Failing,
+    /// Saturation while both processors work.
+    Healthy,
+    /// Saturation while both processors fail, with `--intake memory`.
+    Memory,
+}
+
+impl Part {
+    pub(super) const ALL: [Self; 6] = [
+        Self::Paced,
+        Self::Preview,
+        Self::Throughput,
+        Self::Failing,
+        Self::Healthy,
+        Self::Memory,
+    ];
+
+    /// What makes sense within quotas; saturation would only measure these.
+    pub(super) const IN_CONTAINERS: [Self; 2] = [Self::Paced, Self::Preview];
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompareOptions {
+    /// What Feeway is compared with
+    #[arg(value_enum)]
+    pub(super) with: Yardstick,
+
+    /// How often each runs, in turn
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(super) pairs: u32,
+
+    /// What both run on; in containers there are the parts `preview` and `paced`
+    #[arg(long, value_enum, default_value = "native")]
+    pub(super) engine: Engine,
+
+    /// Only these parts [default: all; in containers `preview`]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    parts: Vec<Part>,
+
+    /// Where payments are kept before they are answered; the part `memory` is always in memory
+    #[arg(long, value_enum, default_value = "durable")]
+    pub(super) intake: Intake,
+
+    /// How long the evenly paced client sends
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=600))]
+    paced_seconds: u32,
+
+    /// How long k6 takes to reach its 550 users; the contest's preview takes 60
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(5..=600))]
+    preview_seconds: u32,
+
+    /// How long each saturation lasts
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(3..=100))]
+    saturation_seconds: u32,
+
+    /// How the programs are compiled
+    #[arg(long, value_enum, default_value = "release")]
+    pub(super) profile: Profile,
+
+    /// An empty folder for programs and logs [default: one in target/compare]
+    #[arg(long)]
+    pub(super) dir: Option<PathBuf>,
+}
+
+impl CompareOptions {
+    pub(super) fn parts(&self) -> Vec<Part> {
+        let mut parts = match (&self.parts[..], self.engine) {
+            ([], Engine::Native) => Part::ALL.to_vec(),
+            ([], Engine::Docker) => vec![Part::Preview],
+            (parts, _) => parts.to_vec(),
+        };
+        parts.sort_unstable();
+        parts.dedup();
+        parts
+    }
+
+    /// Refuses what does not go together.
+    pub(super) fn check(&self) -> Result<()> {
+        let fits =
+            |part: &Part| self.engine == Engine::Native || Part::IN_CONTAINERS.contains(part);
+        if let Some(part) = self.parts().into_iter().find(|part| !fits(part)) {
+            bail!(
+                "{} saturates what it measures, which in containers is their quotas: leave it out of --parts, or leave out --engine docker",
+                word(part)
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn length(&self, part: Part) -> Duration {
+        let seconds = match part {
+            Part::Paced => self.paced_seconds,
+            Part::Preview => self.preview_seconds,
+            Part::Throughput => loads::THROUGHPUT_SECONDS,
+            Part::Failing | Part::Healthy | Part::Memory => self.saturation_seconds,
+        };
+        Duration::from_secs(seconds.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: CompareOptions,
+    }
+
+    fn read(line: &str) -> Result<CompareOptions, clap::Error> {
+        let words = format!("compare {line}");
+        Line::try_parse_from(words.split_whitespace()).map(|line| line.options)
+    }
+
+    #[test]
+    fn what_saturates_a_machine_is_not_compared_in_containers() {
+        let check = |line: &str, expected: Option<&[Part]>| {
+            let options = read(&format!("floor {line}")).unwrap();
+            let parts = options.check().map(|()| options.parts());
+            assert_eq!(parts.ok().as_deref(), expected, "{line}");
+        };
+        check("", Some(&Part::ALL));
+        check("--parts healthy,paced", Some(&[Part::Paced, Part::Healthy]));
+        check("--engine docker", Some(&[Part::Preview]));
+        check(
+            "--engine docker --parts preview,paced",
+            Some(&Part::IN_CONTAINERS),
+        );
+        check("--engine docker --parts paced,healthy", None);
+    }
+}
