@@ -10,12 +10,14 @@ use serde_json::Value;
 
 use crate::stack_dir::{remove_if_there, repository};
 
-const PACKAGES: [&str; 4] = [
-    "feeway-front",
-    "feeway-leader",
-    "feeway-simulator",
-    "feeway-ctl",
-];
+const PACKAGES: [&str; 4] = [FRONT, LEADER, SIMULATOR, "feeway-ctl"];
+
+/// What a stack runs.
+const OF_A_STACK: [&str; 3] = [FRONT, LEADER, SIMULATOR];
+
+const FRONT: &str = "feeway-front";
+const LEADER: &str = "feeway-leader";
+const SIMULATOR: &str = "feeway-simulator";
 
 /// How the product is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -35,9 +37,14 @@ pub(crate) struct Binaries {
 
 /// A cargo command in the repository, with the toolchain that runs now.
 pub(crate) fn cargo() -> Command {
+    cargo_in(repository())
+}
+
+/// The same in another tree of sources.
+fn cargo_in(tree: &Path) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
-    command.current_dir(repository()).stdin(Stdio::null());
+    command.current_dir(tree).stdin(Stdio::null());
     // What `cargo run` says of the package it runs is no business of this build, and build
     // scripts that watch it (ring's) would compile their packages again.
     for (name, _) in std::env::vars_os() {
@@ -70,12 +77,15 @@ pub(crate) fn messages(mut command: Command) -> Result<Vec<Value>> {
 impl Binaries {
     /// Builds the programs where cargo puts them.
     pub(crate) fn compile(profile: Profile) -> Result<BTreeMap<String, PathBuf>> {
+        Self::compile_by(cargo(), profile)
+    }
+
+    fn compile_by(mut command: Command, profile: Profile) -> Result<BTreeMap<String, PathBuf>> {
         let profile = match profile {
             Profile::Release => "release",
             Profile::Dev => "dev",
         };
         println!("Building ({profile}) …");
-        let mut command = cargo();
         command.args(["build", "--bins", "--profile", profile]);
         for package in PACKAGES {
             command.args(["--package", package]);
@@ -95,20 +105,30 @@ impl Binaries {
     /// must not change or remove what a running stack starts again.
     pub(crate) fn build(profile: Profile, into: &Path) -> Result<Self> {
         let built = Self::compile(profile)?;
-        let copy = |name: &str| -> Result<()> {
-            let from = built
-                .get(name)
-                .with_context(|| format!("the build made no {name}"))?;
-            let to = into.join(name);
-            // A program that runs cannot be written to, but its name can be given anew.
-            remove_if_there(&to)?;
-            fs::copy(from, &to).with_context(|| format!("cannot copy {name}"))?;
-            Ok(())
-        };
-        for name in PACKAGES {
-            copy(name)?;
-        }
+        copy(&built, &PACKAGES, into)?;
         Self::built(into)
+    }
+
+    /// As [`Self::build`] from another tree of sources, by its own `Cargo.lock`. What cargo makes
+    /// of it stays in a folder apart from this repository's.
+    pub(crate) fn build_tree(
+        tree: &Path,
+        target: &Path,
+        profile: Profile,
+        into: &Path,
+    ) -> Result<Self> {
+        let mut command = cargo_in(tree);
+        command.arg("--locked").env("CARGO_TARGET_DIR", target);
+        // The same packages at once as here: they share the features of what they depend on.
+        let built = Self::compile_by(command, profile)?;
+        copy(&built, &PACKAGES, into)?;
+        Self::built(into)
+    }
+
+    /// Copies what a stack runs from the folder of another one.
+    pub(crate) fn copy(from: &Path, into: &Path) -> Result<()> {
+        let programs = OF_A_STACK.map(|name| (name.to_owned(), from.join(name)));
+        copy(&BTreeMap::from(programs), &OF_A_STACK, into)
     }
 
     /// The programs that [`Self::build`] left in this folder.
@@ -122,9 +142,22 @@ impl Binaries {
             }
         };
         Ok(Self {
-            front: program("feeway-front")?,
-            leader: program("feeway-leader")?,
-            simulator: program("feeway-simulator")?,
+            front: program(FRONT)?,
+            leader: program(LEADER)?,
+            simulator: program(SIMULATOR)?,
         })
     }
+}
+
+fn copy(built: &BTreeMap<String, PathBuf>, names: &[&str], into: &Path) -> Result<()> {
+    for name in names {
+        let from = built
+            .get(*name)
+            .with_context(|| format!("the build made no {name}"))?;
+        let to = into.join(name);
+        // A program that runs cannot be written to, but its name can be given anew.
+        remove_if_there(&to)?;
+        fs::copy(from, &to).with_context(|| format!("cannot copy {name}"))?;
+    }
+    Ok(())
 }

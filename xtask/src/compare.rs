@@ -1,16 +1,19 @@
-//! Feeway beside another, in turn: the floor.
+//! Feeway beside another, in turn: the floor, or an earlier build of its own.
 //!
 //! The floor is two servers behind the same HAProxy that read a payment and answer 202. Nothing
 //! behind HAProxy can be faster, so the ratio says what keeping a payment costs, whatever the
-//! machine.
+//! machine. An earlier build says what a change costs.
 //!
 //! ```text
 //! floor:  Feeway ──► loads ──► floor, with posters as busy ──► ratios and their bounds
+//! build:  new ──► loads ──► old ──► loads ──► old again ──► differences beside their noise
 //! ```
 //!
 //! With `--engine docker` Feeway and the floor are stacks in containers within the limits of
 //! `compose.yaml`, the floor in two with the fronts' limits.
 
+mod build;
+mod build_report;
 mod compared;
 mod figures;
 mod floor;
@@ -19,6 +22,7 @@ mod generator;
 mod limits;
 mod loads;
 mod measure;
+mod old_tree;
 mod options;
 mod report;
 mod seat;
@@ -26,6 +30,7 @@ mod settled;
 mod tools;
 mod turn;
 mod usage;
+mod verdict;
 
 use std::path::PathBuf;
 
@@ -39,7 +44,8 @@ use crate::private_stack::check_unused;
 use crate::stack_dir::repository;
 use crate::up::word;
 
-/// Measures and prints. Returns whether every bound is met.
+/// Measures and prints. Returns whether every bound is met, or no figure is worse than the old
+/// build's.
 pub(crate) fn run(options: &CompareOptions) -> Result<bool> {
     options.check()?;
     let folder = folder(options)?;
@@ -47,6 +53,7 @@ pub(crate) fn run(options: &CompareOptions) -> Result<bool> {
     let interrupt = Interrupt::catch()?;
     match options.with {
         Yardstick::Floor => floor::run(options, &folder, &interrupt),
+        Yardstick::Build => build::run(options, &folder, &interrupt),
     }
 }
 

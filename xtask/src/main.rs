@@ -124,7 +124,7 @@ enum Command {
     Hostile(HostileOptions),
     /// Play a scenario of the contest with k6, and print what it earned
     Rinha(RinhaOptions),
-    /// Measure Feeway against the least that any front could do, in turn
+    /// Measure Feeway against the least that any front could do, or an earlier build, in turn
     Compare(CompareOptions),
     /// Build the container image
     Image(ImageOptions),

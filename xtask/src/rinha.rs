@@ -12,6 +12,7 @@ mod audits;
 pub(crate) mod contest;
 mod flips;
 pub(crate) mod k6;
+pub(crate) mod last_round;
 mod onlooker;
 mod oracle;
 mod outcome;
@@ -115,6 +116,10 @@ pub(crate) struct RinhaOptions {
     /// ones]
     #[arg(long)]
     simulator_port: Option<u16>,
+
+    /// The tree that the servers' configuration is of, if not this one.
+    #[arg(skip)]
+    configuration_of: Option<PathBuf>,
 }
 
 /// Plays it. Returns whether nothing was lost, twice, unasked for, refused or inconsistent.

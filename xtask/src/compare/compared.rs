@@ -3,6 +3,7 @@
 use super::figures::Bound::{self, AtLeast, AtMost};
 use super::measure::Measured;
 use super::options::Part;
+use super::verdict::Good;
 
 use self::Against::{Difference, Ratio};
 
@@ -11,27 +12,32 @@ use self::Against::{Difference, Ratio};
 pub(super) struct Figure {
     pub(super) name: &'static str,
     pub(super) of: fn(&Measured) -> f64,
+    pub(super) good: Good,
 }
 
 const P50: Figure = Figure {
     name: "p50 ms",
     of: |measured| measured.load.p50_us / 1e3,
+    good: Good::Less,
 };
 
 const P99: Figure = Figure {
     name: "p99 ms",
     of: |measured| measured.load.p99_us / 1e3,
+    good: Good::Less,
 };
 
 const PER_SECOND: Figure = Figure {
     name: "requests/s",
     of: |measured| measured.load.per_second(),
+    good: Good::More,
 };
 
 /// For 10 000 payments.
 const CPU: Figure = Figure {
     name: "CPU s",
     of: |measured| measured.usage.own(),
+    good: Good::Less,
 };
 
 /// The floor settles nothing.
@@ -41,6 +47,7 @@ pub(super) const SETTLED: Figure = Figure {
         let end = measured.end.as_ref();
         end.map_or(0.0, |end| end.settled_per_second)
     },
+    good: Good::More,
 };
 
 /// How Feeway is put beside another.
@@ -101,4 +108,12 @@ pub(super) const COMPARED: &[Row] = &[
     (Part::Memory, P50, Ratio, None),
     (Part::Memory, P99, Ratio, None),
     (Part::Memory, CPU, Ratio, None),
+];
+
+/// What the floor has no part in, and an old build has.
+pub(super) const OF_BUILDS: &[Row] = &[
+    (Part::Throughput, SETTLED, Ratio, None),
+    (Part::Throughput, P50, Ratio, None),
+    (Part::Throughput, P99, Ratio, None),
+    (Part::Throughput, CPU, Ratio, None),
 ];

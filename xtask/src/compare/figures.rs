@@ -3,28 +3,41 @@ use std::collections::BTreeMap;
 use super::measure::Measured;
 use super::options::Part;
 use super::turn::Side;
+use crate::rinha::last_round::LastRound;
 
 /// Everything that was measured, in the order of the pairs.
 #[derive(Default)]
-pub(super) struct Figures(BTreeMap<(Part, Side), Vec<Measured>>);
+pub(super) struct Figures {
+    parts: BTreeMap<(Part, Side), Vec<Measured>>,
+    last_rounds: BTreeMap<Side, Vec<LastRound>>,
+}
 
 impl Figures {
     pub(super) fn add(&mut self, part: Part, side: Side, measured: &Measured) {
-        let all = self.0.entry((part, side)).or_default();
+        let all = self.parts.entry((part, side)).or_default();
         all.push(measured.clone());
+    }
+
+    pub(super) fn add_last_round(&mut self, side: Side, round: LastRound) {
+        self.last_rounds.entry(side).or_default().push(round);
     }
 
     /// What a part came to on a side, pair by pair.
     pub(super) fn of(&self, part: Part, side: Side) -> &[Measured] {
-        self.0.get(&(part, side)).map_or(&[], Vec::as_slice)
+        self.parts.get(&(part, side)).map_or(&[], Vec::as_slice)
     }
 
     /// Every part of a side.
     pub(super) fn of_side(&self, side: Side) -> impl Iterator<Item = &Measured> {
-        self.0
+        self.parts
             .iter()
             .filter(move |((_, of), _)| *of == side)
             .flat_map(|(_, all)| all)
+    }
+
+    /// The contest's last round on a side, pair by pair.
+    pub(super) fn last_rounds(&self, side: Side) -> &[LastRound] {
+        self.last_rounds.get(&side).map_or(&[], Vec::as_slice)
     }
 }
 

@@ -78,7 +78,7 @@ pub(super) fn measure(
     }
     let end = match turn.side {
         Side::Floor => None,
-        Side::Feeway => {
+        Side::Feeway | Side::New | Side::Old | Side::Again => {
             let settled = turn.books().await_all(turn.accepted, interrupt)?;
             let took = begin.elapsed().as_secs_f64();
             let new = settled.payments.saturating_sub(accepted_before);

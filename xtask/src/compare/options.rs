@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use super::loads;
@@ -13,6 +14,8 @@ use crate::up::{Engine, Intake, word};
 pub(super) enum Yardstick {
     /// Servers that answer 202 and keep nothing.
     Floor,
+    /// An earlier revision of Feeway.
+    Build,
 }
 
 /// One kind of load, with what is looked at under it. They run in this order.
@@ -22,7 +25,7 @@ pub(super) enum Part {
     Paced,
     /// The load of the contest's preview, by k6 without its garbage collector.
     Preview,
-    /// As many payments as are to be posted, processed and settled: Feeway alone.
+    /// As many payments as are to be posted, processed and settled; not beside the floor.
     Throughput,
     /// Saturation while both processors fail.
     Failing,
@@ -46,23 +49,67 @@ impl Part {
     pub(super) const IN_CONTAINERS: [Self; 2] = [Self::Paced, Self::Preview];
 }
 
+/// What `--parts` may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Part(Part),
+    /// The contest's last round, which takes five minutes and has figures of its own.
+    Final,
+}
+
+impl Asked {
+    fn part(&self) -> Option<Part> {
+        match self {
+            Self::Part(part) => Some(*part),
+            Self::Final => None,
+        }
+    }
+}
+
+impl ValueEnum for Asked {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[
+            Self::Part(Part::Paced),
+            Self::Part(Part::Preview),
+            Self::Part(Part::Throughput),
+            Self::Part(Part::Failing),
+            Self::Part(Part::Healthy),
+            Self::Part(Part::Memory),
+            Self::Final,
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::Part(part) => part.to_possible_value(),
+            Self::Final => Some(PossibleValue::new("final").help(
+                "The contest's last round, five minutes with k6: with `build`, and only on request",
+            )),
+        }
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct CompareOptions {
     /// What Feeway is compared with
     #[arg(value_enum)]
     pub(super) with: Yardstick,
 
-    /// How often each runs, in turn
+    /// The revision that is compared with, as git names it (`build`)
+    #[arg(long, value_name = "REV", required_if_eq("with", "build"))]
+    pub(super) old: Option<String>,
+
+    /// How often each runs, in turn; with `build` fewer than 7 decide nothing
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(super) pairs: u32,
 
-    /// What both run on; in containers there are the parts `preview` and `paced`
+    /// What both run on; in containers there are `floor`'s parts `preview` and `paced`
     #[arg(long, value_enum, default_value = "native")]
     pub(super) engine: Engine,
 
-    /// Only these parts [default: all; in containers `preview`]
+    /// Only these parts [default: all but `final`; in containers `preview`]
     #[arg(long, value_enum, value_delimiter = ',')]
-    parts: Vec<Part>,
+    parts: Vec<Asked>,
 
     /// Where payments are kept before they are answered; the part `memory` is always in memory
     #[arg(long, value_enum, default_value = "durable")]
@@ -94,15 +141,34 @@ impl CompareOptions {
         let mut parts = match (&self.parts[..], self.engine) {
             ([], Engine::Native) => Part::ALL.to_vec(),
             ([], Engine::Docker) => vec![Part::Preview],
-            (parts, _) => parts.to_vec(),
+            (asked, _) => asked.iter().filter_map(Asked::part).collect(),
         };
         parts.sort_unstable();
         parts.dedup();
         parts
     }
 
+    /// Whether the contest's last round is played.
+    pub(super) fn plays_final(&self) -> bool {
+        self.parts.contains(&Asked::Final)
+    }
+
     /// Refuses what does not go together.
     pub(super) fn check(&self) -> Result<()> {
+        match self.with {
+            Yardstick::Floor if self.old.is_some() => {
+                bail!("--old is for `compare build`: the floor has no revision");
+            }
+            Yardstick::Floor if self.plays_final() => {
+                bail!("the part final is for `compare build`: the floor earns nothing");
+            }
+            Yardstick::Build if self.engine == Engine::Docker => {
+                bail!(
+                    "builds are compared as processes of this machine: leave out --engine docker"
+                );
+            }
+            Yardstick::Floor | Yardstick::Build => {}
+        }
         let fits =
             |part: &Part| self.engine == Engine::Native || Part::IN_CONTAINERS.contains(part);
         if let Some(part) = self.parts().into_iter().find(|part| !fits(part)) {
@@ -157,5 +223,34 @@ mod tests {
             Some(&Part::IN_CONTAINERS),
         );
         check("--engine docker --parts paced,healthy", None);
+    }
+
+    #[test]
+    fn a_build_needs_a_revision_and_processes_of_this_machine() {
+        let check = |line: &str, expected: bool| {
+            let good = read(line).is_ok_and(|options| options.check().is_ok());
+            assert_eq!(good, expected, "{line}");
+        };
+        check("build --old HEAD~1", true);
+        check("build --old HEAD~1 --pairs 1 --parts final", true);
+        check("build", false);
+        check("build --old HEAD --engine docker", false);
+        check("build --old HEAD --pairs 0", false);
+        check("floor --old HEAD", false);
+        check("floor --parts final", false);
+        check("floor --parts paced,final", false);
+    }
+
+    #[test]
+    fn the_last_round_is_played_on_request_alone() {
+        let check = |line: &str, expected: (&[Part], bool)| {
+            let options = read(&format!("build --old HEAD {line}")).unwrap();
+            let found = (options.parts(), options.plays_final());
+            assert_eq!((&*found.0, found.1), expected, "{line}");
+            assert_eq!(options.pairs, 7);
+        };
+        check("", (&Part::ALL, false));
+        check("--parts final", (&[], true));
+        check("--parts final,paced", (&[Part::Paced], true));
     }
 }

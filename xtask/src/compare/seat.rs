@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use super::figures::Figures;
@@ -24,6 +26,8 @@ pub(super) type Posted = (Part, [f64; 2]);
 pub(super) struct Seat {
     pub(super) side: Side,
     pub(super) dir: StackDir,
+    /// The tree that the configuration of its servers is of, if not this one.
+    pub(super) configuration_of: Option<PathBuf>,
 }
 
 impl Seat {
@@ -31,6 +35,7 @@ impl Seat {
         Self {
             side,
             dir: dir.clone(),
+            configuration_of: None,
         }
     }
 

@@ -37,7 +37,7 @@ impl Tools {
         let (profile, engine) = (options.profile, options.engine);
         let parts = options.parts();
         let needs = |kinds: &[Part]| parts.iter().any(|part| kinds.contains(part));
-        let k6 = needs(&[Part::Preview])
+        let k6 = (needs(&[Part::Preview]) || options.plays_final())
             .then(K6::find_or_install)
             .transpose()?;
         let wrk = needs(&[Part::Failing, Part::Healthy, Part::Memory])

@@ -27,8 +27,14 @@ const SIMULATOR_PORT: u16 = 8080;
 /// Who stands behind HAProxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Side {
+    /// Beside the floor.
     Feeway,
     Floor,
+    /// Feeway as it is, beside an old build.
+    New,
+    Old,
+    /// The old build once more: how far it is from itself is the noise.
+    Again,
 }
 
 impl Side {
@@ -36,6 +42,9 @@ impl Side {
         match self {
             Self::Feeway => "Feeway",
             Self::Floor => "floor",
+            Self::New => "new",
+            Self::Old => "old",
+            Self::Again => "again",
         }
     }
 
@@ -73,6 +82,9 @@ impl Turn {
             ("--engine", word(tools.engine)),
         ] {
             options.extend([option.to_owned(), value]);
+        }
+        if let Some(tree) = &seat.configuration_of {
+            options.extend(["--configuration-of".to_owned(), tree.display().to_string()]);
         }
         let stack = match tools.engine {
             Engine::Native => PrivateStack::start_changed(dir.clone(), &options, |plan| {

@@ -151,6 +151,9 @@ fn up_options(scenario: &Scenario, options: &RinhaOptions) -> Result<Vec<String>
         let value = asked.as_deref().or(own);
         up.extend(value.map(|value| format!("{option}={value}")));
     }
+    if let Some(tree) = &options.configuration_of {
+        up.extend(["--configuration-of".to_owned(), tree.display().to_string()]);
+    }
     Ok(up)
 }
 
@@ -173,6 +176,28 @@ pub(super) fn run(
     interrupt: &Interrupt,
 ) -> Result<Outcome> {
     let arena = Arena::start(scenario, options, folder)?;
+    run_in(&arena, scenario, options, k6, interrupt)
+}
+
+/// As [`run`] with programs that are in the folder already.
+pub(super) fn run_built(
+    scenario: &Scenario,
+    options: &RinhaOptions,
+    k6: &K6,
+    dir: StackDir,
+    interrupt: &Interrupt,
+) -> Result<Outcome> {
+    let arena = Arena::start_built(scenario, options, dir)?;
+    run_in(&arena, scenario, options, k6, interrupt)
+}
+
+fn run_in(
+    arena: &Arena,
+    scenario: &Scenario,
+    options: &RinhaOptions,
+    k6: &K6,
+    interrupt: &Interrupt,
+) -> Result<Outcome> {
     interrupt.check()?;
     let length = scenario.ends_after();
     println!("\nRunning {} for {} s …", scenario.name, length.as_secs());
@@ -196,7 +221,7 @@ pub(super) fn run(
         (counted.held, None)
     } else {
         println!("Waiting until all is settled …");
-        let (held, after) = settle(&arena, counted.accepted, scenario.settle_for, interrupt)?;
+        let (held, after) = settle(arena, counted.accepted, scenario.settle_for, interrupt)?;
         (held, Some(after))
     };
     println!("Reading the processors' books …");

@@ -45,6 +45,12 @@ impl Profit {
         Self(left.sum())
     }
 
+    /// In whole units of money: for statistics of several runs, where a share of 10 000 parts
+    /// would be too coarse.
+    pub(super) fn about(self) -> f64 {
+        self.0 as f64 / UNITS_PER_CENT as f64 / 100.0
+    }
+
     /// How many parts of 10 000 of the other this is.
     pub(super) fn share(self, of: Self) -> Share {
         Share::of_parts(self.0, of.0)
@@ -62,6 +68,10 @@ impl Profit {
 pub(super) struct Share(u32);
 
 impl Share {
+    pub(super) fn about(self) -> f64 {
+        f64::from(self.0) / 10_000.0
+    }
+
     pub(super) fn of_counts(part: u64, whole: u64) -> Self {
         Self::of_parts(part.into(), whole.into())
     }

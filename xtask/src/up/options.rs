@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use crate::binaries::Profile;
+use crate::stack_dir::repository;
 
 /// Where payments are kept before they are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -155,6 +157,11 @@ pub(crate) struct UpOptions {
     /// How the programs are compiled
     #[arg(long, value_enum, default_value = "release")]
     pub(crate) profile: Profile,
+
+    /// Take the configuration of HAProxy, Redis and NATS from this tree (processes only):
+    /// programs of another revision may need their own
+    #[arg(long, hide = true, value_name = "TREE")]
+    pub(crate) configuration_of: Option<PathBuf>,
 }
 
 /// The front reads it in full; this is to name the mistake before anything is built.
@@ -176,6 +183,11 @@ impl UpOptions {
         let second = self.simulator_port.checked_add(1);
         let second = second.context("--simulator-port leaves no port for the second one")?;
         Ok([self.simulator_port, second])
+    }
+
+    /// The tree that the servers' configuration is copied from.
+    pub(crate) fn configuration_tree(&self) -> &Path {
+        self.configuration_of.as_deref().unwrap_or(repository())
     }
 
     /// What a person may want to open: label and URL.

@@ -13,7 +13,7 @@ use crate::plan::{Plan, ProcessPlan, Stage, StopSignal};
 use crate::ports::free_ports;
 use crate::programs::Servers;
 use crate::readiness::{Address, Readiness};
-use crate::stack_dir::{StackDir, repository};
+use crate::stack_dir::StackDir;
 
 /// What the simulated processors are called, in the order of their ports.
 const SIMULATORS: [&str; 2] = ["default", "fallback"];
@@ -39,7 +39,7 @@ pub(super) fn plan_stack(
     let mut own_port = move || ports.next().context("too few ports were reserved");
 
     let redis = redis(dir, options, servers, &sockets)?;
-    let nats = nats(dir, servers, own_port()?)?;
+    let nats = nats(dir, options, servers, own_port()?)?;
     let mut processors = options.processors.clone();
     let mut urls = options.urls();
     let mut simulators = Vec::new();
@@ -79,17 +79,11 @@ pub(super) fn plan_stack(
     }
     let metrics = own_port()?;
     processes.push(match options.lb {
-        LoadBalancer::Haproxy => haproxy(
-            dir,
-            servers,
-            (options.port, metrics),
-            &front_sockets,
-            &sockets,
-        )?,
+        LoadBalancer::Haproxy => haproxy(dir, options, servers, metrics, &front_sockets, &sockets)?,
         LoadBalancer::Nginx => nginx::plan(dir, options.port, &front_sockets)?,
     });
-    configuration(dir, "deploy/prometheus.yml")?;
-    configuration(dir, "deploy/alerts.yml")?;
+    configuration(dir, options, "deploy/prometheus.yml")?;
+    configuration(dir, options, "deploy/alerts.yml")?;
     scrape_targets::write(&dir.configuration(), &processes)?;
     Ok(Plan {
         socket_folder: sockets,
@@ -110,7 +104,7 @@ fn redis(
         None => format!("{}kb", machine_memory_kib()? / 2),
     };
     let at = Address::Unix(socket.clone());
-    let configuration = configuration(dir, "deploy/redis.conf")?;
+    let configuration = configuration(dir, options, "deploy/redis.conf")?;
     let arguments = strings(&[
         &text(&configuration),
         "--port",
@@ -138,9 +132,9 @@ fn redis(
     })
 }
 
-fn nats(dir: &StackDir, servers: &Servers, port: u16) -> Result<ProcessPlan> {
+fn nats(dir: &StackDir, options: &UpOptions, servers: &Servers, port: u16) -> Result<ProcessPlan> {
     let at = loopback(port);
-    let configuration = configuration(dir, "deploy/nats.conf")?;
+    let configuration = configuration(dir, options, "deploy/nats.conf")?;
     Ok(ProcessPlan {
         name: "nats".to_owned(),
         stage: Stage::Servers,
@@ -233,15 +227,16 @@ fn gateway(
 
 fn haproxy(
     dir: &StackDir,
+    options: &UpOptions,
     servers: &Servers,
-    (port, metrics_port): (u16, u16),
+    metrics_port: u16,
     fronts: &[PathBuf],
     sockets: &Path,
 ) -> Result<ProcessPlan> {
-    let configuration = configuration(dir, "haproxy.cfg")?;
-    let at = loopback(port);
+    let configuration = configuration(dir, options, "haproxy.cfg")?;
+    let at = loopback(options.port);
     let mut environment = BTreeMap::from([
-        ("FEEWAY_PORT".to_owned(), Some(port.to_string())),
+        ("FEEWAY_PORT".to_owned(), Some(options.port.to_string())),
         ("FEEWAY_RUN_DIR".to_owned(), Some(text(sockets))),
         (
             "FEEWAY_METRICS".to_owned(),
@@ -282,8 +277,8 @@ fn ready_page(at: Address) -> Readiness {
 }
 
 /// Copies a configuration of the repository: an edit must not change what runs.
-fn configuration(dir: &StackDir, path: &str) -> Result<PathBuf> {
-    let from = repository().join(path);
+fn configuration(dir: &StackDir, options: &UpOptions, path: &str) -> Result<PathBuf> {
+    let from = options.configuration_tree().join(path);
     let name = from.file_name().context("the configuration has no name")?;
     let to = dir.configuration().join(name);
     fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
