@@ -27,6 +27,11 @@ pub fn check(bytes: &[u8]) {
     assert_eq!(value("failing"), report.failing);
     let ms = value("minResponseTimeMs").as_u64().expect("a whole number");
     assert_eq!(u128::from(ms), report.min_response_time.as_millis());
+    // Older leaders do not say it.
+    let asked_ago = members.0.iter().any(|(name, _)| name == "askedAgoMs");
+    let asked_ago = asked_ago.then(|| value("askedAgoMs").as_u64().expect("a whole number"));
+    let expected = u128::from(asked_ago.unwrap_or_default());
+    assert_eq!(report.asked_ago.as_millis(), expected);
     assert_eq!(
         fuzzing::read(subject, &fuzzing::write(&report)),
         Some(report)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bigdecimal::{BigDecimal, ToPrimitive as _};
+use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive as _};
 use chrono::DateTime;
 use feeway_domain::{Money, RequestedAt};
 use serde::Deserialize;
@@ -121,9 +121,86 @@ pub(crate) fn id(value: &str) -> Option<String> {
     fits.then(|| text.to_ascii_lowercase())
 }
 
+/// A processor's amount in cents, as a JSON number or as a string of one: the nearest whole
+/// number, if it is less than a hundredth of a cent away.
+pub(crate) fn near_cents(value: &str) -> Option<i64> {
+    let text = if value.starts_with('"') {
+        serde_json::from_str(value).ok()?
+    } else {
+        value.to_owned()
+    };
+    // JSON has no sign in front of a number but the minus, and no space in it.
+    let number: Box<RawValue> = serde_json::from_str(&text).ok()?;
+    if number.get() != text || !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let amount = text.parse::<BigDecimal>().ok()?.normalized();
+    // Neither what is far too large nor what is as good as nothing is worth multiplying out.
+    let magnitude = i64::try_from(amount.digits()).ok()? - amount.as_bigint_and_scale().1;
+    if !(-4..=12).contains(&magnitude) {
+        return None;
+    }
+    let exact = amount * BigDecimal::from(100);
+    let cents = exact.with_scale_round(0, RoundingMode::HalfUp);
+    let off = (exact - &cents).abs() * BigDecimal::from(100);
+    if off >= BigDecimal::from(1) {
+        return None;
+    }
+    let cents = cents.to_i64()?;
+    (1..=Money::MAX.cents()).contains(&cents).then_some(cents)
+}
+
+/// The microseconds of an instant as processors write it: RFC 3339 and what is common beside.
+pub(crate) fn micros_of_processor(text: &str) -> Option<i64> {
+    let date = text.get(..10)?;
+    if !matches!(text.get(10..11)?, "T" | "t" | " ") {
+        return None;
+    }
+    let rest = text.get(11..)?;
+    let end = rest.find(|c: char| !matches!(c, '0'..='9' | ':' | '.'));
+    let (time, offset) = rest.split_at(end.unwrap_or(rest.len()));
+    let minutes = match offset {
+        "" | "Z" | "z" => 0,
+        _ => {
+            let plain = offset.replacen(':', "", 1);
+            let is_colon_right =
+                !offset.contains(':') || offset.len() == 6 && offset.get(3..4) == Some(":");
+            let digits = plain.get(1..)?;
+            if !is_colon_right || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+                return None;
+            }
+            let hours: i64 = digits.get(..2)?.parse().ok()?;
+            let minutes: i64 = match digits.len() {
+                2 => 0,
+                4 => digits[2..].parse().ok()?,
+                _ => return None,
+            };
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            match plain.chars().next()? {
+                '+' => hours * 60 + minutes,
+                '-' => -(hours * 60 + minutes),
+                _ => return None,
+            }
+        }
+    };
+    let local = unbounded_micros(&format!("{date}T{time}Z"), usize::MAX)?;
+    within_bounds(local - minutes * 60_000_000)
+}
+
 /// The microseconds of `2025-07-15T12:34:56.000Z` with as many decimals as are allowed;
 /// those beyond six are dropped.
 pub(crate) fn micros(text: &str, decimals_max: usize) -> Option<i64> {
+    within_bounds(unbounded_micros(text, decimals_max)?)
+}
+
+fn within_bounds(micros: i64) -> Option<i64> {
+    let bounds = RequestedAt::MIN.micros()..=RequestedAt::MAX.micros();
+    bounds.contains(&micros).then_some(micros)
+}
+
+fn unbounded_micros(text: &str, decimals_max: usize) -> Option<i64> {
     let bytes = text.strip_suffix('Z')?.as_bytes();
     let shape = bytes
         .get(..19)?
@@ -146,7 +223,5 @@ pub(crate) fn micros(text: &str, decimals_max: usize) -> Option<i64> {
     if !shape || !fraction || &bytes[17..19] == b"60" {
         return None;
     }
-    let micros = DateTime::parse_from_rfc3339(text).ok()?.timestamp_micros();
-    let bounds = RequestedAt::MIN.micros()..=RequestedAt::MAX.micros();
-    bounds.contains(&micros).then_some(micros)
+    Some(DateTime::parse_from_rfc3339(text).ok()?.timestamp_micros())
 }

@@ -7,8 +7,10 @@ use crate::ProcessorName;
 pub struct HealthReport {
     /// Whose health.
     pub processor: ProcessorName,
-    /// Whether it refuses payments. True also when it did not answer at all.
+    /// Whether it refuses payments. No answer is no report.
     pub failing: bool,
     /// The least time a payment takes there now.
     pub min_response_time: Duration,
+    /// How long before this report the question was sent.
+    pub asked_ago: Duration,
 }

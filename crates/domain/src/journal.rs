@@ -134,6 +134,31 @@ pub enum Reject {
     Fenced,
 }
 
+/// The reply to a note that every attempt of a payment has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// It is noted.
+    Noted,
+    /// The entry has moved otherwise, or the payment is no longer open: nothing happened.
+    Stale,
+    /// The hold is no longer good: nothing happened.
+    Fenced,
+}
+
+/// A payment that left a processor because it was absent there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freed {
+    /// Which.
+    pub payment: Payment,
+    /// The processor that it left.
+    pub processor: ProcessorName,
+    /// When, by the store's clock.
+    pub at: JournalTime,
+}
+
+/// How many freed payments are remembered; the oldest go first. At about 100 bytes each, 1 MB.
+pub const MAX_FREED: usize = 10_000;
+
 /// The reply to a heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Beat {

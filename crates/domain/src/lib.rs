@@ -33,7 +33,8 @@ mod store;
 pub use correlation_id::{CorrelationId, CorrelationIdError};
 pub use health_report::HealthReport;
 pub use journal::{
-    Accept, Adopt, Beat, Entry, HEARTBEAT, Hold, Incarnation, JournalTime, LAPSE, Reject, Rename,
+    Accept, Adopt, Beat, Entry, Freed, HEARTBEAT, Hold, Incarnation, JournalTime, LAPSE, MAX_FREED,
+    Note, Reject, Rename,
 };
 pub use ledger::{
     LedgerFault, PaymentState, Purge, Retire, Settle, Settlement, Status, Summary, Window,
@@ -41,10 +42,10 @@ pub use ledger::{
 };
 pub use listing::{Cursor, Line, Listed, Listing, MAX_PAGE, Page};
 pub use money::{Money, MoneyError, Total};
-pub use outcome::{Doubt, No, Outcome};
+pub use outcome::{Doubt, No, Outcome, Refusal};
 pub use payment::Payment;
 pub use processor::{Fee, FeeError, MAX_PROCESSORS, Processor, ProcessorName, ProcessorNameError};
-pub use processor_client::{GetAnswer, PostAnswer, ProcessorClient};
+pub use processor_client::{GetAnswer, PostAnswer, ProcessorClient, Unreadable};
 pub use requested_at::{RequestedAt, RequestedAtError};
 pub use resolution::{Case, Custody, MAX_RESOLUTIONS, Resolution, Resolutions, Resolve, Verdict};
 pub use secret::{Secret, without_credentials};

@@ -120,6 +120,9 @@ pub struct Processor {
     pub url: String,
     /// What it keeps of each payment.
     pub fee: Fee,
+    /// Its operator vouches that it stores nothing when it answers the only attempt of a
+    /// payment with 400, 402 or 410.
+    pub declines_are_final: bool,
 }
 
 #[cfg(test)]

@@ -34,20 +34,86 @@ impl RequestedAt {
         self.0
     }
 
-    /// Reads a processor's `requestedAt`, which may lack the `Z` and has 0 to 7 decimals,
-    /// of which those beyond the microsecond are dropped.
+    /// Reads a processor's `requestedAt` as RFC 3339 has it, and what else is common: any
+    /// number of decimals, of which those beyond the microsecond are dropped; any offset,
+    /// also `+00` and `+0000`, or none, which stands for UTC; a space or `t` in place of `T`,
+    /// and `z`.
+    ///
+    /// # Errors
+    /// When it is none of these, or outside `MIN..=MAX`.
     pub fn from_processor(text: &str) -> Result<Self, RequestedAtError> {
-        let text = text.strip_suffix('Z').unwrap_or(text);
-        let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
-        if !(1..=7).contains(&fraction.len()) {
-            return Err(RequestedAtError);
-        }
+        let parts = || {
+            let (date, rest) = text.split_at_checked(10)?;
+            let (divider, rest) = rest.split_at_checked(1)?;
+            let (time, rest) = rest.split_at_checked(8)?;
+            matches!(divider, "T" | "t" | " ").then_some((date, time, rest))
+        };
+        let (date, time, rest) = parts().ok_or(RequestedAtError)?;
+        let (fraction, offset) = match rest.strip_prefix('.') {
+            None => ("0", rest),
+            Some(rest) => rest.split_at(digits(rest)),
+        };
         let micros = fraction.get(..6).unwrap_or(fraction);
-        if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        // What is not of this form is refused below.
+        let local = format!("{date}T{time}.{micros}");
+        if !is_instant(local.as_bytes()) {
             return Err(RequestedAtError);
         }
-        format!("{seconds}.{micros}Z").parse()
+        let offset = offset_of(offset).ok_or(RequestedAtError)?;
+        Self::from_text(&format!("{local}{offset}"))
     }
+
+    fn from_text(text: &str) -> Result<Self, RequestedAtError> {
+        let timestamp: Timestamp = text.parse().or(Err(RequestedAtError))?;
+        Self::from_micros(timestamp.as_microsecond()).ok_or(RequestedAtError)
+    }
+}
+
+/// How many digits a text begins with.
+fn digits(text: &str) -> usize {
+    text.bytes().take_while(u8::is_ascii_digit).count()
+}
+
+/// Whether the text, which has no offset, is of the form `2025-07-15T12:34:56` with zero to
+/// six decimals. A leap second has no place on the microsecond scale of the processors.
+fn is_instant(text: &[u8]) -> bool {
+    const PATTERN: &[u8] = b"dddd-dd-ddTdd:dd:dd";
+    let Some((seconds, fraction)) = text.split_at_checked(PATTERN.len()) else {
+        return false;
+    };
+    let fits = seconds
+        .iter()
+        .zip(PATTERN)
+        .all(|(byte, pattern)| match pattern {
+            b'd' => byte.is_ascii_digit(),
+            exact => byte == exact,
+        });
+    let decimals = match fraction {
+        [] => true,
+        [b'.', digits @ ..] => {
+            (1..=6).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+        }
+        _ => false,
+    };
+    fits && decimals && !seconds.ends_with(b":60")
+}
+
+/// An offset as RFC 3339 writes it.
+fn offset_of(text: &str) -> Option<String> {
+    if matches!(text, "" | "Z" | "z") {
+        return Some("Z".to_owned());
+    }
+    let (sign, rest) = text.split_at_checked(1)?;
+    let (hours, rest) = rest.split_at_checked(2)?;
+    let minutes = match rest {
+        "" => "00",
+        rest => rest.strip_prefix(':').unwrap_or(rest),
+    };
+    let in_range = |text: &str, max| {
+        digits(text) == 2 && text.len() == 2 && text.parse().is_ok_and(|n: u8| n <= max)
+    };
+    let fits = matches!(sign, "+" | "-") && in_range(hours, 23) && in_range(minutes, 59);
+    fits.then(|| format!("{sign}{hours}:{minutes}"))
 }
 
 /// Reads `2025-07-15T12:34:56Z` with zero to six decimals.
@@ -55,31 +121,11 @@ impl FromStr for RequestedAt {
     type Err = RequestedAtError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const PATTERN: &[u8] = b"dddd-dd-ddTdd:dd:dd";
-        let bytes = text.strip_suffix('Z').ok_or(RequestedAtError)?.as_bytes();
-        let (seconds, fraction) = bytes
-            .split_at_checked(PATTERN.len())
-            .ok_or(RequestedAtError)?;
-        let fits = seconds
-            .iter()
-            .zip(PATTERN)
-            .all(|(byte, pattern)| match pattern {
-                b'd' => byte.is_ascii_digit(),
-                exact => byte == exact,
-            });
-        let decimals = match fraction {
-            [] => true,
-            [b'.', digits @ ..] => {
-                (1..=6).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
-            }
-            _ => false,
-        };
-        // A leap second has no place on the microsecond scale of the processors.
-        if !fits || !decimals || seconds.ends_with(b":60") {
+        let local = text.strip_suffix('Z').ok_or(RequestedAtError)?;
+        if !is_instant(local.as_bytes()) {
             return Err(RequestedAtError);
         }
-        let timestamp: Timestamp = text.parse().or(Err(RequestedAtError))?;
-        Self::from_micros(timestamp.as_microsecond()).ok_or(RequestedAtError)
+        Self::from_text(text)
     }
 }
 
@@ -98,6 +144,10 @@ impl fmt::Debug for RequestedAt {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "a test may panic where its sum overflows"
+)]
 mod tests {
     use proptest::prelude::*;
 
@@ -142,22 +192,69 @@ mod tests {
         }
     }
 
+    fn check_processor(text: &str, expected: Option<&str>) {
+        let expected = expected.map(|text| text.parse().unwrap());
+        assert_eq!(RequestedAt::from_processor(text).ok(), expected, "{text}");
+    }
+
     #[test]
-    fn a_processor_may_leave_out_the_z_and_write_seven_decimals() {
-        let read = |text| {
-            RequestedAt::from_processor(text)
-                .ok()
-                .map(RequestedAt::micros)
-        };
-        assert_eq!(read("2020-07-10T12:34:56"), Some(1_594_384_496_000_000));
-        assert_eq!(
-            read("2020-07-10T12:34:56.1234567"),
-            Some(1_594_384_496_123_456)
-        );
-        assert_eq!(read("2020-07-10T12:34:56.12Z"), Some(1_594_384_496_120_000));
-        assert_eq!(read("2020-07-10T12:34:56.12345678"), None);
-        assert_eq!(read("2020-07-10T12:34:56."), None);
-        assert_eq!(read("2020-07-10T12:34:56.12+01"), None);
+    fn a_processor_may_write_an_instant_in_many_ways() {
+        for (text, expected) in [
+            ("2020-07-10T12:34:56", "2020-07-10T12:34:56Z"),
+            ("2020-07-10T12:34:56.1234567", "2020-07-10T12:34:56.123456Z"),
+            ("2020-07-10T12:34:56.12Z", "2020-07-10T12:34:56.12Z"),
+            (
+                "2020-07-10T12:34:56.123456999999Z",
+                "2020-07-10T12:34:56.123456Z",
+            ),
+            ("2020-07-10t12:34:56.5z", "2020-07-10T12:34:56.5Z"),
+            ("2020-07-10 12:34:56.5", "2020-07-10T12:34:56.5Z"),
+            ("2020-07-10 12:34:56+00", "2020-07-10T12:34:56Z"),
+            ("2020-07-10T12:34:56+0000", "2020-07-10T12:34:56Z"),
+            ("2020-07-10T12:34:56.12+01", "2020-07-10T11:34:56.12Z"),
+            ("2020-07-10T12:34:56.12+01:00", "2020-07-10T11:34:56.12Z"),
+            ("2020-07-10T12:34:56-00:00", "2020-07-10T12:34:56Z"),
+            ("2020-07-10T23:34:56-0530", "2020-07-11T05:04:56Z"),
+            ("2020-01-01T00:00:00+23:59", "2019-12-31T00:01:00Z"),
+            ("1969-12-31T23:30:00-01:00", "1970-01-01T00:30:00Z"),
+        ] {
+            check_processor(text, Some(expected));
+        }
+    }
+
+    #[test]
+    fn anything_else_of_a_processor_is_refused() {
+        for text in [
+            "",
+            "2020-07-10",
+            "2020-07-10T12:34",
+            "2020-07-10T12:34:56.",
+            "2020-07-10T12:34:56.Z",
+            "2020-07-10T12:34:56,5Z",
+            "2020-07-10_12:34:56Z",
+            "20200710T123456Z",
+            "2020-07-10T12:34:60Z",
+            "2020-02-30T12:34:56Z",
+            "2020-07-10T24:00:00Z",
+            "2020-07-10T12:34:56+1",
+            "2020-07-10T12:34:56+24:00",
+            "2020-07-10T12:34:56+01:60",
+            "2020-07-10T12:34:56+01:",
+            "2020-07-10T12:34:56+01:0",
+            "2020-07-10T12:34:56+01:000",
+            "2020-07-10T12:34:56+01::0",
+            "2020-07-10T12:34:56 01:00",
+            "2020-07-10T12:34:56UTC",
+            "2020-07-10T12:34:56ZZ",
+            "1970-01-01T00:30:00+01:00",
+            "9999-12-31T23:59:59Z",
+            "1594384496",
+            "yesterday, at noon sharp",
+            "2020-07-10T12:34:5éZ",
+            "2020-07-1éT12:34:56Z",
+        ] {
+            check_processor(text, None);
+        }
     }
 
     #[test]
@@ -172,6 +269,30 @@ mod tests {
             let instant = RequestedAt::from_micros(micros).unwrap();
             prop_assert_eq!(instant.to_string().parse(), Ok(instant));
             prop_assert_eq!(RequestedAt::from_processor(&instant.to_string()), Ok(instant));
+        }
+
+        #[test]
+        fn the_same_instant_is_read_at_every_offset(
+            micros in 86_400_000_000..=RequestedAt::MAX.micros() - 86_400_000_000,
+            minutes in -1_439_i64..=1_439,
+            colon in any::<bool>(),
+        ) {
+            let instant = RequestedAt::from_micros(micros).unwrap();
+            let local = RequestedAt::from_micros(micros + minutes * 60_000_000).unwrap();
+            let (sign, size) = (if minutes < 0 { '-' } else { '+' }, minutes.abs());
+            let colon = if colon { ":" } else { "" };
+            let text = local.to_string().replace('Z', "");
+            let text = format!("{text}999{sign}{:02}{colon}{:02}", size / 60, size % 60);
+            prop_assert_eq!(RequestedAt::from_processor(&text), Ok(instant));
+        }
+
+        #[test]
+        fn any_text_of_a_processor_is_read_or_refused_without_a_panic(
+            text in "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt é][0-9]{2}:[0-9]{2}:[0-9]{2}[-+.:0-9zZé]{0,12}|.{0,30}"
+        ) {
+            if let Ok(instant) = RequestedAt::from_processor(&text) {
+                prop_assert!(RequestedAt::MIN <= instant && instant <= RequestedAt::MAX);
+            }
         }
     }
 }

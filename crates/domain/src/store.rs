@@ -1,9 +1,10 @@
 use std::future::Future;
+use std::time::Duration;
 
 use crate::{
-    Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, LedgerFault, Listing, Page,
-    Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle, Settlement,
-    Summary, Window,
+    Accept, Adopt, Beat, CorrelationId, Entry, Freed, Hold, Incarnation, LedgerFault, Listing,
+    Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle,
+    Settlement, Summary, Window,
 };
 
 /// The journal of open payments and the ledger of settled ones: in Redis in the product,
@@ -76,6 +77,59 @@ pub trait Store: Clone + Send + Sync + 'static {
         payment: &Payment,
         why: &str,
     ) -> impl Future<Output = Result<Reject, StoreFault>> + Send;
+
+    /// Notes under a hold that every attempt ever made at the processor that the entry names
+    /// has ended, and that the last answer there was a no, if the entry has been renamed
+    /// `moves` times. The caller makes no further attempt there before a renaming, whose moves
+    /// then void the note. The note goes when the payment ends.
+    fn note_answered(
+        &self,
+        hold: &Hold,
+        id: CorrelationId,
+        moves: u32,
+    ) -> impl Future<Output = Result<Note, StoreFault>> + Send;
+
+    /// The moves that were noted for entries of an owner, in the order of the ids; none where
+    /// there is no note.
+    fn answered(
+        &self,
+        owner: &Incarnation,
+        ids: &[CorrelationId],
+    ) -> impl Future<Output = Result<Vec<Option<u32>>, StoreFault>> + Send;
+
+    /// Remembers that a payment leaves a processor because it is absent there, so that it can
+    /// be looked up once more. The newest [`MAX_FREED`](crate::MAX_FREED) are kept. Of the same
+    /// payment and processor the latest counts.
+    fn note_freed(
+        &self,
+        payment: &Payment,
+        processor: &ProcessorName,
+    ) -> impl Future<Output = Result<(), StoreFault>> + Send;
+
+    /// Payments that left a processor at least `age` ago by the store's clock, the oldest
+    /// first, at most `limit`.
+    fn freed(
+        &self,
+        age: Duration,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Freed>, StoreFault>> + Send;
+
+    /// Forgets that a payment left a processor, unless it has left it again since.
+    fn forget_freed(&self, freed: &Freed) -> impl Future<Output = Result<(), StoreFault>> + Send;
+
+    /// Remembers that the look-up of the processor of this name at this URL finds what it
+    /// holds, or that it does not.
+    fn trust_look_up(
+        &self,
+        processor: &ProcessorName,
+        url: &str,
+        trusted: bool,
+    ) -> impl Future<Output = Result<(), StoreFault>> + Send;
+
+    /// The processors whose look-ups are trusted, with the URLs at which they are.
+    fn trusted_look_ups(
+        &self,
+    ) -> impl Future<Output = Result<Vec<(ProcessorName, String)>, StoreFault>> + Send;
 
     /// Says that `holder` lives, for all its holds at once.
     fn beat(&self, holds: &[Hold]) -> impl Future<Output = Result<Beat, StoreFault>> + Send;

@@ -1,8 +1,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use feeway_domain::{CorrelationId, LedgerFault, Payment, ProcessorName, Purge, Store, StoreFault};
-use hyper::Request;
+use feeway_processor::Deployment;
 use hyper::body::Incoming;
+use hyper::header::VIA;
+use hyper::{HeaderMap, Request};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
@@ -34,6 +36,8 @@ pub struct App<S, I> {
 pub struct AppSettings {
     /// The configured processors in fee order.
     pub processors: Vec<ProcessorName>,
+    /// Whose front this is. A payment that it has sent on itself is refused.
+    pub deployment: Deployment,
     /// Whether `POST /purge-payments` may empty the ledger.
     pub allow_purge: bool,
     /// The bounds towards clients.
@@ -89,7 +93,7 @@ impl<S: Store, I: Intake> App<S, I> {
 
     async fn handle(&self, route: Route, request: Request<Incoming>) -> Handled {
         match route {
-            Route::Accept => self.accept(request.into_body()).await,
+            Route::Accept => self.accept(request).await,
             Route::List => self.list(request.uri().query()).await,
             Route::Summary => self.summary(request.uri().query()).await,
             Route::Payment(id) => self.find(id).await,
@@ -98,9 +102,13 @@ impl<S: Store, I: Intake> App<S, I> {
         }
     }
 
-    async fn accept(&self, body: Incoming) -> Handled {
+    async fn accept(&self, request: Request<Incoming>) -> Handled {
         let refused = |refused| self.meters.refused(refused);
-        let body = request_body::read(body, self.limits().body_timeout)
+        if is_through(&self.settings.deployment, request.headers()) {
+            refused(Refused::Loop);
+            return Err(Refusal::from(&problem::LOOP));
+        }
+        let body = request_body::read(request.into_body(), self.limits().body_timeout)
             .await
             .inspect_err(|problem| refused(Refused::of_body(problem.status())))?;
         let payment = self
@@ -161,6 +169,13 @@ impl<S: Store, I: Intake> App<S, I> {
         };
         Err(refusal)
     }
+}
+
+/// Whether a request came through this deployment, and so goes round in circles: one of its
+/// processors leads back here.
+fn is_through(deployment: &Deployment, headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(VIA).into_iter();
+    values.any(|value| deployment.is_in_via(&String::from_utf8_lossy(value.as_bytes())))
 }
 
 /// 200 when payments should be sent here, else 503.

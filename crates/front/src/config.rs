@@ -5,7 +5,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, ValueEnum};
 use feeway_options::{NatsOptions, RedisOptions, processor_parser};
-use feeway_processor::{ProcessorOption, order_processors};
+use feeway_processor::{Deployment, ProcessorOption, order_processors};
 use feeway_store::RedisConfig;
 use feeway_telemetry::LogOptions;
 use feeway_worker::{Dispatch, IntakeMode};
@@ -32,6 +32,17 @@ pub struct Config {
     /// names.
     #[arg(long, env = "FEEWAY_NAME", default_value = "front-1", value_parser = front_name)]
     pub name: String,
+
+    /// The name of all fronts together, the same for each of them: 1 to 24 of a-z, 0-9 and -.
+    /// Attempts carry it as "Via: feeway/NAME", and a payment that comes back with it is
+    /// answered with 508 instead of going round in circles.
+    #[arg(
+        long,
+        env = "FEEWAY_DEPLOYMENT",
+        value_name = "NAME",
+        default_value = "feeway"
+    )]
+    pub deployment: Deployment,
 
     /// Where to take payments: tcp:IP:PORT or unix:PATH. May be given several times; in the
     /// variable separated by ";". A Unix socket is made with mode 0666, and one that nobody
@@ -62,6 +73,8 @@ pub struct Config {
     /// authorization-file=PATH names a file with the value of the authorization header, which
     /// is read again while we run, and ca-file=PATH a PEM file with the authorities that may
     /// vouch for an https:// processor, instead of those that this machine trusts.
+    /// declines=final says that the processor stores nothing when it answers 400, 402 or 410,
+    /// for which its operator has to vouch: then such a payment goes to the next one at once.
     #[arg(
         long = "processor",
         env = "FEEWAY_PROCESSORS",
@@ -154,6 +167,18 @@ pub struct Config {
         value_parser = between(MS * 100, MINUTE * 5)
     )]
     pub attempt_timeout: Duration,
+
+    /// How long after the answer to a payment's last attempt at a processor a look-up must be
+    /// sent so that "not found" proves that the processor does not hold the payment. Longer
+    /// than the processor's look-up may lag behind; 1s to 10m.
+    #[arg(
+        long,
+        env = "FEEWAY_ABSENCE_AFTER",
+        value_name = "DURATION",
+        default_value = "15s",
+        value_parser = between(MS * 1000, MINUTE * 10)
+    )]
+    pub absence_after: Duration,
 
     /// Payments that may be open at once in the whole stack; one more is answered with 503.
     /// A million take about 350 MB of Redis.
@@ -290,6 +315,8 @@ mod tests {
         assert_eq!(config.catch_up, Duration::from_secs(1));
         assert_eq!(config.max_in_flight, 256);
         assert_eq!(config.attempt_timeout, Duration::from_secs(30));
+        assert_eq!(config.absence_after, Duration::from_secs(15));
+        assert_eq!(config.deployment.as_str(), "feeway");
         assert_eq!(config.max_open, 2_000_000);
         assert_eq!(config.retention, DAY * 7);
         assert_eq!(config.intake, IntakeOption::Durable);
@@ -331,6 +358,9 @@ mod tests {
                 "'8080' for '--listen <ADDRESS>': must be tcp:IP:PORT or unix:PATH",
             ),
             ("--name=Front", "must be 1 to 32 of a-z, 0-9 and -"),
+            ("--deployment=EU", "must be 1 to 24 of a-z, 0-9 and -"),
+            ("--absence-after=999ms", "must be between 1s and 10m"),
+            ("--absence-after=11m", "must be between 1s and 10m"),
             ("--max-in-flight=0", "0 is not in 1..=4096"),
             (
                 "--admin-listen=unix:",

@@ -8,7 +8,7 @@ use metrics::{Counter, counter, describe_counter};
 use tokio::time::Instant;
 
 /// Writes every report that arrives on the board, for ever. A report is milliseconds old
-/// when it is here, so the instant of its arrival stands for that of the question.
+/// when it is here, so the question was sent as long before its arrival as the leader says.
 pub async fn follow(mut reports: ReportSubscriber, board: Arc<Board>) {
     describe_counter!(
         "feeway_health_reports_total",
@@ -23,7 +23,10 @@ pub async fn follow(mut reports: ReportSubscriber, board: Arc<Board>) {
         // A leader may be configured with a processor that this front is not.
         if let Some(rank) = board.rank(&report.processor) {
             received[rank.index()].increment(1);
-            let asked = Instant::now();
+            // What nobody can have asked for is not believed.
+            let Some(asked) = Instant::now().checked_sub(report.asked_ago) else {
+                continue;
+            };
             board.report(rank, report.failing, report.min_response_time, asked);
         }
     }

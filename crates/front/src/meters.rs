@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::route::Route;
 
 /// The statuses that a front answers with; another one counts as the last.
-const CODES: [(StatusCode, &str); 11] = [
+const CODES: [(StatusCode, &str); 12] = [
     (StatusCode::ACCEPTED, "202"),
     (StatusCode::OK, "200"),
     (StatusCode::BAD_REQUEST, "400"),
@@ -23,6 +23,7 @@ const CODES: [(StatusCode, &str); 11] = [
     (StatusCode::CONFLICT, "409"),
     (StatusCode::PAYLOAD_TOO_LARGE, "413"),
     (StatusCode::SERVICE_UNAVAILABLE, "503"),
+    (StatusCode::LOOP_DETECTED, "508"),
     (StatusCode::INTERNAL_SERVER_ERROR, "500"),
 ];
 
@@ -33,6 +34,8 @@ pub(crate) enum Refused {
     TooLarge,
     /// Its body did not arrive, or not in time.
     Incomplete,
+    /// It came back from a processor.
+    Loop,
     AmountDiffers,
     StoreAway,
     JournalFull,
@@ -41,10 +44,11 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
-    const ALL: [(Self, &str); 8] = [
+    const ALL: [(Self, &str); 9] = [
         (Self::Malformed, "malformed"),
         (Self::TooLarge, "too_large"),
         (Self::Incomplete, "incomplete"),
+        (Self::Loop, "loop"),
         (Self::AmountDiffers, "amount_differs"),
         (Self::StoreAway, "store_away"),
         (Self::JournalFull, "journal_full"),

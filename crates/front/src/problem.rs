@@ -87,6 +87,12 @@ pub(crate) static AMOUNT_DIFFERS: Problem = problem!(
     "Conflict",
     "this correlationId is known with another amount; a new payment needs a new correlationId"
 );
+pub(crate) static LOOP: Problem = problem!(
+    LOOP_DETECTED,
+    508,
+    "Loop Detected",
+    "the payment was not accepted because it has come back from a processor to the gateway that sent it there; one of the gateway's processors leads to the gateway itself"
+);
 pub(crate) static PURGE_FORBIDDEN: Problem = problem!(
     FORBIDDEN,
     403,
@@ -290,6 +296,7 @@ mod tests {
             &POST_ONLY,
             &GET_OR_POST_ONLY,
             &AMOUNT_DIFFERS,
+            &LOOP,
             &PURGE_FORBIDDEN,
             &BODY_TOO_LARGE,
             &BODY_TOO_SLOW,

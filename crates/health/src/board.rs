@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use tracing::info;
 
 use crate::changes::Changes;
-use crate::standing::{Ended, Need, Standing};
+use crate::ended::{Ended, Flight, Need};
+use crate::standing::Standing;
 
 /// The limits by which a board judges.
 #[derive(Clone, Debug)]
@@ -16,7 +17,7 @@ pub struct BoardConfig {
     pub max_latency: Duration,
     /// How often a processor that is failing or slow gets a real payment as a probe.
     pub probe_interval: Duration,
-    /// Attempts in flight per processor.
+    /// Attempts in flight per processor; up to eight probes come on top.
     pub max_in_flight: usize,
 }
 
@@ -72,7 +73,8 @@ impl Board {
     /// A board for these processors, cheapest first, on which all are fine.
     pub fn new(config: BoardConfig, names: Vec<ProcessorName>) -> Arc<Self> {
         let now = Instant::now();
-        let standings = names.iter().map(|_| Standing::new(now)).collect();
+        let standings = names.iter();
+        let standings = standings.map(|_| Standing::new(&config, now)).collect();
         let changes = Changes::default();
         Arc::new(Self {
             config,
@@ -138,6 +140,39 @@ impl Board {
         self.standings()[rank.index()].next_chance(&self.config, now, need)
     }
 
+    /// Whether its last look-up had a usable answer.
+    pub fn answers_look_ups(&self, rank: Rank) -> bool {
+        self.standings()[rank.index()].answers_look_ups()
+    }
+
+    /// Notes whether a look-up there had a usable answer.
+    pub fn looked_up(&self, rank: Rank, answered: bool) {
+        let now = Instant::now();
+        let interval = self.config.probe_interval;
+        let is_news = {
+            let mut standings = self.standings();
+            let standing = &mut standings[rank.index()];
+            let is_news = standing.clarity().looked_up(answered, interval, now);
+            if is_news {
+                standing.hurry(now);
+            }
+            is_news
+        };
+        if is_news {
+            self.announce();
+        }
+    }
+
+    /// Counts a payment as one that the processor has seen and that may be posted there again,
+    /// until the returned tie is dropped.
+    pub fn tie(self: &Arc<Self>, rank: Rank) -> Tie {
+        self.standings()[rank.index()].clarity().tie();
+        Tie {
+            board: Arc::clone(self),
+            rank,
+        }
+    }
+
     /// Takes in what the leader was told at `asked`. Reports older than 15 s are ignored.
     pub fn report(&self, rank: Rank, failing: bool, min_response_time: Duration, asked: Instant) {
         let now = Instant::now();
@@ -157,7 +192,7 @@ impl Board {
         }
     }
 
-    fn permit(self: &Arc<Self>, rank: Rank, flight: Option<u64>, probe: bool) -> Option<Permit> {
+    fn permit(self: &Arc<Self>, rank: Rank, flight: Option<Flight>, probe: bool) -> Option<Permit> {
         let Some(flight) = flight else {
             self.wanted.store(true, Ordering::Relaxed);
             return None;
@@ -205,7 +240,7 @@ impl Board {
 pub struct Permit {
     board: Arc<Board>,
     rank: Rank,
-    flight: u64,
+    flight: Flight,
     probe: bool,
     ended: Option<Ended>,
 }
@@ -221,10 +256,18 @@ impl Permit {
         self.probe
     }
 
-    /// Whether a payment would still be sent there: its processor is fine, as it was when the
-    /// permit was given. A probe is for one that is not.
+    /// The number of its attempt.
+    pub fn flight(&self) -> Flight {
+        self.flight
+    }
+
+    /// Whether a payment would still be sent there: its processor is fine and takes what
+    /// comes, as it did when the permit was given. A probe is for one that does not.
     pub fn is_worth_using(&self, now: Instant) -> bool {
-        self.probe || self.board.condition(self.rank, now) == Condition::Fine
+        self.probe || {
+            let standings = self.board.standings();
+            standings[self.rank.index()].is_flowing(&self.board.config, now)
+        }
     }
 
     /// Gives the permit back with what became of the attempt.
@@ -237,6 +280,23 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let board = Arc::clone(&self.board);
         board.end(self);
+    }
+}
+
+/// A payment that its processor has seen and that may be posted there again.
+#[derive(Debug)]
+pub struct Tie {
+    board: Arc<Board>,
+    rank: Rank,
+}
+
+impl Drop for Tie {
+    fn drop(&mut self) {
+        let was_last = self.board.standings()[self.rank.index()].clarity().untie();
+        // A payment that the processor never saw may probe it now.
+        if was_last && self.board.wanted.swap(false, Ordering::Relaxed) {
+            self.board.announce();
+        }
     }
 }
 

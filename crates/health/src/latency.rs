@@ -125,6 +125,14 @@ impl Latency {
             .map_or(Duration::ZERO, |started| now.duration_since(started))
     }
 
+    /// Since when the oldest attempt has waited that nothing started later has overtaken,
+    /// whatever was reported since.
+    pub(crate) fn unanswered_since(&self) -> Option<Instant> {
+        let newest_answered = self.samples.last().map_or(0, |sample| sample.flight);
+        let mut flights = self.flights.range(newest_answered + 1..);
+        flights.next().map(|(_, started)| *started)
+    }
+
     /// Since when the oldest attempt has waited that nothing started later has overtaken, and
     /// after which no report was made. One that was overtaken is a straggler and says nothing
     /// about the others; one from before the last report says how fast it was, not is.

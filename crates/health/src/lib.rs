@@ -13,6 +13,8 @@
 mod board;
 mod change_log;
 mod changes;
+mod clarity;
+mod ended;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod latency;
@@ -20,10 +22,11 @@ mod nats_config;
 mod nats_url;
 mod report_channel;
 mod standing;
+mod throttle;
 
-pub use board::{Board, BoardConfig, Condition, Permit, Rank};
+pub use board::{Board, BoardConfig, Condition, Permit, Rank, Tie};
 pub use changes::Changes;
+pub use ended::{Ended, Flight, Need};
 pub use nats_config::{NatsConfig, NatsCredentials, NatsCredsError};
 pub use nats_url::{NatsUrl, NatsUrlError};
 pub use report_channel::{ConnectFault, NatsLink, PublishFault, ReportPublisher, ReportSubscriber};
-pub use standing::{Ended, Need};

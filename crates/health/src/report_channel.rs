@@ -39,6 +39,9 @@ struct Message<'a> {
     processor: &'a str,
     failing: bool,
     min_response_time_ms: u64,
+    /// Leaders of older releases do not say it.
+    #[serde(default)]
+    asked_ago_ms: u64,
 }
 
 /// Why a report was not published. It is not kept for later: the next one follows in
@@ -225,13 +228,17 @@ fn reconnect_pause(attempts: usize) -> Duration {
 }
 
 pub(crate) fn write(report: &HealthReport) -> Vec<u8> {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let message = Message {
         processor: report.processor.as_str(),
         failing: report.failing,
-        min_response_time_ms: u64::try_from(report.min_response_time.as_millis())
-            .unwrap_or(u64::MAX),
+        min_response_time_ms: ms(report.min_response_time),
+        // Rounded up: a result that came after the question must not pass for an older one.
+        asked_ago_ms: ms(report.asked_ago).saturating_add(u64::from(
+            !report.asked_ago.subsec_nanos().is_multiple_of(1_000_000),
+        )),
     };
-    serde_json::to_vec(&message).expect("a text, a bool and a number are always JSON")
+    serde_json::to_vec(&message).expect("a text, a bool and numbers are always JSON")
 }
 
 /// A report that came on the subject of its own processor.
@@ -249,6 +256,7 @@ pub(crate) fn read(subject: &str, payload: &[u8]) -> Option<HealthReport> {
         processor,
         failing: message.failing,
         min_response_time: Duration::from_millis(message.min_response_time_ms),
+        asked_ago: Duration::from_millis(message.asked_ago_ms),
     })
 }
 
@@ -261,13 +269,30 @@ mod tests {
             processor: name.parse().unwrap(),
             failing,
             min_response_time: Duration::from_millis(ms),
+            asked_ago: Duration::ZERO,
         }
     }
 
     #[test]
     fn a_report_has_this_wire_format() {
+        let text =
+            br#"{"processor":"default","failing":true,"minResponseTimeMs":120,"askedAgoMs":7}"#;
+        let report = HealthReport {
+            asked_ago: Duration::from_millis(7),
+            ..report("default", true, 120)
+        };
+        assert_eq!(write(&report), text);
+        assert_eq!(read("feeway.health.default", text), Some(report.clone()));
+        let report = HealthReport {
+            asked_ago: Duration::from_micros(6_001),
+            ..report
+        };
+        assert_eq!(write(&report), text);
+    }
+
+    #[test]
+    fn an_older_version_does_not_say_when_it_asked() {
         let text = br#"{"processor":"default","failing":true,"minResponseTimeMs":120}"#;
-        assert_eq!(write(&report("default", true, 120)), text);
         assert_eq!(
             read("feeway.health.default", text),
             Some(report("default", true, 120))
@@ -304,6 +329,10 @@ mod tests {
             (
                 "feeway.health.Default",
                 r#"{"processor":"Default","failing":true,"minResponseTimeMs":1}"#,
+            ),
+            (
+                "feeway.health.default",
+                r#"{"processor":"default","failing":true,"minResponseTimeMs":1,"askedAgoMs":-1}"#,
             ),
         ] {
             assert_eq!(read(subject, text.as_bytes()), None, "{subject} {text}");

@@ -7,7 +7,7 @@ use feeway_processor::{HealthAnswer, HttpProcessor};
 use feeway_store::{Ask, RedisStore};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::lease::{Claim, STANDBY_PAUSE};
 use crate::meters::AskMeters;
@@ -46,6 +46,7 @@ impl Asking {
     /// and published.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut failing = None;
+        let mut lack = Lack::default();
         let mut not_before = Instant::now();
         loop {
             tokio::select! {
@@ -53,6 +54,7 @@ impl Asking {
                 _ = stop.wait_for(|&stop| stop) => return,
                 () = self.turn(not_before) => {}
             }
+            let asked_at = Instant::now();
             let answer = self.client.health().await;
             // By the clock of this process too: Redis's may be set.
             not_before = Instant::now() + GAP;
@@ -60,7 +62,8 @@ impl Asking {
                 debug!(processor = %self.processor, %fault, "the question is not noted");
             }
             self.meters.asked(answer);
-            if let Some(report) = self.report(answer) {
+            self.tell(answer, &mut lack);
+            if let Some(report) = self.report(answer, asked_at) {
                 self.meters.reported(&report);
                 if failing.replace(report.failing) != Some(report.failing) {
                     info!(
@@ -137,23 +140,38 @@ impl Asking {
         Ok(Turn::Ours)
     }
 
-    fn report(&self, answer: HealthAnswer) -> Option<HealthReport> {
-        let (failing, min_response_time) = match answer {
+    /// Says what an answer without a report means.
+    fn tell(&self, answer: HealthAnswer, lack: &mut Lack) {
+        let processor = &self.processor;
+        if lack.is_news(answer) {
+            warn!(
+                %processor,
+                "the processor cannot be asked for its health: there is no \
+                 GET /payments/service-health; only payments show how it is"
+            );
+        }
+        match answer {
+            HealthAnswer::TooEarly => {
+                info!(%processor, "asked too early: somebody else asks too");
+            }
+            HealthAnswer::Unanswered => debug!(%processor, "no answer, which is no news"),
+            HealthAnswer::Report { .. } | HealthAnswer::NoEndpoint => {}
+        }
+    }
+
+    fn report(&self, answer: HealthAnswer, asked_at: Instant) -> Option<HealthReport> {
+        match answer {
             HealthAnswer::Report {
                 failing,
                 min_response_time,
-            } => (failing, min_response_time),
-            HealthAnswer::Unanswered => (true, Duration::ZERO),
-            HealthAnswer::TooEarly => {
-                info!(processor = %self.processor, "asked too early: somebody else asks too");
-                return None;
-            }
-        };
-        Some(HealthReport {
-            processor: self.processor.clone(),
-            failing,
-            min_response_time,
-        })
+            } => Some(HealthReport {
+                processor: self.processor.clone(),
+                failing,
+                min_response_time,
+                asked_ago: asked_at.elapsed(),
+            }),
+            HealthAnswer::TooEarly | HealthAnswer::NoEndpoint | HealthAnswer::Unanswered => None,
+        }
     }
 
     /// To the boards, and to Redis for those who come later. One may be away.
@@ -178,4 +196,52 @@ impl Asking {
 enum Turn {
     Ours,
     Later(Duration),
+}
+
+/// Whether it was said that a processor cannot be asked: once, and again only when it could be
+/// in between.
+#[derive(Default)]
+struct Lack(bool);
+
+impl Lack {
+    /// Whether this answer says so for the first time.
+    fn is_news(&mut self, answer: HealthAnswer) -> bool {
+        match answer {
+            HealthAnswer::NoEndpoint => !std::mem::replace(&mut self.0, true),
+            HealthAnswer::Report { .. } | HealthAnswer::TooEarly => {
+                self.0 = false;
+                false
+            }
+            HealthAnswer::Unanswered => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lack_is_told_once_and_again_after_an_answer() {
+        use HealthAnswer::{NoEndpoint, TooEarly, Unanswered};
+        let report = HealthAnswer::Report {
+            failing: false,
+            min_response_time: Duration::ZERO,
+        };
+        let mut lack = Lack::default();
+        for (answer, expected) in [
+            (Unanswered, false),
+            (NoEndpoint, true),
+            (NoEndpoint, false),
+            (Unanswered, false),
+            (NoEndpoint, false),
+            (report, false),
+            (NoEndpoint, true),
+            (TooEarly, false),
+            (NoEndpoint, true),
+            (NoEndpoint, false),
+        ] {
+            assert_eq!(lack.is_news(answer), expected, "{answer:?}");
+        }
+    }
 }

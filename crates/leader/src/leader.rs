@@ -72,7 +72,7 @@ impl Leader {
             .processors
             .iter()
             .map(|ProcessorOption { processor, access }| {
-                HttpProcessor::with_access(&processor.url, access, config)
+                HttpProcessor::with_access(&processor.url, access, config.clone())
                     .map_err(|error| BindError::Processor(processor.name.clone(), error))
             })
             .collect();

@@ -8,6 +8,7 @@ use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 pub(crate) struct AskMeters {
     reports: Counter,
     too_early: Counter,
+    no_endpoint: Counter,
     unanswered: Counter,
     failing: Gauge,
     min_response_time: Gauge,
@@ -27,7 +28,7 @@ impl AskMeters {
         );
         describe_gauge!(
             "feeway_leader_processor_failing",
-            "1 while the processor says that it fails, or says nothing."
+            "1 when the processor said last that it fails."
         );
         describe_gauge!(
             "feeway_leader_processor_min_response_seconds",
@@ -39,6 +40,7 @@ impl AskMeters {
         Self {
             reports: asks("report"),
             too_early: asks("too_early"),
+            no_endpoint: asks("no_endpoint"),
             unanswered: asks("unanswered"),
             failing: gauge!("feeway_leader_processor_failing", "processor" => name()),
             min_response_time: gauge!(
@@ -54,6 +56,7 @@ impl AskMeters {
         match answer {
             HealthAnswer::Report { .. } => self.reports.increment(1),
             HealthAnswer::TooEarly => self.too_early.increment(1),
+            HealthAnswer::NoEndpoint => self.no_endpoint.increment(1),
             HealthAnswer::Unanswered => self.unanswered.increment(1),
         }
     }

@@ -21,7 +21,8 @@ pub struct Options {
     pub name: String,
 
     /// A processor; repeat it for each, in the environment separate them by `;`. After another
-    /// comma authorization-file=PATH and ca-file=PATH may follow, as for the front.
+    /// comma authorization-file=PATH, ca-file=PATH and declines=final may follow, as for the
+    /// front.
     #[arg(
         long = "processor",
         env = "FEEWAY_PROCESSORS",

@@ -1,19 +1,24 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use feeway_domain::CorrelationId;
 use http_body_util::Full;
-use hyper::Request;
-use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::client::conn::http1::Builder;
+use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use crate::addresses::Addresses;
 use crate::endpoint::Endpoint;
+use crate::misdelivery::{Misdelivery, Record};
+use crate::shelf::{Sender, Shelf};
+use crate::socket::Socket;
 use crate::tls::Tls;
+use crate::unasked::was_unasked;
 
 /// A request that is ready to be written.
 pub(crate) type Message = Request<Full<Bytes>>;
@@ -22,35 +27,32 @@ pub(crate) type Message = Request<Full<Bytes>>;
 /// 400 KiB.
 const BUFFER_LEN_MAX: usize = 16 * 1024;
 
+/// How long a connection that carries no further request stays open, to see whether another
+/// answer comes on it. A processor that answers 10 000 payments a second fills 20 connections
+/// a second: 100 rest at a time.
+const RETIRED_REST: Duration = Duration::from_secs(5);
+
 /// The connections to one processor: those in use are counted and limited, those not in
-/// use wait on a stack, where the one used last is taken first and the others grow old.
+/// use wait on a shelf, where the one used last is taken first and the others grow old.
 pub(crate) struct Connections {
     endpoint: Endpoint,
     tls: Option<Tls>,
     addresses: Addresses,
     connect_timeout: Duration,
-    idle_timeout: Duration,
     permits: Arc<Semaphore>,
-    idle: Mutex<Idle>,
-}
-
-/// Sorted by age: the oldest is at the bottom.
-#[derive(Default)]
-struct Idle {
-    stack: Vec<IdleConnection>,
-    /// Whether a task is there that closes those that grow too old.
-    is_reaped: bool,
-}
-
-struct IdleConnection {
-    sender: SendRequest<Full<Bytes>>,
-    since: Instant,
+    idle: Arc<Shelf>,
+    /// At most as many as may be in use.
+    retired: Arc<Shelf>,
+    misdelivery: Arc<Misdelivery>,
 }
 
 /// One connection in use. Dropping it closes the connection; [`Connection::give_back`]
 /// keeps it for the next request.
 pub(crate) struct Connection {
-    pub(crate) sender: SendRequest<Full<Bytes>>,
+    pub(crate) sender: Sender,
+    record: Arc<Record>,
+    /// It is closed after its first answer.
+    is_apart: bool,
     connections: Arc<Connections>,
     permit: OwnedSemaphorePermit,
 }
@@ -62,6 +64,17 @@ pub(crate) enum Wanted {
     Any,
     /// A new one: a kept one has just turned out to be dead.
     New,
+    /// A new one for this request alone: a kept one might deliver a late answer to another.
+    Apart,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoConnection {
+    /// The most connections allowed were in use until the deadline.
+    Busy,
+    /// None can be made.
+    Unreachable,
 }
 
 impl Connections {
@@ -72,16 +85,17 @@ impl Connections {
         connect_timeout: Duration,
         idle_timeout: Duration,
     ) -> Self {
+        let connections_max = connections_max.clamp(1, Semaphore::MAX_PERMITS);
+        let misdelivery = Misdelivery::new(endpoint.base());
         Self {
             endpoint,
             tls,
             addresses: Addresses::default(),
             connect_timeout,
-            idle_timeout,
-            permits: Arc::new(Semaphore::new(
-                connections_max.clamp(1, Semaphore::MAX_PERMITS),
-            )),
-            idle: Mutex::default(),
+            permits: Arc::new(Semaphore::new(connections_max)),
+            idle: Arc::new(Shelf::new(idle_timeout, connections_max)),
+            retired: Arc::new(Shelf::new(RETIRED_REST, connections_max)),
+            misdelivery: Arc::new(misdelivery),
         }
     }
 
@@ -89,64 +103,68 @@ impl Connections {
         &self.endpoint
     }
 
-    /// A connection that was open a moment ago; nothing when there is none by the deadline.
-    /// Waits while the most connections allowed are in use.
+    /// Whether the answers come to the requests that they belong to.
+    pub(crate) fn misdelivery(&self) -> &Misdelivery {
+        &self.misdelivery
+    }
+
+    /// A connection that was open a moment ago. Waits while the most connections allowed are
+    /// in use, but not beyond the deadline.
     pub(crate) async fn take(
         self: &Arc<Self>,
         wanted: Wanted,
         deadline: Instant,
-    ) -> Option<Connection> {
+    ) -> Result<Connection, NoConnection> {
         let permit = match Arc::clone(&self.permits).try_acquire_owned() {
             Ok(permit) => permit,
-            Err(_) => timeout_at(deadline, Arc::clone(&self.permits).acquire_owned())
-                .await
-                .ok()?
-                .ok()?,
+            Err(_) => match timeout_at(deadline, Arc::clone(&self.permits).acquire_owned()).await {
+                Ok(Ok(permit)) => permit,
+                Ok(Err(_)) | Err(_) => return Err(NoConnection::Busy),
+            },
         };
         let kept = match wanted {
             Wanted::Any => self.take_idle(),
-            Wanted::New => None,
+            Wanted::New | Wanted::Apart => None,
         };
-        let sender = match kept {
-            Some(sender) => sender,
-            None => self.open(deadline).await?,
+        let (sender, record) = match kept {
+            Some(kept) => kept,
+            None => self.open(deadline).await.ok_or(NoConnection::Unreachable)?,
         };
-        Some(Connection {
+        Ok(Connection {
             sender,
+            record,
+            is_apart: wanted == Wanted::Apart,
             connections: Arc::clone(self),
             permit,
         })
     }
 
-    fn take_idle(&self) -> Option<SendRequest<Full<Bytes>>> {
-        let mut idle = self.idle();
-        while let Some(IdleConnection { sender, since }) = idle.stack.pop() {
-            if since.elapsed() >= self.idle_timeout {
-                // All below it are older still.
-                idle.stack.clear();
-                return None;
-            }
-            // One that is open but not ready has more to read than it should: drop it.
-            if sender.is_ready() && !sender.is_closed() {
-                return Some(sender);
-            }
+    fn take_idle(&self) -> Option<(Sender, Arc<Record>)> {
+        if self.misdelivery.is_known() {
+            // They are watched a little longer: an answer may still come on one of them.
+            self.idle.move_to(&self.retired);
+            return None;
         }
-        None
+        let (sender, record) = self.idle.take()?;
+        record.taken();
+        Some((sender, record))
     }
 
-    async fn open(&self, deadline: Instant) -> Option<SendRequest<Full<Bytes>>> {
+    async fn open(&self, deadline: Instant) -> Option<(Sender, Arc<Record>)> {
         let deadline = deadline.min(Instant::now() + self.connect_timeout);
         let Endpoint { host, port, .. } = &self.endpoint;
+        let record = Arc::new(Record::new(&self.misdelivery));
         let opened = timeout_at(deadline, async {
             let stream = self.addresses.connect(host, *port).await?;
             stream.set_nodelay(true)?;
+            let socket = Socket::new(stream, Arc::clone(&record));
             Ok::<_, std::io::Error>(match &self.tls {
-                None => speak_http(stream).await,
-                Some(tls) => speak_http(tls.handshake(stream).await?).await,
+                None => speak_http(socket, &record).await,
+                Some(tls) => speak_http(tls.handshake(socket).await?, &record).await,
             })
         });
         match opened.await {
-            Ok(Ok(sender)) => sender,
+            Ok(Ok(sender)) => sender.map(|sender| (sender, record)),
             Ok(Err(error)) => {
                 debug!(host, port, %error, "no connection to the processor");
                 None
@@ -157,81 +175,77 @@ impl Connections {
             }
         }
     }
-
-    fn keep(self: &Arc<Self>, sender: SendRequest<Full<Bytes>>) {
-        let since = Instant::now();
-        let mut idle = self.idle();
-        idle.stack.push(IdleConnection { sender, since });
-        if !idle.is_reaped {
-            idle.is_reaped = true;
-            tokio::spawn(reap(Arc::downgrade(self), since + self.idle_timeout));
-        }
-    }
-
-    /// Closes the connections that were not used for too long. Says when the next one will
-    /// be due; nothing when none is left.
-    fn close_old(&self) -> Option<Instant> {
-        let mut idle = self.idle();
-        let now = Instant::now();
-        let old = idle
-            .stack
-            .partition_point(|connection| connection.since + self.idle_timeout <= now);
-        idle.stack.drain(..old);
-        let next = idle.stack.first().map(|oldest| oldest.since);
-        idle.is_reaped = next.is_some();
-        next.map(|since| since + self.idle_timeout)
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Idle> {
-        // Nothing panics while holding it, and a stack is whole after every step.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// The handshake of HTTP/1 sends nothing and waits for nothing.
-async fn speak_http<S>(stream: S) -> Option<SendRequest<Full<Bytes>>>
+async fn speak_http<S>(stream: S, record: &Arc<Record>) -> Option<Sender>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) = Builder::new()
+    let (sender, mut connection) = Builder::new()
         .max_buf_size(BUFFER_LEN_MAX)
+        // A person could read both, and RFC 9112 (5.1, 5.2) says what they mean in an answer.
+        // Both keep the line: one that frames the body still does. Lines that are no headers
+        // are not ignored, because one of them may have been meant to frame the body.
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
         .handshake(TokioIo::new(stream))
         .await
         .ok()?;
+    record.opened();
+    let record = Arc::clone(record);
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        let ended = (&mut connection).await;
+        let unread = connection.into_parts().read_buf;
+        if was_unasked(&ended, &unread, &record) {
+            record.misdelivered();
+        }
+        if let Err(error) = ended {
             debug!(%error, "a connection to a processor ended");
         }
     });
     Some(sender)
 }
 
-/// Runs while connections are kept, so that a quiet processor costs no timer at all.
-async fn reap(connections: Weak<Connections>, mut due: Instant) {
-    loop {
-        sleep_until(due).await;
-        let Some(connections) = connections.upgrade() else {
-            return;
-        };
-        match connections.close_old() {
-            Some(next) => due = next,
-            None => return,
+impl Connection {
+    /// A request is about to be sent.
+    pub(crate) fn begin(&self, message: &Message) {
+        if message.method() == Method::POST {
+            self.record.count_post();
         }
     }
-}
 
-impl Connection {
-    /// Keeps the connection for the next request; its answer must have been read in full.
+    /// See [`Record::note_answered`].
+    pub(crate) fn note_answered(&self, id: CorrelationId) -> bool {
+        self.record.note_answered(id)
+    }
+
+    /// The answer is that to another request. Closes the connection.
+    pub(crate) fn misdelivered(self) {
+        self.record.misdelivered();
+    }
+
+    /// Keeps the connection for the next request, if it may carry one; its answer must have
+    /// been read in full.
     pub(crate) fn give_back(self) {
         let Self {
             sender,
+            record,
+            is_apart,
             connections,
             permit,
         } = self;
-        if !sender.is_closed() {
-            connections.keep(sender);
+        if !is_apart && record.is_kept() && !sender.is_closed() {
+            record.answered();
+            let is_over = record.is_full() || connections.misdelivery.is_known();
+            let shelf = if is_over {
+                &connections.retired
+            } else {
+                &connections.idle
+            };
+            shelf.put(sender, record);
         }
-        // After the connection is on the stack: whoever waits for the permit finds it there.
+        // After the connection is on the shelf: whoever waits for the permit finds it there.
         drop(permit);
     }
 }

@@ -33,6 +33,13 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
+    /// The URL without a path, for those who read a log.
+    pub(crate) fn base(&self) -> String {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        let authority = self.authority.to_str().unwrap_or(&self.host);
+        format!("{scheme}://{authority}")
+    }
+
     pub(crate) fn parse(url: &str) -> Result<Self, EndpointError> {
         let uri: Uri = url.parse().or(Err(EndpointError::NotAUrl))?;
         let is_tls = match uri.scheme_str() {
@@ -107,6 +114,7 @@ mod tests {
             ("https://a:1/acquirer/v2/", "/acquirer/v2/payments"),
         ] {
             let endpoint = Endpoint::parse(url).unwrap();
+            assert!(url.starts_with(&endpoint.base()), "{}", endpoint.base());
             assert_eq!(endpoint.payments, expected);
             let health = format!("{expected}/service-health");
             assert_eq!(endpoint.health, health.as_str());

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
+use bytes::{Bytes, BytesMut};
+use feeway_domain::CorrelationId;
+use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use hyper::{Response, StatusCode};
+use hyper::{HeaderMap, Response, StatusCode};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::debug;
 
-use crate::connections::{Connection, Connections, Message, Wanted};
+use crate::connections::{Connection, Connections, Message, NoConnection, Wanted};
 
 /// The most of an answer's body that is read; a processor's longest is about 150 bytes.
 const BODY_LEN_MAX: usize = 16 * 1024;
@@ -32,8 +33,10 @@ pub(crate) struct Exchange {
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExchangeFault {
-    /// Not one byte of the request was written.
-    NotSent,
+    /// Not one byte of the request was written, because there was no connection.
+    Unreachable,
+    /// Not one byte of the request was written, because all connections were in use.
+    Busy,
     /// It was written, or may have been, and the deadline passed.
     TimedOut,
     /// It was written, or may have been, and the connection ended.
@@ -42,20 +45,39 @@ pub(crate) enum ExchangeFault {
     Garbled,
 }
 
+/// Why there is no body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyFault {
+    /// There is more of it than is read.
+    TooLong,
+    /// The connection ended before it was through, or it is framed wrongly.
+    Broken,
+    /// The deadline passed.
+    Late,
+}
+
+impl From<NoConnection> for ExchangeFault {
+    fn from(why: NoConnection) -> Self {
+        match why {
+            NoConnection::Busy => Self::Busy,
+            NoConnection::Unreachable => Self::Unreachable,
+        }
+    }
+}
+
 /// Sends a request once and waits for the head of its answer. It repeats a request only
 /// when hyper hands it back, which says that it was never written.
 ///
 /// Dropping the future closes the connection; the request's fate is unknown.
 pub(crate) async fn exchange(
     connections: &Arc<Connections>,
+    mut wanted: Wanted,
     mut message: Message,
     deadline: Instant,
 ) -> Result<Exchange, ExchangeFault> {
-    let mut wanted = Wanted::Any;
     for _ in 0..=REPEATS_MAX {
-        let Some(mut connection) = connections.take(wanted, deadline).await else {
-            return Err(ExchangeFault::NotSent);
-        };
+        let mut connection = connections.take(wanted, deadline).await?;
+        connection.begin(&message);
         match timeout_at(deadline, connection.sender.try_send_request(message)).await {
             Ok(Ok(response)) => {
                 return Ok(Exchange {
@@ -81,12 +103,16 @@ pub(crate) async fn exchange(
             Err(_elapsed) => return Err(ExchangeFault::TimedOut),
         }
     }
-    Err(ExchangeFault::NotSent)
+    Err(ExchangeFault::Unreachable)
 }
 
 impl Exchange {
     pub(crate) fn status(&self) -> StatusCode {
         self.response.status()
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.response.headers()
     }
 
     /// For an answer whose status says all: keeps the connection once the body is through,
@@ -118,17 +144,59 @@ impl Exchange {
         }
     }
 
-    /// The whole body; nothing when it is too long, broken off or late.
-    pub(crate) async fn body(self, deadline: Instant) -> Option<Bytes> {
-        let Self {
-            response,
-            connection,
-        } = self;
-        let body = Limited::new(response.into_body(), BODY_LEN_MAX);
-        let whole = timeout_at(deadline, body.collect()).await.ok()?.ok()?;
-        connection.give_back();
-        Some(whole.to_bytes())
+    /// The whole body. Call it once, and [`Exchange::give_back`] after it.
+    pub(crate) async fn body(&mut self, deadline: Instant) -> Result<Bytes, BodyFault> {
+        let body = whole(self.response.body_mut());
+        timeout_at(deadline, body).await.or(Err(BodyFault::Late))?
     }
+
+    /// See [`Record::note_answered`](crate::misdelivery::Record::note_answered).
+    pub(crate) fn note_answered(&self, id: CorrelationId) -> bool {
+        self.connection.note_answered(id)
+    }
+
+    /// Keeps the connection; the body must have been read.
+    pub(crate) fn give_back(self) {
+        self.connection.give_back();
+    }
+
+    /// It is the answer to another request. Closes the connection.
+    pub(crate) fn misdelivered(self) {
+        self.connection.misdelivered();
+    }
+}
+
+/// Reads a body that is not too long. It mostly comes in one piece, which is not copied.
+async fn whole(body: &mut Incoming) -> Result<Bytes, BodyFault> {
+    let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > BODY_LEN_MAX {
+        return Err(BodyFault::TooLong);
+    }
+    while !body.is_end_stream() {
+        let frame = match body.frame().await {
+            None => break,
+            Some(frame) => frame.or(Err(BodyFault::Broken))?,
+        };
+        // Trailers say nothing to us.
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if first.len() + joined.len() + data.len() > BODY_LEN_MAX {
+            return Err(BodyFault::TooLong);
+        }
+        if first.is_empty() && joined.is_empty() {
+            first = data;
+        } else {
+            joined.extend_from_slice(&std::mem::take(&mut first));
+            joined.extend_from_slice(&data);
+        }
+    }
+    Ok(if joined.is_empty() {
+        first
+    } else {
+        joined.freeze()
+    })
 }
 
 /// Reads a body to its end; false when it is broken or longer than what is left. May be

@@ -6,28 +6,34 @@ use feeway_domain::{
     CorrelationId, Doubt, GetAnswer, Payment, PostAnswer, ProcessorClient, RequestedAt,
 };
 use http_body_util::Full;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
-use hyper::{Method, Request, Uri};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, VIA};
+use hyper::{HeaderMap, Method, Request, Uri};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use crate::access::{Access, SetUpError};
 use crate::authorization::Authorization;
 use crate::connections::{Connections, Message, Wanted};
+use crate::deployment::Deployment;
 use crate::endpoint::Endpoint;
-use crate::exchange::{ExchangeFault, exchange};
+use crate::exchange::{BodyFault, Exchange, ExchangeFault, exchange};
+use crate::retry_after::retry_after;
 use crate::tls::Tls;
-use crate::wire_format;
+use crate::wire_format::{self, Receipt};
+
+/// How long the body of an answer to a POST may take once its head is there.
+const RECEIPT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The limits of one processor's client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpProcessorConfig {
     /// The most connections at once, at least 1: as many as there may be payments in
     /// flight, and a few for look-ups. A request beyond it waits for its turn.
     pub max_connections: usize,
     /// How long making a connection may take, with the look-up of the name and TLS.
     pub connect_timeout: Duration,
-    /// How long a POST may take until its answer is there.
+    /// How long a POST may take until its answer is there; the body may take a second longer
+    /// than its head, but not longer than this in all.
     pub attempt_timeout: Duration,
     /// How long `GET /payments/{id}` may take.
     pub look_up_timeout: Duration,
@@ -36,6 +42,8 @@ pub struct HttpProcessorConfig {
     /// How long a connection is kept without use. Processors close theirs after 130 s; one
     /// that they close at the moment of a POST makes its fate unknown.
     pub idle_timeout: Duration,
+    /// Whose requests these are: each says so in its `Via` header, if it is known.
+    pub deployment: Option<Deployment>,
 }
 
 impl Default for HttpProcessorConfig {
@@ -48,6 +56,7 @@ impl Default for HttpProcessorConfig {
             look_up_timeout: Duration::from_secs(5),
             health_timeout: Duration::from_secs(2),
             idle_timeout: Duration::from_secs(60),
+            deployment: None,
         }
     }
 }
@@ -58,7 +67,8 @@ impl Default for HttpProcessorConfig {
 pub struct HttpProcessor {
     connections: Arc<Connections>,
     authorization: Option<Arc<Authorization>>,
-    config: HttpProcessorConfig,
+    via: Option<HeaderValue>,
+    config: Arc<HttpProcessorConfig>,
 }
 
 /// What a processor said of its health.
@@ -73,7 +83,9 @@ pub enum HealthAnswer {
     },
     /// 429: we asked too early. It says nothing about the processor.
     TooEarly,
-    /// Refused, late or unreadable: as good as failing.
+    /// 404, 405 or 501: it cannot be asked. It says nothing about payments.
+    NoEndpoint,
+    /// Refused, late, unreadable or another status. It says nothing about payments.
     Unanswered,
 }
 
@@ -118,18 +130,26 @@ impl HttpProcessor {
             config.connect_timeout,
             config.idle_timeout,
         );
+        // A deployment's name is plain text.
+        let via = config.deployment.as_ref();
+        let via = via.and_then(|deployment| HeaderValue::try_from(deployment.via()).ok());
         Ok(Self {
             connections: Arc::new(connections),
             authorization,
-            config,
+            via,
+            config: Arc::new(config),
         })
     }
 
     /// Makes sure that a connection is open, so that the next request leaves at once. When
-    /// none can be made, the next request says so.
+    /// none can be made, the next request says so. Does nothing where connections are not kept
+    /// because answers came to the wrong request.
     pub async fn warm_up(&self) {
+        if self.connections.misdelivery().is_known() {
+            return;
+        }
         let deadline = Instant::now() + self.config.connect_timeout;
-        let Some(mut connection) = self.connections.take(Wanted::Any, deadline).await else {
+        let Ok(mut connection) = self.connections.take(Wanted::Any, deadline).await else {
             return;
         };
         // A new connection is ready once its task has run.
@@ -146,22 +166,25 @@ impl HttpProcessor {
         let deadline = Instant::now() + self.config.health_timeout;
         let uri = self.connections.endpoint().health.clone();
         let request = self.request(Method::GET, uri, Bytes::new()).await;
-        let Ok(exchange) = exchange(&self.connections, request, deadline).await else {
+        let Ok(mut exchange) = exchange(&self.connections, Wanted::Any, request, deadline).await
+        else {
             return HealthAnswer::Unanswered;
         };
-        match exchange.status().as_u16() {
-            200 => {}
-            429 => {
-                exchange.discard().await;
-                return HealthAnswer::TooEarly;
-            }
-            _ => {
-                exchange.discard().await;
-                return HealthAnswer::Unanswered;
-            }
+        let without_body = match exchange.status().as_u16() {
+            200 => None,
+            404 | 405 | 501 => Some(HealthAnswer::NoEndpoint),
+            429 => Some(HealthAnswer::TooEarly),
+            _ => Some(HealthAnswer::Unanswered),
+        };
+        if let Some(answer) = without_body {
+            exchange.discard().await;
+            return answer;
         }
-        let body = exchange.body(deadline).await;
-        body.as_deref().and_then(wire_format::health).map_or(
+        let Ok(body) = exchange.body(deadline).await else {
+            return HealthAnswer::Unanswered;
+        };
+        exchange.give_back();
+        wire_format::health(&body).map_or(
             HealthAnswer::Unanswered,
             |(failing, min_response_time)| HealthAnswer::Report {
                 failing,
@@ -170,12 +193,88 @@ impl HttpProcessor {
         )
     }
 
+    /// What an answer whose status says "stored" makes of this payment, and whether answers are
+    /// known to have come to the requests that they belong to.
+    async fn read_receipt(
+        mut exchange: Exchange,
+        id: CorrelationId,
+        is_order_kept: bool,
+        deadline: Instant,
+    ) -> PostAnswer {
+        if is_html(exchange.headers()) {
+            exchange.discard().await;
+            return PostAnswer::Inconclusive;
+        }
+        let deadline = deadline.min(Instant::now() + RECEIPT_TIMEOUT);
+        let Ok(body) = exchange.body(deadline).await else {
+            return PostAnswer::Inconclusive;
+        };
+        let is_stored = match wire_format::receipt(&body, id) {
+            Receipt::AnotherPayment => {
+                exchange.misdelivered();
+                return PostAnswer::Inconclusive;
+            }
+            Receipt::Contradicts => false,
+            // Where answers came to the wrong request, only the id shows whose it is.
+            Receipt::Fits => is_order_kept || wire_format::is_named_in(&body, id),
+        };
+        exchange.give_back();
+        if is_stored {
+            PostAnswer::Stored
+        } else {
+            PostAnswer::Inconclusive
+        }
+    }
+
+    async fn look_up(&self, id: CorrelationId, wanted: Wanted) -> GetAnswer {
+        let deadline = Instant::now() + self.config.look_up_timeout;
+        let payments = self.connections.endpoint().payments.path();
+        let Ok(uri) = Uri::try_from(format!("{payments}/{id}")) else {
+            return GetAnswer::Unclear;
+        };
+        let request = self.request(Method::GET, uri, Bytes::new()).await;
+        let mut exchange = match exchange(&self.connections, wanted, request, deadline).await {
+            Ok(exchange) => exchange,
+            Err(ExchangeFault::Unreachable) => return GetAnswer::Unreachable,
+            Err(ExchangeFault::Garbled) => {
+                return GetAnswer::Unreadable(wire_format::GARBLED_HEAD);
+            }
+            Err(ExchangeFault::Busy | ExchangeFault::TimedOut | ExchangeFault::Reset) => {
+                return GetAnswer::Unclear;
+            }
+        };
+        let without_body = match exchange.status().as_u16() {
+            200 => None,
+            404 => Some(GetAnswer::Absent),
+            _ => Some(GetAnswer::Unclear),
+        };
+        if let Some(answer) = without_body {
+            exchange.discard().await;
+            return answer;
+        }
+        let answer = match exchange.body(deadline).await {
+            Ok(body) => wire_format::held_payment(&body, id),
+            Err(BodyFault::TooLong) => return GetAnswer::Unreadable(wire_format::LONG_BODY),
+            Err(BodyFault::Broken) => return GetAnswer::Unreadable(wire_format::BROKEN_BODY),
+            Err(BodyFault::Late) => return GetAnswer::Unclear,
+        };
+        if answer == GetAnswer::Unreadable(wire_format::ANOTHER_PAYMENT) {
+            exchange.misdelivered();
+        } else {
+            exchange.give_back();
+        }
+        answer
+    }
+
     async fn request(&self, method: Method, uri: Uri, body: Bytes) -> Message {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         let authority = self.connections.endpoint().authority.clone();
         request.headers_mut().insert(HOST, authority);
+        if let Some(via) = &self.via {
+            request.headers_mut().insert(VIA, via.clone());
+        }
         if let Some(authorization) = &self.authorization {
             let header = authorization.header().await;
             request.headers_mut().insert(AUTHORIZATION, header);
@@ -192,59 +291,61 @@ impl ProcessorClient for HttpProcessor {
         let mut request = self.request(Method::POST, uri, body).await;
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(CONTENT_TYPE, json);
-        match exchange(&self.connections, request, deadline).await {
-            Ok(exchange) => {
-                // The status says all: a body that breaks off does not undo a 200.
-                let answer = post_answer(exchange.status().as_u16());
-                exchange.discard().await;
-                answer
+        let exchange = match exchange(&self.connections, Wanted::Any, request, deadline).await {
+            Ok(exchange) => exchange,
+            Err(ExchangeFault::Unreachable | ExchangeFault::Busy) => {
+                return PostAnswer::Unreachable;
             }
-            Err(ExchangeFault::NotSent) => PostAnswer::Unreachable,
-            Err(ExchangeFault::TimedOut) => PostAnswer::Lost(Doubt::TimedOut),
-            Err(ExchangeFault::Reset) => PostAnswer::Lost(Doubt::Reset),
-            Err(ExchangeFault::Garbled) => PostAnswer::Lost(Doubt::Unclear),
+            Err(ExchangeFault::TimedOut) => return PostAnswer::Lost(Doubt::TimedOut),
+            Err(ExchangeFault::Reset) => return PostAnswer::Lost(Doubt::Reset),
+            Err(ExchangeFault::Garbled) => return PostAnswer::Lost(Doubt::Unclear),
+        };
+        let is_order_kept = exchange.note_answered(payment.id);
+        let status = exchange.status().as_u16();
+        let answer = post_answer(status, exchange.headers());
+        if answer == PostAnswer::Stored {
+            return Self::read_receipt(exchange, payment.id, is_order_kept, deadline).await;
         }
+        // The status says all.
+        exchange.discard().await;
+        answer
     }
 
     async fn get(&self, id: CorrelationId) -> GetAnswer {
-        let deadline = Instant::now() + self.config.look_up_timeout;
-        let payments = self.connections.endpoint().payments.path();
-        let Ok(uri) = Uri::try_from(format!("{payments}/{id}")) else {
-            return GetAnswer::Unclear;
-        };
-        let request = self.request(Method::GET, uri, Bytes::new()).await;
-        let Ok(exchange) = exchange(&self.connections, request, deadline).await else {
-            return GetAnswer::Unclear;
-        };
-        match exchange.status().as_u16() {
-            200 => match exchange.body(deadline).await {
-                Some(body) => wire_format::held_payment(&body, id),
-                None => GetAnswer::Unclear,
-            },
-            404 => {
-                exchange.discard().await;
-                GetAnswer::Absent
-            }
-            _ => {
-                exchange.discard().await;
-                GetAnswer::Unclear
-            }
-        }
+        self.look_up(id, Wanted::Any).await
+    }
+
+    async fn get_apart(&self, id: CorrelationId) -> GetAnswer {
+        self.look_up(id, Wanted::Apart).await
+    }
+
+    async fn misdelivered(&self) -> Vec<CorrelationId> {
+        self.connections.misdelivery().next().await
     }
 }
 
-/// What a status says of a payment that was posted. Only the statuses that a processor is
-/// known to send promise that nothing was stored.
-fn post_answer(status: u16) -> PostAnswer {
+/// What a status says of a payment that was posted. Only where it is "stored" does the body
+/// matter.
+fn post_answer(status: u16, headers: &HeaderMap) -> PostAnswer {
     match status {
-        200..=299 => PostAnswer::Stored,
-        400 => PostAnswer::Malformed,
-        401 | 403 | 404 | 405 => PostAnswer::Misconfigured { status },
-        422 => PostAnswer::Duplicate,
-        429 => PostAnswer::Overloaded,
-        500 => PostAnswer::Failing,
+        200 | 201 | 204 => PostAnswer::Stored,
+        202 | 203 | 205..=299 => PostAnswer::Inconclusive,
+        300..=399 => PostAnswer::Lost(Doubt::Redirected { status }),
+        400 | 402 | 410 => PostAnswer::Declined { status },
+        401 | 403 | 404 | 405 | 501 => PostAnswer::Misconfigured { status },
+        409 | 422 => PostAnswer::Duplicate { status },
+        429 => PostAnswer::Overloaded {
+            retry_after: retry_after(headers),
+        },
+        500 | 503 => PostAnswer::Failing { status },
         _ => PostAnswer::Lost(Doubt::Unclear),
     }
+}
+
+fn is_html(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.and_then(|kind| kind.get(.."text/html".len()))
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/html"))
 }
 
 #[cfg(test)]
@@ -255,18 +356,35 @@ mod tests {
     fn every_status_has_its_answer() {
         for status in 100..=999 {
             let expected = match status {
-                200 | 201 | 202 | 204 => PostAnswer::Stored,
-                400 => PostAnswer::Malformed,
-                401 | 403 | 404 | 405 => PostAnswer::Misconfigured { status },
-                422 => PostAnswer::Duplicate,
-                429 => PostAnswer::Overloaded,
-                500 => PostAnswer::Failing,
-                // Other successes are as good as 200.
-                203 | 205..=299 => PostAnswer::Stored,
-                100..=199 | 300..=999 => PostAnswer::Lost(Doubt::Unclear),
-                _ => continue,
+                200 | 201 | 204 => PostAnswer::Stored,
+                202 | 203 | 205..=299 => PostAnswer::Inconclusive,
+                300..=399 => PostAnswer::Lost(Doubt::Redirected { status }),
+                400 | 402 | 410 => PostAnswer::Declined { status },
+                401 | 403 | 404 | 405 | 501 => PostAnswer::Misconfigured { status },
+                409 | 422 => PostAnswer::Duplicate { status },
+                429 => PostAnswer::Overloaded { retry_after: None },
+                500 | 503 => PostAnswer::Failing { status },
+                // Among them 408, 502 and 504.
+                _ => PostAnswer::Lost(Doubt::Unclear),
             };
-            assert_eq!(post_answer(status), expected, "{status}");
+            let answer = post_answer(status, &HeaderMap::new());
+            assert_eq!(answer, expected, "{status}");
         }
+    }
+
+    #[test]
+    fn a_page_is_known_by_its_content_type() {
+        for (kind, expected) in [
+            ("text/html", true),
+            ("Text/HTML; charset=utf-8", true),
+            ("text/plain", false),
+            ("application/json", false),
+            ("text/htm", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            assert_eq!(is_html(&headers), expected, "{kind}");
+        }
+        assert!(!is_html(&HeaderMap::new()));
     }
 }

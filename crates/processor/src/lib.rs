@@ -1,8 +1,9 @@
 //! Speaks a payment processor's HTTP API and turns every answer or fault into an outcome.
 //!
 //! Does: a small set of kept connections per processor, with TLS or without, one POST, one
-//! look-up, one question for its health; the [`Outcome`](feeway_domain::Outcome) of an
-//! attempt; the reading of a processor from an option's text.
+//! look-up, one question for its health; the notice of answers that came to the wrong request;
+//! the [`Outcome`](feeway_domain::Outcome) of an attempt; the reading of a processor from an
+//! option's text.
 //!
 //! Does not: any policy. It never repeats a POST that may have been sent, never chooses a
 //! processor, and never calls the processors' `/admin`.
@@ -18,17 +19,24 @@ mod access;
 mod addresses;
 mod authorization;
 mod connections;
+mod deployment;
 mod endpoint;
 mod exchange;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod http_processor;
+mod misdelivery;
 mod outcome;
 mod processor_option;
+mod retry_after;
+mod shelf;
+mod socket;
 mod tls;
+mod unasked;
 mod wire_format;
 
 pub use access::{Access, AuthorizationFileError, CaFileError, SetUpError};
+pub use deployment::{Deployment, DeploymentError};
 pub use endpoint::EndpointError;
 pub use http_processor::{HealthAnswer, HttpProcessor, HttpProcessorConfig};
 pub use outcome::attempt;

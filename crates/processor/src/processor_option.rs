@@ -11,7 +11,7 @@ use crate::endpoint::Endpoint;
 /// A processor as an option's text has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessorOption {
-    /// Its name, URL and fee.
+    /// Its name, URL and fee, and whether its declines are final.
     pub processor: Processor,
     /// What it takes to be let in there.
     pub access: Access,
@@ -24,8 +24,17 @@ pub enum ProcessorOptionError {
     #[error("{0:?} is not of the form NAME=URL,fee=0.05")]
     Form(String),
     /// A part after the URL that is not known, or is there twice.
-    #[error("after the URL {0:?} is not one of fee=, authorization-file= and ca-file=, each once")]
+    #[error(
+        "after the URL {0:?} is not one of fee=, authorization-file=, ca-file= and declines=, \
+         each once"
+    )]
     Part(String),
+    /// Something else than `final` is said of its declines.
+    #[error(
+        "declines={0:?}: only declines=final is known, for a processor that stores nothing \
+         when it answers 400, 402 or 410"
+    )]
+    Declines(String),
     /// A bad name.
     #[error("{0:?}: {1}")]
     Name(String, ProcessorNameError),
@@ -43,8 +52,8 @@ pub enum ProcessorOptionError {
     Count(usize),
 }
 
-/// Reads one processor from `NAME=URL,fee=0.05`, to which `authorization-file=PATH` and
-/// `ca-file=PATH` may be added after a comma. Its URL is kept without a closing slash. The
+/// Reads one processor from `NAME=URL,fee=0.05`, to which `authorization-file=PATH`,
+/// `ca-file=PATH` and `declines=final` may be added after a comma. Its URL is kept without a closing slash. The
 /// files are not looked at. What an error says holds no password.
 pub fn parse_processor(text: &str) -> Result<ProcessorOption, ProcessorOptionError> {
     let form = || {
@@ -57,11 +66,12 @@ pub fn parse_processor(text: &str) -> Result<ProcessorOption, ProcessorOptionErr
     let url = url.trim_end_matches('/');
     Endpoint::parse(url)
         .map_err(|error| ProcessorOptionError::Url(without_credentials(url), error))?;
-    let (mut fee, mut access) = (None, Access::default());
+    let (mut fee, mut declines, mut access) = (None, None, Access::default());
     for part in parts.split(',') {
         let (key, value) = part.split_once('=').unwrap_or_default();
         let is_new = match key {
             "fee" => fee.replace(value).is_none(),
+            "declines" => declines.replace(value).is_none(),
             "authorization-file" => put(&mut access.authorization_file, value),
             "ca-file" => put(&mut access.ca_file, value),
             _ => false,
@@ -71,6 +81,9 @@ pub fn parse_processor(text: &str) -> Result<ProcessorOption, ProcessorOptionErr
         }
     }
     let fee = fee.ok_or_else(form)?;
+    if let Some(other) = declines.filter(|declines| *declines != "final") {
+        return Err(ProcessorOptionError::Declines(other.to_owned()));
+    }
     let processor = Processor {
         name: name
             .parse()
@@ -79,6 +92,7 @@ pub fn parse_processor(text: &str) -> Result<ProcessorOption, ProcessorOptionErr
         fee: fee
             .parse()
             .map_err(|error| ProcessorOptionError::Fee(fee.to_owned(), error))?,
+        declines_are_final: declines.is_some(),
     };
     Ok(ProcessorOption { processor, access })
 }
@@ -143,6 +157,22 @@ mod tests {
             ca_file: Some("/run/ca.pem".into()),
         };
         assert_eq!(option.access, expected);
+        assert!(!option.processor.declines_are_final);
+    }
+
+    #[test]
+    fn an_operator_may_vouch_for_declines() {
+        let option = parse_processor("a=https://a,declines=final,fee=0.05").unwrap();
+        assert!(option.processor.declines_are_final);
+        for value in ["", "Final", "true"] {
+            check(
+                &format!("a=https://a:1,fee=0.05,declines={value}"),
+                &format!(
+                    "declines={value:?}: only declines=final is known, for a processor that \
+                     stores nothing when it answers 400, 402 or 410"
+                ),
+            );
+        }
     }
 
     fn check(text: &str, expected: &str) {
@@ -182,13 +212,14 @@ mod tests {
             ("authorization=secret", "authorization"),
             ("secret", ""),
             ("ca-file=", "ca-file"),
+            ("declines=final,declines=final", "declines"),
             ("", ""),
         ] {
             check(
                 &format!("a=https://a:1,fee=0.05,{part}"),
                 &format!(
-                    "after the URL {key:?} is not one of fee=, authorization-file= and ca-file=, \
-                     each once"
+                    "after the URL {key:?} is not one of fee=, authorization-file=, ca-file= \
+                     and declines=, each once"
                 ),
             );
         }

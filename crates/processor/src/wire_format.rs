@@ -1,13 +1,20 @@
 //! The JSON that processors speak. Nobody else in the product knows it.
 
-use std::borrow::Cow;
+mod held_payment;
+mod receipt;
+mod said;
+
 use std::fmt::Write;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use feeway_domain::{CorrelationId, GetAnswer, Money, Payment, RequestedAt};
+use feeway_domain::{Payment, RequestedAt};
 use serde::Deserialize;
-use serde_json::value::RawValue;
+
+pub(crate) use held_payment::{
+    ANOTHER_PAYMENT, BROKEN_BODY, GARBLED_HEAD, LONG_BODY, held_payment,
+};
+pub(crate) use receipt::{Receipt, is_named_in, receipt};
 
 /// The longest payment there is takes 123 bytes: 47 of field names and punctuation, 36 of
 /// id, 13 of amount and 27 of instant.
@@ -24,36 +31,6 @@ pub(crate) fn payment(payment: &Payment, requested_at: RequestedAt) -> Bytes {
     )
     .expect("a buffer in memory takes every write");
     body.freeze()
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct HeldPayment<'a> {
-    #[serde(borrow)]
-    correlation_id: Cow<'a, str>,
-    /// As the processor wrote it: a float in between could cost a cent.
-    #[serde(borrow)]
-    amount: &'a RawValue,
-    #[serde(borrow)]
-    requested_at: Cow<'a, str>,
-}
-
-/// Reads the 200 of `GET /payments/{id}`; anything but that payment is unclear.
-pub(crate) fn held_payment(body: &[u8], id: CorrelationId) -> GetAnswer {
-    read_held_payment(body, id).unwrap_or(GetAnswer::Unclear)
-}
-
-fn read_held_payment(body: &[u8], id: CorrelationId) -> Option<GetAnswer> {
-    let held: HeldPayment<'_> = object(body)?;
-    if held.correlation_id.parse() != Ok(id) {
-        return None;
-    }
-    let amount: Money = held.amount.get().parse().ok()?;
-    let requested_at = RequestedAt::from_processor(&held.requested_at).ok()?;
-    Some(GetAnswer::Held {
-        amount,
-        requested_at,
-    })
 }
 
 #[derive(Deserialize)]
@@ -76,13 +53,25 @@ pub(crate) fn health(body: &[u8]) -> Option<(bool, Duration)> {
 /// Reads a JSON object. serde would also take a list, its values in the order of the fields,
 /// and does not look whether what it skips is UTF-8.
 fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
-    let text = str::from_utf8(body).ok()?;
-    let is_object = text.trim_ascii_start().starts_with('{');
-    is_object.then(|| serde_json::from_str(text).ok())?
+    let text = object_text(body)?;
+    serde_json::from_str(text).ok()
+}
+
+/// The text of what may be a JSON object; nothing if it begins otherwise. Some servers put a
+/// byte order mark before it.
+fn object_text(body: &[u8]) -> Option<&str> {
+    let text = str::from_utf8(without_mark(body)).ok()?;
+    text.trim_ascii_start().starts_with('{').then_some(text)
+}
+
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 #[cfg(test)]
 mod tests {
+    use feeway_domain::Money;
+
     use super::*;
 
     const ID: &str = "4a7901b8-7d26-4d9d-aa19-4dc1c7cf60b3";
@@ -118,75 +107,6 @@ mod tests {
             RequestedAt::MAX,
         );
         assert_eq!(body.len(), 123);
-    }
-
-    fn check(body: &str, expected: Option<(i64, &str)>) {
-        let expected = expected.map_or(GetAnswer::Unclear, |(cents, at)| GetAnswer::Held {
-            amount: Money::from_cents(cents).unwrap(),
-            requested_at: instant(at),
-        });
-        assert_eq!(
-            held_payment(body.as_bytes(), ID.parse().unwrap()),
-            expected,
-            "{body}"
-        );
-    }
-
-    #[test]
-    fn a_held_payment_is_read_exactly() {
-        let at = "2020-07-10T12:34:56.123456Z";
-        check(
-            &format!(r#"{{"correlationId":"{ID}","amount":19.9,"requestedAt":"{at}"}}"#),
-            Some((1990, at)),
-        );
-        check(
-            &format!(
-                r#" {{"x":[1],"requestedAt":"2020-07-10T12:34:56.1234569","amount":1.990E1,
-                "correlationId":"{}"}} "#,
-                ID.to_uppercase()
-            ),
-            Some((1990, at)),
-        );
-        check(
-            &format!(
-                r#"{{"correlationId":"{ID}","amount":9999999999.99,"requestedAt":"2020-07-10T12:34:56"}}"#
-            ),
-            Some((999_999_999_999, "2020-07-10T12:34:56Z")),
-        );
-    }
-
-    #[test]
-    fn anything_but_that_payment_is_unclear() {
-        let at = "2020-07-10T12:34:56.123456Z";
-        let other = "4a7901b8-7d26-4d9d-aa19-4dc1c7cf60b4";
-        for body in [
-            String::new(),
-            "{}".to_owned(),
-            "null".to_owned(),
-            format!(r#"{{"correlationId":"{other}","amount":19.9,"requestedAt":"{at}"}}"#),
-            format!(r#"{{"correlationId":"{ID}","amount":"19.9","requestedAt":"{at}"}}"#),
-            format!(r#"{{"correlationId":"{ID}","amount":19.901,"requestedAt":"{at}"}}"#),
-            format!(r#"{{"correlationId":"{ID}","amount":0,"requestedAt":"{at}"}}"#),
-            format!(r#"{{"correlationId":"{ID}","amount":19.9,"requestedAt":"yesterday"}}"#),
-            format!(r#"{{"correlationId":"{ID}","amount":19.9,"requestedAt":17}}"#),
-            format!(r#"{{"correlationId":"{ID}","amount":19.9}}"#),
-            format!(r#"{{"correlationId":"{ID}","amount":19.9,"requestedAt":"{at}"}} and more"#),
-            format!(r#"["{ID}",19.9,"{at}"]"#),
-        ] {
-            check(&body, None);
-        }
-    }
-
-    #[test]
-    fn what_is_not_utf_8_is_unclear_also_where_nobody_looks() {
-        let at = "2020-07-10T12:34:56.123456Z";
-        let body = format!(r#"{{"correlationId":"{ID}","amount":1,"requestedAt":"{at}","x":"?"}}"#);
-        check(&body, Some((100, at)));
-        let mut body = body.into_bytes();
-        let place = body.iter().position(|byte| *byte == b'?').unwrap();
-        body[place] = 0xff;
-        let id = ID.parse().unwrap();
-        assert_eq!(held_payment(&body, id), GetAnswer::Unclear);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use feeway_domain::{Fee, RequestedAt, RequestedAtError, Total, Window};
+use feeway_domain::{CorrelationId, Fee, RequestedAt, RequestedAtError, Total, Window};
 use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -12,10 +12,15 @@ use crate::answer::{self, Answer, Cut};
 use crate::api::{malformed, read_body};
 use crate::chaos::ChaosChange;
 use crate::dump::Dump;
+use crate::rules::Rules;
+use crate::seen::SeenRequest;
 use crate::state::{State, unix_second};
 use crate::switches::MAX_DELAY_MS;
 
 const TOKEN: &str = "x-rinha-token";
+
+/// The most bytes of a document of rules, and of the other settings.
+const DOCUMENT_LIMIT: usize = 256 * 1024;
 
 /// Whether a request is for the administration.
 pub(crate) fn is_admin(request: &Request<Incoming>) -> bool {
@@ -34,34 +39,46 @@ pub(crate) async fn answer(state: Arc<State>, request: Request<Incoming>) -> Res
         "/admin/payments-summary" if is(Method::GET) => {
             summary(&state, head.uri.query().unwrap_or(""))
         }
-        "/admin/dump" if is(Method::GET) => answer::dump(Dump::new(state)),
+        "/admin/dump" if is(Method::GET) => answer::dump(Dump::of_books(state)),
+        "/admin/payments" if is(Method::GET) => answer::dump(Dump::of_requests(state)),
         "/admin/stats" if is(Method::GET) => stats(&state),
         "/admin/asks" if is(Method::GET) => answer::serialized(&state.asks().arrivals()),
         "/admin/chaos" if is(Method::GET) => answer::serialized(&state.fortune().chaos()),
-        "/admin/payments-summary" | "/admin/dump" | "/admin/stats" | "/admin/asks" => {
-            answer::wrong_method("GET")
-        }
+        "/admin/rules" if is(Method::GET) => answer::serialized(state.rules().document()),
+        "/admin/payments-summary"
+        | "/admin/dump"
+        | "/admin/payments"
+        | "/admin/stats"
+        | "/admin/asks" => answer::wrong_method("GET"),
         "/admin/purge-payments" if is(Method::POST) => {
             state.purge();
             answer::message(StatusCode::OK, "All payments purged.")
         }
         "/admin/purge-payments" => answer::wrong_method("POST"),
-        "/admin/chaos" if !is(Method::PUT) => answer::wrong_method("GET, PUT"),
+        "/admin/chaos" | "/admin/rules" if !is(Method::PUT) => answer::wrong_method("GET, PUT"),
         path @ ("/admin/chaos"
+        | "/admin/rules"
         | "/admin/configurations/token"
         | "/admin/configurations/delay"
         | "/admin/configurations/failure") => {
             if !is(Method::PUT) {
                 return Ok(answer::wrong_method("PUT"));
             }
-            match read_body(body).await? {
+            match read_body(body, DOCUMENT_LIMIT).await? {
                 Ok(body) => configure(&state, path, &body)
                     .await
                     .unwrap_or_else(|error| malformed(&error)),
                 Err(refusal) => refusal,
             }
         }
-        _ => answer::empty(StatusCode::NOT_FOUND),
+        path => match path.strip_prefix("/admin/payments/") {
+            None => answer::empty(StatusCode::NOT_FOUND),
+            Some(_) if !is(Method::GET) => answer::wrong_method("GET"),
+            Some(id) => match id.parse() {
+                Ok(id) => payment(&state, id),
+                Err(error) => malformed(&error),
+            },
+        },
     })
 }
 
@@ -108,6 +125,13 @@ async fn configure(state: &State, path: &str, body: &[u8]) -> serde_json::Result
                 &json!({ "failure": failure, "before": before }),
             ))
         }
+        "/admin/rules" => match String::from_utf8_lossy(body).parse::<Rules>() {
+            Ok(rules) => {
+                state.set_rules(rules);
+                Ok(answer::serialized(state.rules().document()))
+            }
+            Err(error) => Ok(malformed(&error)),
+        },
         _ => {
             let change: ChaosChange = serde_json::from_slice(body)?;
             let chaos = change.applied_to(state.fortune().chaos());
@@ -125,6 +149,7 @@ struct StatsBody {
     busy: u64,
     failed: u64,
     malformed: u64,
+    ruled: u64,
     payments: usize,
     working: usize,
     queued: usize,
@@ -148,6 +173,7 @@ fn stats(state: &State) -> Answer {
         busy: counts.busy,
         failed: counts.failed,
         malformed: counts.malformed,
+        ruled: counts.ruled,
         payments: state.books().len(),
         working: state.permits.working(),
         queued: state.permits.queued(),
@@ -155,6 +181,31 @@ fn stats(state: &State) -> Answer {
             .into_iter()
             .map(|(second, posts)| SecondBody { second, posts })
             .collect(),
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PaymentBody {
+    correlation_id: String,
+    posts: u32,
+    look_ups: u32,
+    held: bool,
+    requests: Vec<SeenRequest>,
+}
+
+/// What this processor has to do with one id, whether or not it holds it.
+fn payment(state: &State, id: CorrelationId) -> Answer {
+    let (counts, requests) = {
+        let seen = state.seen();
+        (seen.counts(id), seen.requests(id))
+    };
+    answer::serialized(&PaymentBody {
+        correlation_id: id.to_string(),
+        posts: counts.posts,
+        look_ups: counts.look_ups,
+        held: state.books().find(id).is_some(),
+        requests,
     })
 }
 

@@ -1,16 +1,19 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ops::Bound;
+use std::time::Duration;
 
 use feeway_domain::{CorrelationId, Money, RequestedAt, Total, Window};
+use tokio::time::Instant;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// The payments this processor holds: about 60 bytes each, and no step whose cost jumps
+/// The payments this processor holds: about 80 bytes each, and no step whose cost jumps
 /// with their number (a hash table's growth would stall every connection).
 #[derive(Default)]
 pub(crate) struct Books {
-    payments: BTreeMap<CorrelationId, Held>,
+    /// Each with the moment at which it was stored.
+    payments: BTreeMap<CorrelationId, (Held, Instant)>,
     seconds: BTreeMap<i64, Second>,
 }
 
@@ -57,7 +60,7 @@ impl Books {
         let Entry::Vacant(place) = self.payments.entry(id) else {
             return false;
         };
-        place.insert(held);
+        place.insert((held, Instant::now()));
         let micros = held.requested_at.micros();
         let second = self.seconds.entry(micros / MICROS_PER_SECOND).or_default();
         second.total.add(1, i128::from(held.amount.cents()));
@@ -68,7 +71,13 @@ impl Books {
     }
 
     pub(crate) fn find(&self, id: CorrelationId) -> Option<Held> {
-        self.payments.get(&id).copied()
+        self.payments.get(&id).map(|(held, _)| *held)
+    }
+
+    /// A payment that was stored at least so long ago.
+    pub(crate) fn find_older(&self, id: CorrelationId, age: Duration) -> Option<Held> {
+        let (held, stored) = self.payments.get(&id)?;
+        (stored.elapsed() >= age).then_some(*held)
     }
 
     /// What lies in a window, both ends inclusive. It reads single payments only in the
@@ -104,7 +113,7 @@ impl Books {
         self.payments
             .range((start, Bound::Unbounded))
             .take(limit)
-            .map(|(id, held)| (*id, *held))
+            .map(|(id, (held, _))| (*id, *held))
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -1,6 +1,11 @@
 use std::time::Duration;
 
+use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
+
+use crate::dice::{Dice, Probability};
+use crate::reply::{Ends, Reply};
+use crate::rules::{IfHeld, PostRule};
 
 /// What goes wrong on purpose: how probable each mishap is, and its values.
 ///
@@ -31,44 +36,6 @@ pub struct Chaos {
     pub refuse: Probability,
     /// Where the dice start from. Setting it starts them anew.
     pub seed: u64,
-}
-
-/// How often something happens: from 0 (never) to 1 (always).
-#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
-pub struct Probability(f64);
-
-/// Why a chaos setting is not one.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-pub enum ChaosError {
-    /// The number is no probability.
-    #[error("a probability is a number from 0 to 1, not {0}")]
-    NotAProbability(f64),
-}
-
-impl Probability {
-    /// It never happens.
-    pub const NEVER: Self = Self(0.0);
-    /// It always happens.
-    pub const ALWAYS: Self = Self(1.0);
-}
-
-impl TryFrom<f64> for Probability {
-    type Error = ChaosError;
-
-    fn try_from(value: f64) -> Result<Self, ChaosError> {
-        if (0.0..=1.0).contains(&value) {
-            Ok(Self(value))
-        } else {
-            Err(ChaosError::NotAProbability(value))
-        }
-    }
-}
-
-impl From<Probability> for f64 {
-    fn from(probability: Probability) -> Self {
-        probability.0
-    }
 }
 
 /// Nothing goes wrong.
@@ -121,16 +88,6 @@ impl ChaosChange {
     }
 }
 
-/// What goes wrong with one payment, before or after it is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mishap {
-    ResetBefore,
-    StoreLate(Duration),
-    ResetAfter,
-    HangAfter(Duration),
-    ErrorAfter,
-}
-
 /// The settings in force and the dice they are thrown with.
 #[derive(Default)]
 pub(crate) struct Fortune {
@@ -147,7 +104,7 @@ impl Fortune {
     pub(crate) fn set(&mut self, chaos: Chaos, reseed: bool) {
         self.chaos = chaos;
         if reseed {
-            self.dice = Dice(chaos.seed);
+            self.dice = Dice::new(chaos.seed);
         }
     }
 
@@ -156,46 +113,64 @@ impl Fortune {
         self.dice.hit(self.chaos.refuse)
     }
 
-    /// What goes wrong with the next payment.
-    pub(crate) fn mishap(&mut self) -> Option<Mishap> {
-        let Chaos {
-            late_insert_ms,
-            hang_after_insert_ms,
-            ..
-        } = self.chaos;
-        let late = Duration::from_millis(late_insert_ms.into());
-        let hang = Duration::from_millis(hang_after_insert_ms.into());
-        [
-            (self.chaos.reset_before_insert, Mishap::ResetBefore),
-            (self.chaos.late_insert, Mishap::StoreLate(late)),
-            (self.chaos.reset_after_insert, Mishap::ResetAfter),
-            (self.chaos.hang_after_insert, Mishap::HangAfter(hang)),
-            (self.chaos.error_after_insert, Mishap::ErrorAfter),
-        ]
-        .into_iter()
-        .find(|(probability, _)| self.dice.hit(*probability))
-        .map(|(_, mishap)| mishap)
+    /// What becomes of the next payment.
+    pub(crate) fn mishap(&mut self) -> PostRule {
+        let chaos = self.chaos;
+        for (probability, rule) in [
+            (chaos.reset_before_insert, reset_before as fn(&Chaos) -> _),
+            (chaos.late_insert, store_late),
+            (chaos.reset_after_insert, reset_after),
+            (chaos.hang_after_insert, hang_after),
+            (chaos.error_after_insert, error_after),
+        ] {
+            if self.dice.hit(probability) {
+                return rule(&chaos);
+            }
+        }
+        PostRule::default()
     }
 }
 
-/// A small generator of random numbers (SplitMix64): its whole state is its seed.
-#[derive(Default)]
-struct Dice(u64);
-
-impl Dice {
-    fn hit(&mut self, probability: Probability) -> bool {
-        // What never happens costs nothing, and does not move the dice.
-        probability > Probability::NEVER && self.share() < probability.0
+fn reset_before(_: &Chaos) -> PostRule {
+    PostRule {
+        stores: false,
+        // The connection is gone before anybody looks whether the id is held.
+        held: IfHeld::SameRule,
+        reply: Reply::ending(Ends::Reset),
+        ..PostRule::default()
     }
+}
 
-    /// Uniform in 0..1, of 53 random bits: what a double holds exactly.
-    fn share(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        bits ^= bits >> 31;
-        (bits >> 11) as f64 / (1_u64 << 53) as f64
+fn store_late(chaos: &Chaos) -> PostRule {
+    PostRule {
+        delay: Some(Duration::from_millis(chaos.late_insert_ms.into())),
+        ..PostRule::default()
+    }
+}
+
+fn reset_after(_: &Chaos) -> PostRule {
+    PostRule {
+        reply: Reply::ending(Ends::Reset),
+        ..PostRule::default()
+    }
+}
+
+fn hang_after(chaos: &Chaos) -> PostRule {
+    PostRule {
+        delay: Some(Duration::from_millis(chaos.hang_after_insert_ms.into())),
+        stores_after: Some(Duration::ZERO),
+        reply: Reply::ending(Ends::Close),
+        ..PostRule::default()
+    }
+}
+
+fn error_after(_: &Chaos) -> PostRule {
+    PostRule {
+        reply: Reply::message(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the connection to the database broke",
+        ),
+        ..PostRule::default()
     }
 }
 
@@ -216,7 +191,8 @@ mod tests {
     #[test]
     fn by_default_nothing_goes_wrong() {
         let mut fortune = Fortune::default();
-        assert!((0..1000).all(|_| fortune.mishap().is_none() && !fortune.refuses()));
+        let faithful = PostRule::default();
+        assert!((0..1000).all(|_| fortune.mishap() == faithful && !fortune.refuses()));
     }
 
     #[test]
@@ -230,7 +206,7 @@ mod tests {
         let throws = |mut fortune: Fortune| {
             (0..200)
                 .map(|_| fortune.mishap())
-                .collect::<Vec<Option<Mishap>>>()
+                .collect::<Vec<PostRule>>()
         };
         assert_eq!(throws(fortune(chaos)), throws(fortune(chaos)));
         assert_ne!(
@@ -246,10 +222,11 @@ mod tests {
             late_insert_ms: 40,
             ..Chaos::default()
         });
-        let late = Mishap::StoreLate(Duration::from_millis(40));
-        let hits = (0..10_000)
-            .filter(|_| fortune.mishap() == Some(late))
-            .count();
+        let late = PostRule {
+            delay: Some(Duration::from_millis(40)),
+            ..PostRule::default()
+        };
+        let hits = (0..10_000).filter(|_| fortune.mishap() == late).count();
         assert!((2_300..2_700).contains(&hits), "{hits}");
     }
 

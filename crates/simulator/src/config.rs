@@ -1,8 +1,10 @@
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::Parser;
 use feeway_domain::{Fee, ProcessorName};
 
+use crate::rules::{Rules, RulesError};
 use crate::switches::MAX_DELAY_MS;
 
 const PORT: u16 = 8001;
@@ -49,6 +51,12 @@ pub struct SimulatorConfig {
     #[arg(long, env = "FEEWAY_SIMULATOR_FAILING")]
     pub failing: bool,
 
+    /// How it differs from a faithful processor: the JSON document of PUT /admin/rules, or
+    /// @FILE for one in a file.
+    #[arg(long, env = "FEEWAY_SIMULATOR_RULES", value_name = "DOCUMENT",
+          default_value = "{}", hide_default_value = true, value_parser = rules)]
+    pub rules: Rules,
+
     /// How many requests for payments may be at work at once.
     #[arg(long, env = "FEEWAY_SIMULATOR_PERMITS", value_name = "N", default_value_t = PERMITS,
           value_parser = clap::value_parser!(u32).range(1..=MAX_PERMITS))]
@@ -58,6 +66,17 @@ pub struct SimulatorConfig {
     #[arg(long, env = "FEEWAY_SIMULATOR_QUEUE", value_name = "N", default_value_t = QUEUE,
           value_parser = clap::value_parser!(u32).range(..=MAX_PERMITS))]
     pub queue: u32,
+}
+
+/// Reads a document, or the file that holds it.
+fn rules(value: &str) -> Result<Rules, String> {
+    let document = match value.strip_prefix('@') {
+        Some(path) => &fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?,
+        None => value,
+    };
+    document
+        .parse()
+        .map_err(|error: RulesError| error.to_string())
 }
 
 /// What the command line without options gives; it does not read the environment.
@@ -71,6 +90,7 @@ impl Default for SimulatorConfig {
             token: "123".to_owned(),
             delay_ms: 0,
             failing: false,
+            rules: Rules::default(),
             permits: PERMITS,
             queue: QUEUE,
         }
@@ -103,6 +123,8 @@ mod tests {
             ("--delay", "-1"),
             ("--delay", "3600001"),
             ("--queue", "x"),
+            ("--rules", "{\"rule\":[]}"),
+            ("--rules", "@no such file"),
         ] {
             assert!(
                 SimulatorConfig::try_parse_from(["feeway-simulator", option, value]).is_err(),

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use feeway_domain::{CorrelationId, Money, RequestedAt, Total, Window};
 
 use crate::chaos::Chaos;
+use crate::rules::Rules;
 use crate::state::State;
 
 /// The switches and the books of a simulator in the same process, for tests: what an
@@ -31,6 +32,17 @@ impl Control {
     /// obeys them: for a second at most, so also when the simulator does not run.
     pub async fn set_chaos(&self, chaos: Chaos) {
         self.state.set_chaos(chaos, true).await;
+    }
+
+    /// Puts rules in force, in the place of all that there were.
+    pub fn set_rules(&self, rules: Rules) {
+        self.state.set_rules(rules);
+    }
+
+    /// How many POSTs and how many look-ups there were for an id since the last purge.
+    pub fn requests(&self, id: CorrelationId) -> (u32, u32) {
+        let counts = self.state.seen().counts(id);
+        (counts.posts, counts.look_ups)
     }
 
     /// Empties the books.

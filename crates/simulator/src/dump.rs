@@ -1,5 +1,4 @@
 use std::convert::Infallible;
-use std::fmt::Write;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,45 +7,78 @@ use bytes::Bytes;
 use feeway_domain::CorrelationId;
 use hyper::body::{Body, Frame};
 
+use crate::seen::Counts;
 use crate::state::State;
 
 /// Payments written at a time: about 60 KB, and a fraction of a millisecond in which the
 /// books are locked.
 const PAGE: usize = 500;
 
-/// All payments as JSON lines in the order of their ids, read from the books page by page.
-/// What is stored meanwhile may or may not be in it.
+/// One JSON line for each id in their order, read page by page. What comes meanwhile may or
+/// may not be in it.
 pub(crate) struct Dump {
     state: Arc<State>,
+    page: Page,
     after: Option<CorrelationId>,
     ended: bool,
 }
 
+/// Up to [`PAGE`] lines, after an id.
+type Page = fn(&State, Option<CorrelationId>) -> Vec<(CorrelationId, String)>;
+
 impl Dump {
-    pub(crate) fn new(state: Arc<State>) -> Self {
+    /// All payments that are held.
+    pub(crate) fn of_books(state: Arc<State>) -> Self {
+        Self::new(state, held_page)
+    }
+
+    /// All ids that were asked for, with the number of requests.
+    pub(crate) fn of_requests(state: Arc<State>) -> Self {
+        Self::new(state, requests_page)
+    }
+
+    fn new(state: Arc<State>, page: Page) -> Self {
         Self {
             state,
+            page,
             after: None,
             ended: false,
         }
     }
 
     fn next_page(&mut self) -> Option<Bytes> {
-        let mut lines = String::new();
-        let mut count = 0;
-        for (id, held) in self.state.books().page(self.after, PAGE) {
-            let (amount, requested_at) = (held.amount, held.requested_at);
-            writeln!(
-                lines,
-                r#"{{"correlationId":"{id}","amount":{amount},"requestedAt":"{requested_at}"}}"#
-            )
-            .expect("writing to a string does not fail");
-            self.after = Some(id);
-            count += 1;
-        }
-        self.ended = count < PAGE;
-        (count > 0).then(|| Bytes::from(lines))
+        let page = (self.page)(&self.state, self.after);
+        self.ended = page.len() < PAGE;
+        self.after = Some(page.last()?.0);
+        let lines = page.into_iter().map(|(_, line)| line + "\n");
+        Some(Bytes::from(lines.collect::<String>()))
     }
+}
+
+fn held_page(state: &State, after: Option<CorrelationId>) -> Vec<(CorrelationId, String)> {
+    let books = state.books();
+    let page = books.page(after, PAGE).map(|(id, held)| {
+        let (amount, requested_at) = (held.amount, held.requested_at);
+        let line = format!(
+            r#"{{"correlationId":"{id}","amount":{amount},"requestedAt":"{requested_at}"}}"#
+        );
+        (id, line)
+    });
+    page.collect()
+}
+
+fn requests_page(state: &State, after: Option<CorrelationId>) -> Vec<(CorrelationId, String)> {
+    let page = state.seen().page(after, PAGE);
+    let books = state.books();
+    let line = |(id, counts): (CorrelationId, Counts)| {
+        let (posts, look_ups) = (counts.posts, counts.look_ups);
+        let held = books.find(id).is_some();
+        let line = format!(
+            r#"{{"correlationId":"{id}","posts":{posts},"lookUps":{look_ups},"held":{held}}}"#
+        );
+        (id, line)
+    };
+    page.into_iter().map(line).collect()
 }
 
 impl Body for Dump {

@@ -21,8 +21,11 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => {
+            // What is wrong ends with an empty line; a document may have several lines.
             let text = error.to_string();
-            eprintln!("{}", text.lines().next().unwrap_or_default());
+            let lines = text.lines().map(str::trim);
+            let lines: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+            eprintln!("{}", lines.join(" "));
             return ExitCode::from(USAGE);
         }
     };

@@ -1,15 +1,18 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use feeway_domain::{Fee, ProcessorName};
 
 use crate::asks::Asks;
 use crate::books::Books;
-use crate::chaos::{Chaos, Fortune, Probability};
+use crate::chaos::{Chaos, Fortune};
 use crate::config::SimulatorConfig;
+use crate::dice::Probability;
 use crate::door::Gate;
 use crate::health_window::HealthWindow;
 use crate::permits::Permits;
+use crate::rules::Rules;
+use crate::seen::Seen;
 use crate::stats::Stats;
 use crate::switches::Switches;
 
@@ -25,10 +28,16 @@ pub(crate) struct State {
     asks: Mutex<Asks>,
     stats: Mutex<Stats>,
     fortune: Mutex<Fortune>,
+    rules: Mutex<Arc<Rules>>,
+    seen: Mutex<Seen>,
 }
 
 impl State {
     pub(crate) fn new(config: SimulatorConfig) -> Self {
+        let mut seen = Seen::default();
+        if !config.rules.is_faithful() {
+            seen.begin();
+        }
         let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         Self {
             name: config.name,
@@ -41,6 +50,8 @@ impl State {
             asks: Mutex::default(),
             stats: Mutex::new(Stats::new(unix_second())),
             fortune: Mutex::default(),
+            rules: Mutex::new(Arc::new(config.rules)),
+            seen: Mutex::new(seen),
         }
     }
 
@@ -60,6 +71,22 @@ impl State {
         lock(&self.fortune)
     }
 
+    /// The rules in force.
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&lock(&self.rules))
+    }
+
+    /// Puts rules in force, in the place of all that there were.
+    pub(crate) fn set_rules(&self, rules: Rules) {
+        tracing::info!(processor = %self.name, rules = %rules.document(), "rules set");
+        self.seen().begin();
+        *lock(&self.rules) = Arc::new(rules);
+    }
+
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
+        lock(&self.seen)
+    }
+
     /// Puts chaos settings in force, and returns when the listening socket obeys them.
     pub(crate) async fn set_chaos(&self, chaos: Chaos, reseed: bool) {
         self.fortune().set(chaos, reseed);
@@ -69,8 +96,9 @@ impl State {
             .await;
     }
 
-    /// Empties the books.
+    /// Empties the books, and forgets which requests there were for each id.
     pub(crate) fn purge(&self) {
+        self.seen().clear();
         let old = std::mem::take(&mut *self.books());
         tracing::info!(processor = %self.name, payments = old.len(), "purged");
     }

@@ -15,7 +15,7 @@ pub(crate) struct Stats {
 pub(crate) struct Counts {
     /// All of them.
     pub(crate) posts: u64,
-    /// 422: the id was there already.
+    /// The id was there already.
     pub(crate) duplicates: u64,
     /// 429: neither permit nor place in the queue.
     pub(crate) busy: u64,
@@ -23,6 +23,8 @@ pub(crate) struct Counts {
     pub(crate) failed: u64,
     /// 400.
     pub(crate) malformed: u64,
+    /// There was a rule for them, whatever their end.
+    pub(crate) ruled: u64,
 }
 
 impl Stats {

@@ -19,6 +19,10 @@ pub(crate) const CONFLICTED: &str = "{0}:conflicted";
 pub(crate) const REJECTIONS: &str = "{0}:rejections";
 /// The oldest exact instant, in microseconds; a whole hour.
 pub(crate) const HORIZON: &str = "{0}:horizon";
+/// Who left a processor because it was absent there, by the time of that.
+pub(crate) const FREED: &str = "{0}:freed";
+/// The processors whose look-ups are trusted, with their URLs.
+pub(crate) const LOOK_UPS: &str = "{0}:look-ups";
 /// What operators decided.
 pub(crate) const RESOLUTIONS: &str = "{0}:resolutions";
 pub(crate) const LEASE: &str = "feeway:lease:health";
@@ -29,6 +33,11 @@ pub(crate) fn owner(incarnation: &Incarnation) -> String {
 
 pub(crate) fn queue(incarnation: &Incarnation) -> String {
     format!("{}", shown::queue(incarnation))
+}
+
+/// The payments of an owner whose attempts have all ended, with the moves of their entries.
+pub(crate) fn answered(incarnation: &Incarnation) -> String {
+    format!("{{0}}:answered:{incarnation}")
 }
 
 /// Settled payments lie in 65 536 small hashes, by the first two bytes of their id, so

@@ -1,21 +1,26 @@
 //! The store in memory, for tests: the same steps on tokio's clock, which can be paused.
 
+mod acknowledged;
 mod books;
+mod departures;
 mod journal;
 mod resolution;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, JournalTime, LedgerFault, Listed,
-    Listing, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Resolution, Retire,
-    Settle, Settlement, Store, StoreFault, Summary, Window,
+    Accept, Adopt, Beat, CorrelationId, Entry, Freed, Hold, Incarnation, JournalTime, LedgerFault,
+    Listed, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename,
+    Resolution, Retire, Settle, Settlement, Store, StoreFault, Summary, Window,
 };
 use tokio::time::Instant;
 
+pub use acknowledged::Acknowledged;
+
 use books::Books;
+use departures::Departures;
 use journal::Journal;
 
 /// 2025-07-01T00:00:00Z, when every store in memory begins.
@@ -43,42 +48,9 @@ struct State {
     books: Books,
     /// Oldest first.
     resolutions: VecDeque<Resolution>,
-}
-
-/// A write that a [`MemoryStore`] acknowledged, for [`MemoryStore::replay`].
-#[derive(Clone, Debug)]
-pub enum Acknowledged {
-    /// An incarnation was enlisted, or an owner adopted.
-    Hold(Hold),
-    /// A payment is in the journal with this entry, put there or found there under this hold.
-    Entry {
-        /// The entry as it was.
-        entry: Entry,
-        /// Of the one who put or found it.
-        hold: Hold,
-    },
-    /// An entry was renamed.
-    Rename {
-        /// Whose.
-        id: CorrelationId,
-        /// How often it had been renamed before.
-        moves: u32,
-        /// To what.
-        to: ProcessorName,
-    },
-    /// A payment is in the ledger.
-    Settle(Settlement),
-    /// A payment is rejected.
-    Reject {
-        /// Which.
-        payment: Payment,
-        /// And why.
-        why: String,
-    },
-    /// A holder is going.
-    Resign(Hold),
-    /// An owner is forgotten.
-    Discharge(Hold),
+    departures: Departures,
+    /// Where the look-ups are trusted.
+    look_ups: BTreeMap<ProcessorName, String>,
 }
 
 impl Default for MemoryStore {
@@ -130,38 +102,6 @@ impl MemoryStore {
         self.state().journal.entry(id).cloned()
     }
 
-    /// Repeats a write that was acknowledged and may have been forgotten since, as
-    /// [`RedisStore`](crate::RedisStore) does when Redis has restarted.
-    pub fn replay(&self, write: &Acknowledged) {
-        let now = self.now();
-        let mut state = self.state();
-        match write {
-            Acknowledged::Hold(hold) => state.journal.restore_hold(hold, now),
-            Acknowledged::Entry { entry, hold } => {
-                if state.books.find(entry.payment.id).is_none()
-                    && !state.journal.is_rejected(entry.payment.id, now)
-                {
-                    state.journal.restore_entry(entry, hold, now);
-                }
-            }
-            Acknowledged::Rename { id, moves, to } => state.journal.restore_rename(*id, *moves, to),
-            Acknowledged::Settle(settlement) => {
-                state.books.settle(settlement, now.micros());
-                state.journal.remove(settlement.payment.id);
-            }
-            Acknowledged::Reject { payment, why } => {
-                if state.books.find(payment.id).is_none() {
-                    let times = self.rejection_times();
-                    state.journal.restore_reject(payment, why, times);
-                }
-            }
-            Acknowledged::Resign(hold) => state.journal.resign(hold),
-            Acknowledged::Discharge(hold) => {
-                state.journal.discharge(hold);
-            }
-        }
-    }
-
     /// Now, and until when what is rejected now is kept.
     fn rejection_times(&self) -> (JournalTime, JournalTime) {
         let now = self.now();
@@ -179,6 +119,16 @@ impl MemoryStore {
 }
 
 impl State {
+    fn distrust(&mut self, processor: &ProcessorName, url: &str) {
+        if self
+            .look_ups
+            .get(processor)
+            .is_some_and(|trusted| trusted == url)
+        {
+            self.look_ups.remove(processor);
+        }
+    }
+
     fn known(&self, id: CorrelationId, now: JournalTime) -> Option<PaymentState> {
         let settled = self.books.find(id);
         settled.or_else(|| self.journal.find(id, now))
@@ -248,6 +198,61 @@ impl Store for MemoryStore {
         Ok(self.state().journal.reject(hold, payment.id, why, times))
     }
 
+    async fn note_answered(
+        &self,
+        hold: &Hold,
+        id: CorrelationId,
+        moves: u32,
+    ) -> Result<Note, StoreFault> {
+        Ok(self.state().journal.note_answered(hold, id, moves))
+    }
+
+    async fn answered(
+        &self,
+        owner: &Incarnation,
+        ids: &[CorrelationId],
+    ) -> Result<Vec<Option<u32>>, StoreFault> {
+        Ok(self.state().journal.answered(owner, ids))
+    }
+
+    async fn note_freed(
+        &self,
+        payment: &Payment,
+        processor: &ProcessorName,
+    ) -> Result<(), StoreFault> {
+        let now = self.now();
+        self.state().departures.note(payment, processor, now);
+        Ok(())
+    }
+
+    async fn freed(&self, age: Duration, limit: usize) -> Result<Vec<Freed>, StoreFault> {
+        Ok(self.state().departures.list(self.now(), age, limit))
+    }
+
+    async fn forget_freed(&self, freed: &Freed) -> Result<(), StoreFault> {
+        self.state().departures.forget(freed);
+        Ok(())
+    }
+
+    async fn trust_look_up(
+        &self,
+        processor: &ProcessorName,
+        url: &str,
+        trusted: bool,
+    ) -> Result<(), StoreFault> {
+        let mut state = self.state();
+        if trusted {
+            state.look_ups.insert(processor.clone(), url.to_owned());
+        } else {
+            state.distrust(processor, url);
+        }
+        Ok(())
+    }
+
+    async fn trusted_look_ups(&self) -> Result<Vec<(ProcessorName, String)>, StoreFault> {
+        Ok(self.state().look_ups.clone().into_iter().collect())
+    }
+
     async fn beat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {
         Ok(self.state().journal.beat(holds, self.now()))
     }
@@ -308,6 +313,7 @@ impl Store for MemoryStore {
         }
         state.books = Books::default();
         state.journal.forget_rejected();
+        state.departures = Departures::default();
         Ok(Purge::Purged)
     }
 }

@@ -118,7 +118,8 @@ pub(crate) fn read_resolution(text: &[u8]) -> Option<Resolution> {
     })
 }
 
-/// A member of the ledger: 16 bytes of id, then `processor:cents`.
+/// A member of the ledger, or of those who left a processor: 16 bytes of id, then
+/// `processor:cents`.
 pub(crate) fn write_ledger_member(
     id: CorrelationId,
     processor: &ProcessorName,
@@ -141,6 +142,14 @@ pub(crate) fn read_ledger_member(member: &[u8]) -> Option<(&str, i128)> {
         .ok()?
         .split_once(':')?;
     Some((processor, cents.parse().ok()?))
+}
+
+/// Reads the same of those who left a processor.
+pub(crate) fn read_freed(member: &[u8]) -> Option<(Payment, ProcessorName)> {
+    let id = CorrelationId::from_bytes(member.get(..16)?.try_into().ok()?);
+    let (processor, amount) = std::str::from_utf8(&member[16..]).ok()?.split_once(':')?;
+    let amount = cents(amount)?;
+    Some((Payment { id, amount }, processor.parse().ok()?))
 }
 
 fn cents(text: &str) -> Option<Money> {
@@ -186,5 +195,13 @@ mod tests {
         }
         assert_eq!(read_settled(b"default:1"), None);
         assert_eq!(read_ledger_member(b"short"), None);
+        for text in [
+            "short",
+            "sixteen bytes it has",
+            "sixteen bytes it:x",
+            "sixteen bytes it:1990",
+        ] {
+            assert_eq!(read_freed(text.as_bytes()), None, "{text}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The store in Redis, through two pools of connections.
 
+mod absence;
 mod accepting;
 mod access;
 pub(crate) mod command;
@@ -14,6 +15,7 @@ mod recent;
 mod refusals;
 mod reply;
 mod resolution;
+mod retirement;
 mod settling;
 mod standing;
 mod summary;
@@ -24,22 +26,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, LedgerFault, Listing, Page,
-    Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle, Settlement, Store,
-    StoreFault, Summary, Window,
+    Accept, Adopt, Beat, CorrelationId, Entry, Freed, Hold, Incarnation, LedgerFault, Listing,
+    Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle,
+    Settlement, Store, StoreFault, Summary, Window,
 };
 use redis::{Cmd, Value};
 use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use tracing::error;
 
 pub use access::{Authorities, AuthoritiesError, RedisAccess};
 pub use config::{RedisConfig, RedisUrl, RedisUrlError};
 pub use lease::{Ask, Lease};
 pub use standing::SchemaError;
 
-use crate::horizon::GRACE;
 use accepting::{Accepting, Intake};
 use connection::{CHECKOUT, Shared};
 use group_commit::{GroupCommit, Pace};
@@ -50,10 +50,6 @@ use settling::Settling;
 use standing::Lane;
 use summary::Known;
 use writer::Writer;
-
-/// Payments that one call of `retire` forgets at most: 200 at about 2 µs are 0.4 ms in
-/// which Redis does nothing else.
-const RETIRE_STEPS: usize = 200;
 
 /// The journal, the ledger and the leader's lease in Redis. A clone is the same store.
 ///
@@ -245,6 +241,52 @@ impl Store for RedisStore {
         .await
     }
 
+    async fn note_answered(
+        &self,
+        hold: &Hold,
+        id: CorrelationId,
+        moves: u32,
+    ) -> Result<Note, StoreFault> {
+        self.note(hold, id, moves).await
+    }
+
+    async fn answered(
+        &self,
+        owner: &Incarnation,
+        ids: &[CorrelationId],
+    ) -> Result<Vec<Option<u32>>, StoreFault> {
+        self.read_answered(owner, ids).await
+    }
+
+    async fn note_freed(
+        &self,
+        payment: &Payment,
+        processor: &ProcessorName,
+    ) -> Result<(), StoreFault> {
+        self.add_freed(payment, processor).await
+    }
+
+    async fn freed(&self, age: Duration, limit: usize) -> Result<Vec<Freed>, StoreFault> {
+        self.list_freed(age, limit).await
+    }
+
+    async fn forget_freed(&self, freed: &Freed) -> Result<(), StoreFault> {
+        self.remove_freed(freed).await
+    }
+
+    async fn trust_look_up(
+        &self,
+        processor: &ProcessorName,
+        url: &str,
+        trusted: bool,
+    ) -> Result<(), StoreFault> {
+        self.trust(processor, url, trusted).await
+    }
+
+    async fn trusted_look_ups(&self) -> Result<Vec<(ProcessorName, String)>, StoreFault> {
+        self.list_trusted().await
+    }
+
     async fn beat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {
         let beat = command::beat(holds);
         self.write(beat, |reply| {
@@ -324,20 +366,7 @@ impl Store for RedisStore {
     }
 
     async fn retire(&self) -> Result<Retire, StoreFault> {
-        let retire = command::retire(self.inner.retention, GRACE, RETIRE_STEPS);
-        self.write(retire, |reply| match reply.word() {
-            "done" => {
-                let behind_micros: u64 = reply.parsed(1)?;
-                if behind_micros > 0 {
-                    let behind_hours = behind_micros / 3_600_000_000;
-                    error!(behind_hours, "the clock of redis has leapt: check it; the books close an hour a minute until they are up with it");
-                }
-                Ok((Retire::Done, None))
-            }
-            "more" => Ok((Retire::More, None)),
-            _ => reply.unreadable(),
-        })
-        .await
+        self.close_books().await
     }
 
     async fn find(&self, id: CorrelationId) -> Result<Option<PaymentState>, StoreFault> {

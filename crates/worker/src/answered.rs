@@ -8,7 +8,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use crate::context::Context;
-use crate::gateway::{Place, count, deal, lose};
+use crate::gateway::{Place, count, deal};
 use crate::persist::Backoff;
 
 /// How many there are at most, and so how many a front that is killed takes with it.
@@ -139,7 +139,7 @@ async fn journal<S: Store, C: ProcessorClient>(
         }
     }
     if is_fenced {
-        lose(context, &tenure);
+        context.lose(&tenure);
     }
     left
 }

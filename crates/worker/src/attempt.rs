@@ -1,26 +1,34 @@
 //! One attempt at a processor, from naming it in the journal to the ledger.
 
-use feeway_domain::{Doubt, No, Outcome, ProcessorClient, Rename, Store};
-use feeway_health::{Ended, Permit, Rank};
+use std::sync::Arc;
+
+use feeway_domain::{
+    Doubt, LAPSE, No, Outcome, ProcessorClient, Refusal, Rename, RequestedAt, Store,
+};
+use feeway_health::{Ended, Flight, Permit, Rank};
 use tokio::time::Instant;
 
 use crate::context::Context;
-use crate::job::Job;
+use crate::doubt::note_doubt;
+use crate::job::{Bond, Job};
 use crate::persist;
 use crate::sabotage::Sabotage;
+use crate::watched::Watched;
 
 /// What became of a step, and the payment if it is still ours to work on.
 #[derive(Debug)]
 pub(crate) enum Done {
     /// Settled, rejected, or no longer ours: it has left our hands.
     Over,
-    /// A processor's no: it may go elsewhere.
-    Refused(Job, Rank, No),
+    /// A processor did not take it, and nothing ties it to that one: it may go elsewhere.
+    NotHeld(Job),
+    /// A processor declined it for good: it may go to the others.
+    Declined(Job),
+    /// A processor refused it, which a late absence has to prove.
+    Refused(Job),
     /// Nobody knows whether the processor has it: it ends there.
-    Doubtful(Job, Doubt),
-    /// The processor does not deal with us: it waits there.
-    Shunned(Job),
-    /// A look-up found nothing: it may be posted again.
+    Doubtful(Job),
+    /// A look-up found nothing.
     Absent(Job),
     /// A look-up had no usable answer.
     Unclear(Job),
@@ -28,16 +36,19 @@ pub(crate) enum Done {
 
 /// Sends a payment to the processor of its permit, once its entry names it.
 pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
-    context: &Context<S, C>,
+    context: &Arc<Context<S, C>>,
     mut job: Job,
     permit: Permit,
 ) -> Done {
     let rank = permit.rank();
-    if job.named != Some(rank) || !job.confirmed {
+    // A naming of long ago may have been forgotten by the store, or by us in our sleep.
+    let is_current = job.confirmed && job.named_at.elapsed() <= LAPSE / 2;
+    if job.named != Some(rank) || !is_current {
         match name(context, &job, rank).await {
             Named::Yes => {
                 job.named = Some(rank);
                 job.moves += 1;
+                job.named_at = Instant::now();
                 job.confirmed = true;
             }
             // If it is still open and ours, the feeder reads it again as it is now.
@@ -52,43 +63,148 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
     if Sabotage::SettleBeforeAnswer.is_on() {
         persist::settle(context, &job, rank, requested_at).await;
     }
-    let client = &context.clients[rank.index()];
     let started = Instant::now();
-    let outcome = feeway_processor::attempt(client, &job.payment, requested_at).await;
+    let outcome = ask(context, &job, rank, requested_at).await;
     context.meters.attempted(rank, outcome, started);
     tracing::debug!(id = %job.payment.id, processor = %context.board.name(rank), ?outcome, "attempt");
-    if !matches!(outcome, Outcome::Misconfigured { .. }) {
-        context.clear_misconfigured(rank);
-    }
+    note_configuration(context, rank, outcome);
+    let flight = permit.flight();
+    permit.ended(ended(outcome, job.refused_by(rank)));
     match outcome {
-        Outcome::Held(requested_at) => {
-            permit.ended(Ended::Answered);
-            persist::settle(context, &job, rank, requested_at).await;
+        Outcome::Held(theirs) => {
+            if theirs == requested_at {
+                context.look_ups.note_held(context, rank, &job.payment);
+            }
+            persist::settle(context, &job, rank, theirs).await;
             Done::Over
         }
-        Outcome::NotHeld(no) => {
-            permit.ended(match no {
-                No::Malformed => Ended::Answered,
-                No::Overloaded => Ended::Overloaded,
-                No::Failing => Ended::Failed,
-                No::Unreachable => Ended::Broken,
-            });
-            Done::Refused(job, rank, no)
-        }
-        Outcome::Misconfigured { status } => {
-            permit.ended(Ended::Failed);
-            context.report_misconfigured(rank, status);
-            Done::Shunned(job.pin(&context.meters))
+        Outcome::NotHeld(no) => not_held(context, job, flight, no).await,
+        Outcome::Refused(refusal) => {
+            job.seen_by.add(rank);
+            refused(context, job, flight, Some(refusal)).await
         }
         Outcome::Unknown(doubt) => {
-            permit.ended(match doubt {
-                Doubt::TimedOut => Ended::TimedOut,
-                Doubt::Unconfirmed => Ended::Failed,
-                Doubt::Reset | Doubt::Unclear => Ended::Broken,
-            });
-            Done::Doubtful(job.pin(&context.meters), doubt)
+            job.seen_by.add(rank);
+            note_doubt(&mut job, doubt, Instant::now());
+            Done::Doubtful(job.pin(&context.meters))
         }
     }
+}
+
+async fn ask<S: Store, C: ProcessorClient>(
+    context: &Arc<Context<S, C>>,
+    job: &Job,
+    rank: Rank,
+    requested_at: RequestedAt,
+) -> Outcome {
+    let client = Watched::new(context, rank);
+    let is_first = job.bond == Bond::Free && !job.seen_by.has(rank);
+    let declines_are_final = context.config.processors[rank.index()].declines_are_final;
+    feeway_processor::attempt(
+        &client,
+        &job.payment,
+        requested_at,
+        is_first,
+        declines_are_final,
+    )
+    .await
+}
+
+/// What an outcome says of the processor.
+fn ended(outcome: Outcome, earlier: Option<Flight>) -> Ended {
+    match outcome {
+        Outcome::Unknown(_) if Sabotage::FreshProbesAfterDoubt.is_on() => {
+            Ended::Failed { earlier: None }
+        }
+        Outcome::Held(_)
+        | Outcome::NotHeld(No::Declined { .. })
+        | Outcome::Refused(Refusal::Declined { .. }) => Ended::Answered,
+        Outcome::Refused(Refusal::Failing { .. }) | Outcome::NotHeld(No::Misconfigured { .. }) => {
+            Ended::Failed { earlier }
+        }
+        Outcome::NotHeld(No::Unreachable) => Ended::Unreachable,
+        Outcome::NotHeld(No::Overloaded { retry_after }) => Ended::Overloaded {
+            retry_after,
+            earlier,
+        },
+        Outcome::Unknown(Doubt::TimedOut) => Ended::TimedOut,
+        Outcome::Unknown(Doubt::Reset | Doubt::Unclear | Doubt::Redirected { .. }) => Ended::Broken,
+        Outcome::Unknown(Doubt::Unconfirmed) => Ended::Unconfirmed,
+    }
+}
+
+/// Says once that a processor refuses to deal with us, and once that it does again.
+fn note_configuration<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    rank: Rank,
+    outcome: Outcome,
+) {
+    match outcome {
+        Outcome::NotHeld(No::Misconfigured { status })
+        | Outcome::Unknown(Doubt::Redirected { status }) => {
+            context.report_misconfigured(rank, status);
+        }
+        Outcome::Held(_) | Outcome::Refused(_) => context.clear_misconfigured(rank),
+        Outcome::NotHeld(No::Unreachable | No::Overloaded { .. } | No::Declined { .. })
+        | Outcome::Unknown(Doubt::TimedOut | Doubt::Reset | Doubt::Unclear | Doubt::Unconfirmed) => {
+        }
+    }
+}
+
+async fn not_held<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    mut job: Job,
+    flight: Flight,
+    no: No,
+) -> Done {
+    let Some(rank) = job.named else {
+        return Done::Over;
+    };
+    match (job.bond, no) {
+        (Bond::Free, No::Declined { status }) => {
+            job.declined.push((rank, status));
+            Done::Declined(job)
+        }
+        (Bond::Free, No::Unreachable | No::Overloaded { .. } | No::Misconfigured { .. }) => {
+            job.refused = Some((rank, flight));
+            Done::NotHeld(job)
+        }
+        // An earlier attempt may have been stored: this no is not about that one.
+        (Bond::Refused { by, .. }, _) => refused(context, job, flight, by).await,
+        (Bond::Doubt, _) => despite_doubt(job),
+    }
+}
+
+/// Every attempt has ended, and the processor says no: notes it, unless an earlier attempt has
+/// no answer.
+async fn refused<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    mut job: Job,
+    flight: Flight,
+    by: Option<Refusal>,
+) -> Done {
+    let Some(rank) = job.named else {
+        return Done::Over;
+    };
+    job.refused = Some((rank, flight));
+    if job.bond == Bond::Doubt {
+        return despite_doubt(job);
+    }
+    let at = Instant::now();
+    job.bond = Bond::Refused { at, by };
+    // Whether or not the note arrives, no attempt follows without a renaming.
+    job.confirmed = false;
+    persist::note_answered(context, &job).await;
+    Done::Refused(job)
+}
+
+/// A no to an attempt whose payment is in doubt because of an earlier one.
+fn despite_doubt(mut job: Job) -> Done {
+    if Sabotage::CrossOverDespiteDoubt.is_on() {
+        job.free();
+        return Done::NotHeld(job);
+    }
+    Done::Doubtful(job)
 }
 
 enum Named {
@@ -104,8 +220,7 @@ async fn name<S: Store, C: ProcessorClient>(context: &Context<S, C>, job: &Job, 
         Rename::Gone => Named::No,
         Rename::Fenced if Sabotage::SkipFence.is_on() => Named::Yes,
         Rename::Fenced => {
-            job.share.tenure().lose();
-            context.hold_lost.notify_one();
+            context.lose(job.share.tenure());
             Named::No
         }
         Rename::Differs(processor) => {

@@ -11,10 +11,11 @@ use crate::answered::Answered;
 use crate::catch_up::CatchUp;
 use crate::dispatcher::Dispatcher;
 use crate::linger::Linger;
+use crate::look_ups::LookUps;
 use crate::meters::Meters;
 use crate::registry::Registry;
 use crate::tasks::Tasks;
-use crate::tenure::Tenures;
+use crate::tenure::{Tenure, Tenures};
 
 /// What all parts of one worker share.
 pub(crate) struct Context<S: Store, C: ProcessorClient> {
@@ -34,6 +35,8 @@ pub(crate) struct Context<S: Store, C: ProcessorClient> {
     pub(crate) waiting: AtomicUsize,
     pub(crate) catch_up: CatchUp,
     pub(crate) answered: Answered,
+    /// Whether what a look-up does not find is believed to be absent.
+    pub(crate) look_ups: LookUps,
     pub(crate) draining: watch::Sender<bool>,
     /// Wakes the heartbeat before its time: the own hold was lost.
     pub(crate) hold_lost: Notify,
@@ -57,6 +60,7 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
         let meters = Meters::new(&config.processors, dispatcher.depths().count());
         Self {
             catch_up: CatchUp::new(config.catch_up),
+            look_ups: LookUps::new(clients.len()),
             config,
             store,
             clients,
@@ -115,11 +119,17 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
             .min(now)
     }
 
+    /// The journal knows of a later hold than this one.
+    pub(crate) fn lose(&self, tenure: &Tenure) {
+        tenure.lose();
+        self.hold_lost.notify_one();
+    }
+
     /// Says once that a processor refuses to deal with us.
     pub(crate) fn report_misconfigured(&self, rank: Rank, status: u16) {
         if !self.misconfigured[rank.index()].swap(true, Ordering::Relaxed) {
             let processor = self.board.name(rank);
-            tracing::error!(%processor, status, "processor refuses us: check its URL and credentials");
+            tracing::error!(%processor, status, "the processor refuses to deal with us: check its URL and credentials");
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::config::PAGE;
 use crate::context::Context;
 use crate::dispatcher::Dealt;
-use crate::job::Job;
+use crate::job::{Bond, Job};
 use crate::persist::Backoff;
 use crate::registry::{InHand, Refused};
 use crate::sabotage::Sabotage;
@@ -47,10 +47,14 @@ async fn pass<S: Store, C: ProcessorClient>(context: &Context<S, C>, tenure: &Ar
                 continue;
             }
         };
+        let Ok(notes) = notes(context, tenure, &page).await else {
+            backoff.pause().await;
+            continue;
+        };
         let at_end = page.len() < PAGE;
         after = page.last().cloned().or(after);
-        for entry in page {
-            match feed_entry(context, tenure, entry).await {
+        for (entry, note) in page.into_iter().zip(notes) {
+            match feed_entry(context, tenure, entry, note).await {
                 Fed::Yes => {}
                 Fed::Unplaceable => unplaceable += 1,
                 Fed::LanesEnded => return,
@@ -67,6 +71,19 @@ async fn pass<S: Store, C: ProcessorClient>(context: &Context<S, C>, tenure: &Ar
     }
 }
 
+/// What was noted of each entry, in order: that all its attempts had ended after so many moves.
+async fn notes<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    tenure: &Tenure,
+    page: &[Entry],
+) -> Result<Vec<Option<u32>>, StoreFault> {
+    if page.iter().all(|entry| entry.processor.is_none()) {
+        return Ok(vec![None; page.len()]);
+    }
+    let ids: Vec<_> = page.iter().map(|entry| entry.payment.id).collect();
+    context.store.answered(&tenure.hold.owner, &ids).await
+}
+
 enum Fed {
     /// It is in a lane, or in hand already.
     Yes,
@@ -79,6 +96,7 @@ async fn feed_entry<S: Store, C: ProcessorClient>(
     context: &Context<S, C>,
     tenure: &Arc<Tenure>,
     entry: Entry,
+    note: Option<u32>,
 ) -> Fed {
     let named = match &entry.processor {
         None => None,
@@ -100,13 +118,20 @@ async fn feed_entry<S: Store, C: ProcessorClient>(
     let share = tenure.share();
     let mut job = Job::new(entry.payment, named, entry.moves, accepted, share, in_hand);
     job.confirmed = Sabotage::TwoTasks.is_on();
-    // Nobody alive knows what was started at a processor that an entry names.
-    let pinned = named.is_some() && !Sabotage::AdopterCrossesOver.is_on();
-    let job = if pinned {
-        job.pin(&context.meters)
-    } else {
-        job
-    };
+    if let Some(rank) = named {
+        job.seen_by.add(rank);
+        if note == Some(entry.moves) {
+            // Whoever noted it made no attempt there since, so the wait for its absence begins
+            // now at the latest.
+            job.bond = Bond::Refused {
+                at: Instant::now(),
+                by: None,
+            };
+        } else if !Sabotage::AdopterCrossesOver.is_on() {
+            // Nobody alive knows what was started at a processor that an entry names.
+            job = job.pin(&context.meters);
+        }
+    }
     match context.dispatcher.room().await {
         Some(slot) => {
             slot.send(Dealt { job, permit: None });

@@ -12,7 +12,7 @@ use crate::dispatcher::{Dealt, Slot};
 use crate::job::{Job, RankSet};
 use crate::meters::observe;
 use crate::registry::{InHand, Refused};
-use crate::router::{Route, route};
+use crate::router::{Route, Wish, route};
 use crate::tenure::Tenure;
 
 /// Where payments come in. A clone is the same gateway.
@@ -136,9 +136,11 @@ fn place<S: Store, C: ProcessorClient>(
         let now = Instant::now();
         route(
             &context.board,
-            context.config.patience,
-            now,
-            RankSet::default(),
+            Wish {
+                impatient_at: now + context.config.patience,
+                skip: RankSet::default(),
+                may_probe: true,
+            },
             now,
         )
     });
@@ -246,19 +248,13 @@ pub(crate) fn deal<S: Store, C: ProcessorClient>(
     }
 }
 
-/// The journal knows of a later hold than this one.
-pub(crate) fn lose<S: Store, C: ProcessorClient>(context: &Context<S, C>, tenure: &Tenure) {
-    tenure.lose();
-    context.hold_lost.notify_one();
-}
-
 /// After the own hold was lost: the next one, if it comes soon.
 async fn next_tenure<S: Store, C: ProcessorClient>(
     context: &Context<S, C>,
     lost: &Tenure,
 ) -> Option<Arc<Tenure>> {
     let enlisted = context.enlisted.notified();
-    lose(context, lost);
+    context.lose(lost);
     if let Some(next) = context.tenures.own() {
         return Some(next);
     }

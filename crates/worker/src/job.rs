@@ -1,12 +1,21 @@
 use std::time::Duration;
 
-use feeway_domain::Payment;
-use feeway_health::Rank;
+use feeway_domain::{Payment, Refusal};
+use feeway_health::{Flight, Rank, Tie};
 use tokio::time::Instant;
 
 use crate::meters::{Meters, Pinned};
 use crate::registry::InHand;
 use crate::tenure::Share;
+
+/// The first rest of a payment that was refused; each is twice as long as the one before.
+const FIRST_REST: Duration = Duration::from_millis(200);
+
+/// The longest rest of a payment whose attempts have all ended.
+const LONGEST_REST: Duration = Duration::from_secs(30);
+
+/// The longest rest between two look-ups of a payment that is in doubt.
+const LONGEST_DOUBT_REST: Duration = Duration::from_secs(5);
 
 /// A payment in this front's hands.
 #[derive(Debug)]
@@ -14,28 +23,63 @@ pub(crate) struct Job {
     pub(crate) payment: Payment,
     /// The processor its journal entry names, if any.
     pub(crate) named: Option<Rank>,
+    /// When the journal said so.
+    pub(crate) named_at: Instant,
     /// How often its entry was renamed.
     pub(crate) moves: u32,
-    /// What is believed of its entry was true once the registry had it. An entry that was
-    /// read from the journal may have moved, or ended, between the reading and then.
+    /// What is believed of its entry was true once the registry had it, and no attempt needs a
+    /// renaming first. An entry that was read from the journal may have moved, or ended,
+    /// between the reading and then; and a note that all attempts have ended must be void
+    /// before the next one starts.
     pub(crate) confirmed: bool,
-    /// Nobody can rule out that the named processor has it or will have it: it ends there.
-    pub(crate) pinned: bool,
-    /// The processors that said the payment itself is malformed.
-    pub(crate) refused: RankSet,
+    /// What ties it to the processor that its entry names.
+    pub(crate) bond: Bond,
+    /// Processors that may have stored an attempt of it. 409 and 422 are a no only to the first.
+    pub(crate) seen_by: RankSet,
+    /// The processors that declined it, and with what status.
+    pub(crate) declined: Vec<(Rank, u16)>,
+    /// The processors that refused it until its patience was over: it tries others first.
+    pub(crate) left: RankSet,
     /// When it was accepted, on the monotonic clock.
     pub(crate) accepted: Instant,
-    /// Before this no other POST goes to the processor it is pinned to.
-    pub(crate) post_not_before: Option<Instant>,
-    /// Rests taken since it was pinned, for the back-off.
+    /// The processor that refused it last, and by which attempt.
+    pub(crate) refused: Option<(Rank, Flight)>,
+    /// Until when it should not be posted there again, unless somebody has to find out whether
+    /// the processor works.
+    pub(crate) rest_until: Option<Instant>,
+    /// From when on it may find that out.
+    pub(crate) rouse_from: Instant,
+    /// Until when it must not, because an attempt may still be going on inside.
+    pub(crate) ghost_until: Option<Instant>,
+    /// Rests taken, for the back-off.
     pub(crate) rests: u32,
-    /// Attempts at the processor it is pinned to that ended in doubt.
-    pub(crate) doubts: u32,
-    /// That the processor holds it with another amount has been said.
-    pub(crate) is_mismatch_told: bool,
+    /// Its late absence was found and cannot be believed, and that has been said.
+    pub(crate) is_distrust_told: bool,
+    /// That the processor holds it with another amount, or that its answer cannot be read, has
+    /// been said.
+    pub(crate) is_trouble_told: bool,
     pub(crate) share: Share,
+    /// Counts it on the board as one that may be posted where it is tied.
+    tie: Option<Tie>,
     _in_hand: InHand,
     counted: Option<Pinned>,
+}
+
+/// What ties a payment to the processor that its entry names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bond {
+    /// Nothing: whatever was sent there is not held.
+    Free,
+    /// This front knows that every attempt ever made there has ended, and the last answer says
+    /// no. It is free once it was absent late enough.
+    Refused {
+        /// When the last answer was read.
+        at: Instant,
+        /// What it said; nothing when another front read it.
+        by: Option<Refusal>,
+    },
+    /// Nobody can rule out that the processor has it or will have it: it ends there.
+    Doubt,
 }
 
 impl Job {
@@ -50,16 +94,23 @@ impl Job {
         Self {
             payment,
             named,
+            named_at: Instant::now(),
             moves,
             confirmed: true,
-            pinned: false,
-            refused: RankSet::default(),
+            bond: Bond::Free,
+            seen_by: RankSet::default(),
+            declined: Vec::new(),
+            left: RankSet::default(),
             accepted,
-            post_not_before: None,
+            refused: None,
+            rest_until: None,
+            rouse_from: Instant::now(),
+            ghost_until: None,
             rests: 0,
-            doubts: 0,
-            is_mismatch_told: false,
+            is_distrust_told: false,
+            is_trouble_told: false,
             share,
+            tie: None,
             _in_hand: in_hand,
             counted: None,
         }
@@ -67,23 +118,100 @@ impl Job {
 
     /// Pins it to the processor its entry names.
     pub(crate) fn pin(mut self, meters: &Meters) -> Self {
-        self.pinned = true;
-        self.counted.get_or_insert_with(|| Pinned::new(meters));
+        self.bond = Bond::Doubt;
+        self.count_as_pinned(meters);
         self
+    }
+
+    /// Counts it as pinned for as long as it is in hand.
+    pub(crate) fn count_as_pinned(&mut self, meters: &Meters) {
+        self.counted.get_or_insert_with(|| Pinned::new(meters));
+    }
+
+    /// Nothing ties it any longer.
+    pub(crate) fn free(&mut self) {
+        self.bond = Bond::Free;
+        self.counted = None;
+        self.is_distrust_told = false;
+        self.tie = None;
+    }
+
+    pub(crate) fn set_tie(&mut self, tie: Option<Tie>) {
+        self.tie = tie;
     }
 
     pub(crate) fn is_lost(&self) -> bool {
         self.share.tenure().is_lost()
     }
 
-    /// How long to rest before the next step at the processor it is pinned to: 100 ms,
-    /// doubled each time, at most 5 s.
+    /// No processor has ever refused it.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.refused.is_none() && self.declined.is_empty() && self.left.is_empty()
+    }
+
+    pub(crate) fn is_impatient(&self, patience: Duration, now: Instant) -> bool {
+        now >= self.accepted + patience
+    }
+
+    /// The processors that declined it.
+    pub(crate) fn declined_by(&self) -> RankSet {
+        let mut ranks = RankSet::default();
+        for (rank, _) in &self.declined {
+            ranks.add(*rank);
+        }
+        ranks
+    }
+
+    /// The last attempt of it that this processor refused.
+    pub(crate) fn refused_by(&self, rank: Rank) -> Option<Flight> {
+        let refused = self.refused.filter(|(by, _)| *by == rank);
+        refused.map(|(_, flight)| flight)
+    }
+
+    /// Whether it may be posted where it is tied, its rest aside: not while an earlier attempt
+    /// may be going on inside, and not after a decline, unless it can never leave. A second
+    /// attempt that gets 409 or 422 would prove nothing any more.
+    pub(crate) fn may_be_posted(&self, now: Instant) -> bool {
+        match self.bond {
+            Bond::Free => false,
+            Bond::Refused { by, .. } => match by {
+                Some(Refusal::Declined { status }) => {
+                    self.is_distrust_told && !matches!(status, 409 | 422)
+                }
+                Some(Refusal::Failing { .. }) => true,
+                None => self.is_distrust_told,
+            },
+            Bond::Doubt => self.ghost_until.is_none_or(|until| now >= until),
+        }
+    }
+
+    /// Whether it waits for its absence to count rather than for the processor: every further
+    /// attempt would begin that wait anew.
+    pub(crate) fn is_leaving(&self, patience: Duration, now: Instant) -> bool {
+        let is_refused = match self.bond {
+            Bond::Refused { by, .. } => matches!(by, Some(Refusal::Failing { .. }) | None),
+            Bond::Free | Bond::Doubt => false,
+        };
+        is_refused && !self.is_distrust_told && self.is_impatient(patience, now)
+    }
+
+    /// From when on an absence would be late.
+    pub(crate) fn late_from(&self, absence_after: Duration) -> Option<Instant> {
+        match self.bond {
+            Bond::Refused { at, .. } => Some(at + absence_after),
+            Bond::Free | Bond::Doubt => None,
+        }
+    }
+
+    /// How long to rest before the next step.
     pub(crate) fn next_rest(&mut self) -> Duration {
-        const FIRST: Duration = Duration::from_millis(100);
-        const LONGEST: Duration = Duration::from_secs(5);
-        let rest = FIRST.saturating_mul(1 << self.rests.min(6)).min(LONGEST);
+        let longest = match self.bond {
+            Bond::Free | Bond::Refused { .. } => LONGEST_REST,
+            Bond::Doubt => LONGEST_DOUBT_REST,
+        };
+        let rest = FIRST_REST.saturating_mul(1 << self.rests.min(8));
         self.rests += 1;
-        rest
+        rest.min(longest)
     }
 }
 
@@ -98,6 +226,10 @@ impl RankSet {
 
     pub(crate) fn has(self, rank: Rank) -> bool {
         self.0 & (1 << rank.index()) != 0
+    }
+
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     pub(crate) fn is_empty(self) -> bool {

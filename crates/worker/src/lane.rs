@@ -1,11 +1,10 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use feeway_domain::{No, ProcessorClient, Reject, Store};
-use feeway_health::{Condition, Need, Permit, Rank};
+use feeway_domain::{ProcessorClient, Reject, Store};
+use feeway_health::{Condition, Permit, Rank};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use metrics::Gauge;
@@ -14,22 +13,21 @@ use tokio::time::Instant;
 
 use crate::attempt::{Done, attempt};
 use crate::catch_up::Allowance;
-use crate::config::{LANE_IN_HAND, LANE_LOOKUPS};
+use crate::config::{LANE_IN_HAND, LANE_TIED};
 use crate::context::Context;
 use crate::dispatcher::{Dealt, Inbox};
-use crate::job::Job;
+use crate::job::{Bond, Job, RankSet};
 use crate::persist;
-use crate::resolve::{look_up, note_doubt};
-use crate::router::{Route, earlier, route};
+use crate::router::{Route, Wish, earlier, route};
 use crate::sabotage::Sabotage;
+use crate::tied::Tied;
 
-/// How long a payment rests at a processor that does not deal with us.
-const SHUNNED_REST: Duration = Duration::from_secs(1);
+mod tied_steps;
 
 type Step = Pin<Box<dyn Future<Output = Stepped> + Send>>;
 
 struct Stepped {
-    was_lookup: bool,
+    was_look_up: bool,
     done: Done,
 }
 
@@ -48,16 +46,13 @@ pub(crate) struct Lane<S: Store, C: ProcessorClient> {
     fresh: VecDeque<Job>,
     /// How many of them may go now.
     allowance: Allowance,
-    /// Payments that some processors refused, oldest first.
+    /// Payments that some processors refused and that nothing ties to one, oldest first.
     picky: VecDeque<Job>,
-    /// By rank: pinned payments that may be posted again.
-    pinned: Vec<VecDeque<Job>>,
-    /// Pinned payments that are to be looked up.
-    lookups: VecDeque<Job>,
-    lookups_under_way: usize,
-    /// Pinned payments until their next step, by when that is due.
-    resting: BTreeMap<(Instant, u64), Job>,
-    rests: u64,
+    /// Payments that are tied to a processor.
+    tied: Tied,
+    look_ups_under_way: usize,
+    /// The processors that were failing when the board was last looked at.
+    failing: RankSet,
     steps: FuturesUnordered<Step>,
 }
 
@@ -78,11 +73,9 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
             fresh: VecDeque::new(),
             allowance: Allowance::new(),
             picky: VecDeque::new(),
-            pinned: context.board.ranks().map(|_| VecDeque::new()).collect(),
-            lookups: VecDeque::new(),
-            lookups_under_way: 0,
-            resting: BTreeMap::new(),
-            rests: 0,
+            tied: Tied::new(context.clients.len()),
+            look_ups_under_way: 0,
+            failing: RankSet::default(),
             steps: FuturesUnordered::new(),
             context: Arc::clone(context),
         }
@@ -102,14 +95,14 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
                 self.start_what_may_go()
             };
             let waits = !draining && (wake.is_some() || self.is_waiting());
-            let in_hand = self.in_hand();
-            self.depth.set(in_hand as f64);
-            let has_room = !draining && in_hand < LANE_IN_HAND;
+            let (in_hand, tied) = (self.in_hand(), self.tied.len());
+            self.depth.set((in_hand + tied) as f64);
+            let has_room = !draining && in_hand < LANE_IN_HAND && tied < LANE_TIED;
             tokio::select! {
                 biased;
                 Some(stepped) = self.steps.next(), if !self.steps.is_empty() => {
-                    if stepped.was_lookup {
-                        self.lookups_under_way -= 1;
+                    if stepped.was_look_up {
+                        self.look_ups_under_way -= 1;
                     }
                     self.take_back(stepped.done);
                 }
@@ -125,26 +118,18 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
     }
 
     fn in_hand(&self) -> usize {
-        let pinned: usize = self.pinned.iter().map(VecDeque::len).sum();
-        self.steps.len()
-            + self.fresh.len()
-            + self.picky.len()
-            + self.lookups.len()
-            + self.resting.len()
-            + pinned
+        self.steps.len() + self.fresh.len() + self.picky.len()
     }
 
     fn is_waiting(&self) -> bool {
-        !self.fresh.is_empty()
-            || !self.picky.is_empty()
-            || self.pinned.iter().any(|pinned| !pinned.is_empty())
+        !self.fresh.is_empty() || !self.picky.is_empty() || self.tied.is_waiting()
     }
 
     fn take_in(&mut self, dealt: Dealt) {
         let Dealt { job, permit } = dealt;
         match permit {
             Some(permit) => self.start_attempt(job, permit),
-            None if job.pinned => self.lookups.push_back(job),
+            None if job.bond != Bond::Free => self.tied.want_look_up(job),
             None => self.wait_in_line(job, false),
         }
     }
@@ -153,57 +138,39 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         let now = Instant::now();
         match done {
             Done::Over => {}
-            Done::Refused(mut job, _, _) if Sabotage::CrossOverDespiteDoubt.is_on() => {
-                job.pinned = false;
-                self.wait_in_line(job, true);
-            }
-            Done::Refused(mut job, rank, no) if job.pinned => {
-                tracing::debug!(id = %job.payment.id, ?no, rank = rank.index(), "pinned, refused");
-                let rest = job.next_rest();
-                self.rest(job, now + rest);
-            }
-            Done::Refused(mut job, rank, No::Malformed) => {
-                job.refused.add(rank);
-                if self.context.board.ranks().all(|rank| job.refused.has(rank)) {
+            Done::NotHeld(job) => self.refused_for_now(job, now),
+            Done::Declined(job) => {
+                let declined = job.declined_by();
+                if self.context.board.ranks().all(|rank| declined.has(rank)) {
                     self.start_reject(job);
                 } else {
                     self.wait_in_line(job, true);
                 }
             }
-            Done::Refused(job, _, No::Overloaded | No::Unreachable | No::Failing) => {
+            Done::Doubtful(mut job) if Sabotage::CrossOverAfterDoubt.is_on() => {
+                job.free();
                 self.wait_in_line(job, true);
             }
-            Done::Doubtful(mut job, _) if Sabotage::CrossOverAfterDoubt.is_on() => {
-                job.pinned = false;
-                self.wait_in_line(job, true);
-            }
-            Done::Doubtful(mut job, doubt) => {
-                note_doubt(&mut job, doubt, now);
-                let rest = job.next_rest();
-                self.rest(job, now + rest);
-            }
-            Done::Shunned(job) => self.rest(job, now + SHUNNED_REST),
-            Done::Absent(job) => self.post_again(job, now),
-            Done::Unclear(mut job) => {
-                let rest = job.next_rest();
-                self.rest(job, now + rest);
-            }
+            Done::Refused(job) | Done::Doubtful(job) => self.rest(job, now),
+            Done::Absent(job) => self.absent(job, now),
+            Done::Unclear(job) => self.unclear(job, now),
         }
     }
 
-    /// A pinned payment that the processor does not have: posts it again, unless a ghost
-    /// of an earlier attempt may still be about.
-    fn post_again(&mut self, mut job: Job, now: Instant) {
-        let Some(rank) = job.named else { return };
-        if job
-            .post_not_before
-            .is_some_and(|not_before| now < not_before)
-        {
-            let rest = job.next_rest();
-            self.rest(job, now + rest);
-        } else {
-            self.pinned[rank.index()].push_back(job);
+    /// One that a processor did not take rests before it goes there again, and tries others
+    /// first once it is not patient any longer.
+    fn refused_for_now(&mut self, mut job: Job, now: Instant) {
+        let rest = job.next_rest();
+        job.rest_until = Some(now + rest);
+        let is_impatient = job.is_impatient(self.context.config.patience, now);
+        if let Some(rank) = job.named.filter(|_| is_impatient) {
+            job.left.add(rank);
         }
+        let skipped = job.left.and(job.declined_by());
+        if self.context.board.ranks().all(|rank| skipped.has(rank)) {
+            job.left = RankSet::default();
+        }
+        self.wait_in_line(job, true);
     }
 
     /// Starts everything that may go now. Returns when to look again at the latest.
@@ -211,14 +178,39 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         // Seen before anything is asked, so that no later change is missed.
         self.board_changes = self.context.board.changes().count();
         let now = Instant::now();
-        let due = self.wake_resting(now);
-        self.start_lookups();
-        let mut wake = due;
+        self.note_recoveries(now);
+        self.tied.wake(now);
+        self.start_look_ups();
+        let mut wake = None;
         for rank in self.context.board.ranks() {
-            wake = earlier(wake, self.start_pinned(rank, now));
+            wake = earlier(wake, self.start_ready(rank, now));
         }
-        wake = earlier(wake, self.start_picky(now));
-        earlier(wake, self.start_fresh(now))
+        wake = earlier(wake, self.start_picky(now, Rests::Kept));
+        wake = earlier(wake, self.start_fresh(now));
+        for rank in self.context.board.ranks() {
+            wake = earlier(wake, self.rouse(rank, now));
+        }
+        if !self.failing.is_empty() {
+            wake = earlier(wake, self.start_picky(now, Rests::Broken));
+        }
+        // Some have only just begun to rest.
+        earlier(wake, self.tied.next_wake())
+    }
+
+    /// What rested at a processor while it failed may go once it works again.
+    fn note_recoveries(&mut self, now: Instant) {
+        let mut failing = RankSet::default();
+        for rank in self.context.board.ranks() {
+            if self.context.board.condition(rank, now) == Condition::Failing {
+                failing.add(rank);
+            } else if self.failing.has(rank) {
+                self.tied.wake_all(rank);
+                for job in &mut self.picky {
+                    job.rest_until = None;
+                }
+            }
+        }
+        self.failing = failing;
     }
 
     fn start_fresh(&mut self, now: Instant) -> Option<Instant> {
@@ -235,7 +227,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
             if job.is_lost() {
                 continue;
             }
-            match self.route(&job, now) {
+            match self.route(&job, now, Rests::Kept) {
                 Route::Go(permit) => {
                     self.allowance.spend();
                     self.start_attempt(job, permit);
@@ -250,7 +242,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         None
     }
 
-    fn start_picky(&mut self, now: Instant) -> Option<Instant> {
+    fn start_picky(&mut self, now: Instant, rests: Rests) -> Option<Instant> {
         let mut wake = None;
         for _ in 0..self.picky.len() {
             let Some(job) = self.picky.pop_front() else {
@@ -259,10 +251,11 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
             if job.is_lost() {
                 continue;
             }
-            match self.route(&job, now) {
+            match self.route(&job, now, rests) {
                 Route::Go(permit) => self.start_attempt(job, permit),
                 Route::Wait(until) => {
-                    wake = earlier(wake, until);
+                    let rested = job.rest_until.filter(|rested| *rested > now);
+                    wake = earlier(wake, earlier(until, rested));
                     self.picky.push_back(job);
                 }
             }
@@ -270,40 +263,53 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         wake
     }
 
-    /// A pinned payment has no choice, so it goes to a slow processor as well.
-    fn start_pinned(&mut self, rank: Rank, now: Instant) -> Option<Instant> {
-        while let Some(job) = self.pinned[rank.index()].pop_front() {
-            if job.is_lost() {
-                continue;
-            }
-            let board = &self.context.board;
-            let permit = match board.condition(rank, now) {
-                Condition::Fine | Condition::Slow => board.try_start(rank, now),
-                Condition::Failing => board.try_probe(rank, now, Need::Plain),
-            };
-            let Some(permit) = permit else {
-                let wake = board.next_chance(rank, now, Need::Plain);
-                self.pinned[rank.index()].push_front(job);
-                return wake;
-            };
-            self.start_attempt(job, permit);
+    fn route(&self, job: &Job, now: Instant, rests: Rests) -> Route {
+        let context = &self.context;
+        let patience = context.config.patience;
+        let declined = job.declined_by();
+        let is_impatient = job.is_impatient(patience, now);
+        let mut wish = Wish {
+            impatient_at: job.accepted + patience,
+            skip: declined.and(job.left),
+            // Whoever goes elsewhere now should not be kept by a probe that others can be.
+            may_probe: !(is_impatient && self.is_younger_there(now)),
+        };
+        let resting_at = self.resting_at(job, now, rests);
+        if let Some(resting_at) = resting_at {
+            // It waits there, unless a cheaper one takes it meanwhile.
+            let others = context.board.ranks();
+            let dearer = others.filter(|rank| *rank >= resting_at);
+            dearer.for_each(|rank| wish.skip.add(rank));
         }
-        None
+        let first = route(&context.board, wish, now);
+        if matches!(first, Route::Go(_)) || !is_impatient || resting_at.is_some() {
+            return first;
+        }
+        // Where it was refused, or as a probe, is better than nowhere.
+        wish.may_probe = true;
+        wish.skip = declined;
+        match (first, route(&context.board, wish, now)) {
+            (Route::Wait(one), Route::Wait(other)) => Route::Wait(earlier(one, other)),
+            (_, second) => second,
+        }
     }
 
-    fn route(&self, job: &Job, now: Instant) -> Route {
-        let context = &self.context;
-        route(
-            &context.board,
-            context.config.patience,
-            job.accepted,
-            job.refused,
-            now,
-        )
+    /// The processor where a payment has to rest now.
+    fn resting_at(&self, job: &Job, now: Instant, rests: Rests) -> Option<Rank> {
+        let (rank, _) = job.refused?;
+        let is_resting = job.rest_until.is_some_and(|rested| now < rested) && !job.left.has(rank);
+        let is_kept = rests == Rests::Kept || !self.failing.has(rank);
+        let is_slow = self.context.board.condition(rank, now) == Condition::Slow;
+        (is_resting && is_kept && !is_slow).then_some(rank)
+    }
+
+    fn is_younger_there(&self, now: Instant) -> bool {
+        let last = self.fresh.back();
+        last.is_some_and(|last| !last.is_impatient(self.context.config.patience, now))
     }
 
     fn wait_in_line(&mut self, job: Job, first: bool) {
-        if !job.refused.is_empty() {
+        if !job.is_fresh() {
             self.picky.push_back(job);
             return;
         }
@@ -315,47 +321,12 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         }
     }
 
-    fn rest(&mut self, job: Job, until: Instant) {
-        self.rests += 1;
-        self.resting.insert((until, self.rests), job);
-    }
-
-    fn wake_resting(&mut self, now: Instant) -> Option<Instant> {
-        while let Some(entry) = self.resting.first_entry() {
-            let due = entry.key().0;
-            if due > now {
-                return Some(due);
-            }
-            let job = entry.remove();
-            self.lookups.push_back(job);
-        }
-        None
-    }
-
-    fn start_lookups(&mut self) {
-        while self.lookups_under_way < LANE_LOOKUPS {
-            let Some(job) = self.lookups.pop_front() else {
-                return;
-            };
-            if job.is_lost() {
-                continue;
-            }
-            self.lookups_under_way += 1;
-            let context = Arc::clone(&self.context);
-            self.steps.push(Box::pin(async move {
-                Stepped {
-                    was_lookup: true,
-                    done: look_up(&context, job).await,
-                }
-            }));
-        }
-    }
-
-    fn start_attempt(&mut self, job: Job, permit: Permit) {
+    fn start_attempt(&mut self, mut job: Job, permit: Permit) {
+        job.set_tie(None);
         let context = Arc::clone(&self.context);
         self.steps.push(Box::pin(async move {
             Stepped {
-                was_lookup: false,
+                was_look_up: false,
                 done: attempt(&context, job, permit).await,
             }
         }));
@@ -364,20 +335,38 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
     fn start_reject(&mut self, job: Job) {
         let context = Arc::clone(&self.context);
         self.steps.push(Box::pin(async move {
-            let tenure = job.share.tenure();
-            match persist::reject(&context.store, &tenure.hold, &job.payment).await {
-                Reject::Rejected => {
-                    context.meters.rejected.increment(1);
-                    tracing::debug!(id = %job.payment.id, "every processor refused it");
-                }
-                Reject::Gone => {}
-                Reject::Fenced => tenure.lose(),
-            }
+            reject(&context, &job).await;
             Stepped {
-                was_lookup: false,
+                was_look_up: false,
                 done: Done::Over,
             }
         }));
+    }
+}
+
+/// Whether payments keep the rest that a processor's refusal gave them, or may find out whether
+/// it works again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rests {
+    Kept,
+    Broken,
+}
+
+/// Ends a payment that every processor declined.
+async fn reject<S: Store, C: ProcessorClient>(context: &Context<S, C>, job: &Job) {
+    let reasons = job.declined.iter().map(|(rank, status)| {
+        let processor = context.board.name(*rank);
+        format!("{processor} answered {status}")
+    });
+    let why = reasons.collect::<Vec<_>>().join(", ");
+    let tenure = job.share.tenure();
+    match persist::reject(&context.store, &tenure.hold, &job.payment, &why).await {
+        Reject::Rejected => {
+            context.meters.rejected.increment(1);
+            tracing::debug!(id = %job.payment.id, why, "every processor declined it");
+        }
+        Reject::Gone => {}
+        Reject::Fenced => context.lose(tenure),
     }
 }
 

@@ -6,7 +6,7 @@ mod descriptions;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use feeway_domain::{Doubt, Fee, Money, No, Outcome, Processor, ProcessorClient, Store};
+use feeway_domain::{Doubt, Fee, Money, No, Outcome, Processor, ProcessorClient, Refusal, Store};
 use feeway_health::{Condition, Rank};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::time::Instant;
@@ -15,17 +15,18 @@ use crate::config::LANES;
 use crate::context::Context;
 
 /// The ways an attempt can end, as they are labelled.
-const OUTCOMES: [&str; 10] = [
+const OUTCOMES: [&str; 11] = [
     "held",
     "unreachable",
     "overloaded",
-    "malformed",
+    "declined",
     "failing",
     "misconfigured",
     "timed_out",
     "reset",
     "unclear",
     "unconfirmed",
+    "redirected",
 ];
 
 #[derive(Debug)]
@@ -63,6 +64,8 @@ struct ProcessorMeters {
     saved: CentCounter,
     attempts: [Counter; OUTCOMES.len()],
     attempt: Histogram,
+    unreadable: Counter,
+    misdelivered: Counter,
     in_flight: Gauge,
     breaker_open: Gauge,
     slow: Gauge,
@@ -114,16 +117,27 @@ impl Meters {
         let place = match outcome {
             Outcome::Held(_) => 0,
             Outcome::NotHeld(No::Unreachable) => 1,
-            Outcome::NotHeld(No::Overloaded) => 2,
-            Outcome::NotHeld(No::Malformed) => 3,
-            Outcome::NotHeld(No::Failing) => 4,
-            Outcome::Misconfigured { .. } => 5,
+            Outcome::NotHeld(No::Overloaded { .. }) => 2,
+            Outcome::NotHeld(No::Declined { .. }) | Outcome::Refused(Refusal::Declined { .. }) => 3,
+            Outcome::Refused(Refusal::Failing { .. }) => 4,
+            Outcome::NotHeld(No::Misconfigured { .. }) => 5,
             Outcome::Unknown(Doubt::TimedOut) => 6,
             Outcome::Unknown(Doubt::Reset) => 7,
             Outcome::Unknown(Doubt::Unclear) => 8,
             Outcome::Unknown(Doubt::Unconfirmed) => 9,
+            Outcome::Unknown(Doubt::Redirected { .. }) => 10,
         };
         meters.attempts[place].increment(1);
+    }
+
+    /// What a processor said of a payment cannot be read.
+    pub(crate) fn unreadable(&self, rank: Rank) {
+        self.processors[rank.index()].unreadable.increment(1);
+    }
+
+    /// A payment may have been settled by the answer to another one.
+    pub(crate) fn misdelivered(&self, rank: Rank) {
+        self.processors[rank.index()].misdelivered.increment(1);
     }
 
     /// A payment is in the ledger now, and was not before.
@@ -204,6 +218,8 @@ impl ProcessorMeters {
                 counter!("feeway_attempts_total", "processor" => name(), "outcome" => outcome)
             }),
             attempt: histogram!("feeway_attempt_duration_seconds", "processor" => name()),
+            unreadable: counter!("feeway_unreadable_answers_total", "processor" => name()),
+            misdelivered: counter!("feeway_misdelivered_answers_total", "processor" => name()),
             in_flight: gauge!("feeway_attempts_in_flight", "processor" => name()),
             breaker_open: gauge!("feeway_breaker_open", "processor" => name()),
             slow: gauge!("feeway_processor_slow", "processor" => name()),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use feeway_domain::{
-    Hold, Payment, ProcessorClient, ProcessorName, Reject, Rename, RequestedAt, Settle, Settlement,
-    Store, StoreFault,
+    Hold, Note, Payment, ProcessorClient, ProcessorName, Reject, Rename, RequestedAt, Settle,
+    Settlement, Store, StoreFault,
 };
 use feeway_health::Rank;
 use tokio::time::Instant;
@@ -102,14 +102,45 @@ pub(crate) async fn rename<S: Store>(
     }
 }
 
-/// Ends a payment that every processor refused.
-pub(crate) async fn reject<S: Store>(store: &S, hold: &Hold, payment: &Payment) -> Reject {
+/// Notes that every attempt of a payment has ended. It is tried once: without the note a
+/// front that finds the payment in the journal leaves it where it is.
+pub(crate) async fn note_answered<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    job: &Job,
+) {
+    let tenure = job.share.tenure();
+    let noted = context
+        .store
+        .note_answered(&tenure.hold, job.payment.id, job.moves)
+        .await;
+    match noted {
+        Ok(Note::Noted | Note::Stale)
+        | Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => {}
+        Ok(Note::Fenced) => context.lose(tenure),
+    }
+}
+
+/// Remembers that a payment leaves a processor because it is absent there.
+pub(crate) async fn note_freed<S: Store>(store: &S, payment: &Payment, from: &ProcessorName) {
     let mut backoff = Backoff::default();
     loop {
-        match store
-            .reject(hold, payment, "every processor answered 400")
-            .await
-        {
+        match store.note_freed(payment, from).await {
+            Ok(()) => return,
+            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => backoff.pause().await,
+        }
+    }
+}
+
+/// Ends a payment that every processor declined.
+pub(crate) async fn reject<S: Store>(
+    store: &S,
+    hold: &Hold,
+    payment: &Payment,
+    why: &str,
+) -> Reject {
+    let mut backoff = Backoff::default();
+    loop {
+        match store.reject(hold, payment, why).await {
             Ok(reply) => return reply,
             Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => backoff.pause().await,
         }

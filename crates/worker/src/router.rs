@@ -1,7 +1,6 @@
 //! Chooses the processor a payment goes to now, or says until when it had better wait.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use feeway_health::{Board, Condition, Need, Permit};
 use tokio::time::Instant;
@@ -17,30 +16,42 @@ pub(crate) enum Route {
     Wait(Option<Instant>),
 }
 
-/// Chooses among the processors that have not refused the payment, cheapest first:
+/// What a payment may be told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish {
+    /// When it stops waiting for a failing processor.
+    pub(crate) impatient_at: Instant,
+    /// Processors that it does not go to now.
+    pub(crate) skip: RankSet,
+    /// Whether it may find out for the others if a failing processor works again.
+    pub(crate) may_probe: bool,
+}
+
+/// Chooses among the processors that the payment does not skip, cheapest first:
 ///
 /// - one that is fine gets it, as soon as a permit is free;
 /// - one that is failing or slow gets it as a probe, when one is due;
-/// - a failing one is waited for while the payment is younger than `patience`; a slow one
-///   is not waited for at all;
+/// - a failing one is waited for while the payment is patient; a slow one is not waited for at
+///   all;
 /// - when none is fine, the cheapest that is merely slow gets probes as a failing one does,
-///   and every payment older than `patience`: late is better than never.
-pub(crate) fn route(
-    board: &Arc<Board>,
-    patience: Duration,
-    accepted: Instant,
-    refused: RankSet,
-    now: Instant,
-) -> Route {
-    let impatient_at = accepted + patience;
+///   and every payment that is not patient any longer: late is better than never.
+pub(crate) fn route(board: &Arc<Board>, wish: Wish, now: Instant) -> Route {
+    let Wish {
+        impatient_at,
+        skip,
+        may_probe,
+    } = wish;
     let patient = now < impatient_at;
     let mut wake: Option<Instant> = None;
     let mut slow = None;
-    for rank in board.ranks().filter(|rank| !refused.has(*rank)) {
+    for rank in board.ranks().filter(|rank| !skip.has(*rank)) {
         let condition = board.condition(rank, now);
         let permit = match condition {
             Condition::Fine => board.try_start(rank, now),
-            Condition::Slow | Condition::Failing => board.try_probe(rank, now, Need::Plain),
+            Condition::Slow | Condition::Failing if may_probe => {
+                board.try_probe(rank, now, Need::Plain)
+            }
+            Condition::Slow | Condition::Failing => None,
         };
         if let Some(permit) = permit {
             return Route::Go(permit);
@@ -79,6 +90,8 @@ pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<In
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use feeway_health::{BoardConfig, Ended, Rank};
     use tokio::time::advance;
 
@@ -111,7 +124,7 @@ mod tests {
                 .board
                 .try_start(Rank::new(place), Instant::now())
                 .unwrap();
-            permit.ended(Ended::Failed);
+            permit.ended(Ended::Failed { earlier: None });
         }
 
         fn report(&self, place: usize, failing: bool, latency: Duration) {
@@ -124,13 +137,12 @@ mod tests {
         }
 
         fn route_refused(&self, refused: RankSet) -> Route {
-            route(
-                &self.board,
-                PATIENCE,
-                self.accepted,
-                refused,
-                Instant::now(),
-            )
+            let wish = Wish {
+                impatient_at: self.accepted + PATIENCE,
+                skip: refused,
+                may_probe: true,
+            };
+            route(&self.board, wish, Instant::now())
         }
 
         /// Uses up the probe that is due.

@@ -20,6 +20,12 @@ pub enum Sabotage {
     SkipFence,
     /// One front works on one payment in two tasks.
     TwoTasks,
+    /// What a look-up does not find is taken for absent at once.
+    AbsenceAtOnce,
+    /// Every 2xx is taken for a yes, whatever its body says.
+    BelieveEvery2xx,
+    /// A processor that leaves its probes in doubt is probed as one that refuses them.
+    FreshProbesAfterDoubt,
 }
 
 #[cfg(feature = "sabotage")]

@@ -12,6 +12,9 @@ use crate::context::Context;
 use crate::dispatcher::Dispatcher;
 use crate::heartbeat::beat_for_ever;
 use crate::lane::Lane;
+use crate::look_ups::recall_for_ever;
+use crate::misdelivery::check_for_ever;
+use crate::recheck::recheck_for_ever;
 use crate::registry::Registry;
 use crate::retire::retire_for_ever;
 use crate::{Gateway, WorkerConfig};
@@ -47,6 +50,13 @@ pub fn start<S: Store, C: ProcessorClient>(
     context.tasks.spawn(journal_for_ever(Arc::clone(&context)));
     context.tasks.spawn(beat_for_ever(Arc::clone(&context)));
     context.tasks.spawn(retire_for_ever(Arc::clone(&context)));
+    context.tasks.spawn(recall_for_ever(Arc::clone(&context)));
+    context.tasks.spawn(recheck_for_ever(Arc::clone(&context)));
+    for rank in context.board.ranks() {
+        context
+            .tasks
+            .spawn(check_for_ever(Arc::clone(&context), rank));
+    }
     Worker { context, lanes }
 }
 

@@ -77,6 +77,11 @@ pub(crate) struct UpOptions {
     #[arg(long = "processor", value_name = "NAME=URL,fee=F", value_parser = processor)]
     pub(crate) processors: Vec<String>,
 
+    /// The name of all fronts together, by which a payment that comes back is known
+    /// [default: feeway]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) deployment: Option<String>,
+
     /// How many fronts share the work
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=8))]
     pub(crate) fronts: u16,
@@ -121,6 +126,11 @@ pub(crate) struct UpOptions {
     /// When an attempt is given up as unknown, like `30s` [default: 30s]
     #[arg(long, value_name = "DURATION")]
     pub(crate) attempt_timeout: Option<String>,
+
+    /// How long after a payment's last attempt "not found" proves that the processor does not
+    /// hold it, like `15s` [default: 15s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) absence_after: Option<String>,
 
     /// How many open payments the journal takes
     #[arg(long, value_name = "N")]
@@ -226,6 +236,7 @@ impl UpOptions {
                 arguments.extend([option.to_owned(), value]);
             }
         };
+        give("--deployment", self.deployment.clone());
         give("--intake", self.intake.map(word));
         give("--dispatch", self.dispatch.map(word));
         give("--patience", self.patience.clone());
@@ -234,6 +245,7 @@ impl UpOptions {
         give("--catch-up", self.catch_up.clone());
         give("--max-in-flight", self.max_in_flight.map(|n| n.to_string()));
         give("--attempt-timeout", self.attempt_timeout.clone());
+        give("--absence-after", self.absence_after.clone());
         give("--max-open", self.max_open.map(|n| n.to_string()));
         give("--retention", self.retention.clone());
         if self.allow_purge {

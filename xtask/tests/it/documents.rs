@@ -7,11 +7,13 @@ use std::path::Path;
 use crate::readme::{help, options, repository};
 use crate::stack::Stack;
 
-const DOCUMENTS: [&str; 4] = [
+const DOCUMENTS: [&str; 6] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "docs/operations.md",
+    "docs/processors.md",
+    "docs/simulator.md",
 ];
 
 /// What a file's name ends with, when a document speaks of one.

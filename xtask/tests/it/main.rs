@@ -1,5 +1,6 @@
 //! End-to-end tests: whole stacks on ports of their own, as `cargo xtask up` starts them.
 
+mod answers;
 // One table for the front alone and for the front behind HAProxy.
 #[path = "../../../crates/front/tests/it/attacks.rs"]
 mod attacks;

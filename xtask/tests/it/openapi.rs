@@ -106,6 +106,17 @@ fn accepting(document: &mut Document, stack: &Stack) {
     let padding = " ".repeat(16 * 1024);
     post(&format!("{}{padding}", payment(&new_id(), "1")), 413);
 
+    let body = payment(&new_id(), "1");
+    let mut back = Connection::open(stack.port);
+    let head = format!(
+        "POST /payments HTTP/1.1\r\nHost: feeway\r\nVia: feeway/feeway\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    back.send(format!("{head}{body}").as_bytes());
+    let answer = back.answer();
+    assert_eq!(answer.status, 508, "{answer:?}");
+    document.check("post /payments", &answer);
+
     let mut slow = Connection::open(stack.port);
     slow.send(b"POST /payments HTTP/1.1\r\nHost: feeway\r\nContent-Length: 10\r\n\r\n{");
     let answer = slow.answer();

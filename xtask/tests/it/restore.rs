@@ -140,7 +140,8 @@ fn settle_some(stack: &Stack, open: &Ids, later: &Ids) {
 #[test]
 fn a_restored_copy_catches_up_with_the_processors_and_nobody_is_charged_twice() {
     let steps = Steps::read();
-    let stack = Stack::up(&["--patience", "1s"]);
+    // A payment that was refused after its patience waits for as long before it is sent again.
+    let stack = Stack::up(&["--patience", "1s", "--absence-after", "1s"]);
     let settled = pay(&stack, 10);
     eventually(Duration::from_secs(10), "they are settled", || {
         stack.summary("").0.0 == 10

@@ -70,6 +70,13 @@ pub(crate) fn scrape(stack: &Stack) -> Vec<Scraped> {
         .collect()
 }
 
+/// The sum of a metric over all processes of a stack, of the samples whose labels contain this
+/// text.
+pub(crate) fn sum(stack: &Stack, metric: &str, labels: &str) -> f64 {
+    let scraped = scrape(stack);
+    scraped.iter().map(|one| one.sum(metric, labels)).sum()
+}
+
 /// What stands in the chunks of a body.
 pub(crate) fn unchunked(mut body: &str) -> String {
     let mut whole = String::new();

@@ -27,6 +27,7 @@ impl Config {
     pub fn app(&self) -> AppSettings {
         AppSettings {
             processors: self.processor_names(),
+            deployment: self.deployment.clone(),
             allow_purge: self.allow_purge,
             limits: Limits::default(),
         }
@@ -59,12 +60,13 @@ impl Config {
         let config = HttpProcessorConfig {
             max_connections: self.max_in_flight + look_ups,
             attempt_timeout: self.attempt_timeout,
+            deployment: Some(self.deployment.clone()),
             ..HttpProcessorConfig::default()
         };
         let processors = self.processors.iter();
         processors
             .map(|ProcessorOption { processor, access }| {
-                HttpProcessor::with_access(&processor.url, access, config)
+                HttpProcessor::with_access(&processor.url, access, config.clone())
                     .with_context(|| format!("processor {}", processor.name))
             })
             .collect()
@@ -79,6 +81,7 @@ impl Config {
                 .map(|option| option.processor.clone())
                 .collect(),
             patience: self.patience,
+            absence_after: self.absence_after,
             catch_up: self.catch_up,
             intake: self.intake.into(),
             dispatch: self.dispatch.into(),

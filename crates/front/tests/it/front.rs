@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, LedgerFault, Listing, Page,
-    Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle, Settlement, Store,
-    StoreFault, Summary, Window,
+    Accept, Adopt, Beat, CorrelationId, Entry, Freed, Hold, Incarnation, LedgerFault, Listing,
+    Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle,
+    Settlement, Store, StoreFault, Summary, Window,
 };
 use feeway_front::{Admin, App, AppSettings, Intake, Limits, ListenAddress, Server, Vitals};
 use feeway_worker::Submit;
@@ -96,6 +96,31 @@ impl Store for Scripted {
         panic!("{NOT_ASKED}")
     }
     async fn reject(&self, _: &Hold, _: &Payment, _: &str) -> Result<Reject, StoreFault> {
+        panic!("{NOT_ASKED}")
+    }
+    async fn note_answered(&self, _: &Hold, _: CorrelationId, _: u32) -> Result<Note, StoreFault> {
+        panic!("{NOT_ASKED}")
+    }
+    async fn answered(
+        &self,
+        _: &Incarnation,
+        _: &[CorrelationId],
+    ) -> Result<Vec<Option<u32>>, StoreFault> {
+        panic!("{NOT_ASKED}")
+    }
+    async fn note_freed(&self, _: &Payment, _: &ProcessorName) -> Result<(), StoreFault> {
+        panic!("{NOT_ASKED}")
+    }
+    async fn freed(&self, _: Duration, _: usize) -> Result<Vec<Freed>, StoreFault> {
+        panic!("{NOT_ASKED}")
+    }
+    async fn forget_freed(&self, _: &Freed) -> Result<(), StoreFault> {
+        panic!("{NOT_ASKED}")
+    }
+    async fn trust_look_up(&self, _: &ProcessorName, _: &str, _: bool) -> Result<(), StoreFault> {
+        panic!("{NOT_ASKED}")
+    }
+    async fn trusted_look_ups(&self) -> Result<Vec<(ProcessorName, String)>, StoreFault> {
         panic!("{NOT_ASKED}")
     }
     async fn beat(&self, _: &[Hold]) -> Result<Beat, StoreFault> {
@@ -198,6 +223,7 @@ impl Front {
             processors: ["default", "fallback"]
                 .map(|name| name.parse().unwrap())
                 .into(),
+            deployment: "feeway".parse().unwrap(),
             allow_purge,
             limits,
         };

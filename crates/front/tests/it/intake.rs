@@ -54,6 +54,46 @@ async fn what_the_intake_says_becomes_a_status() {
 }
 
 #[tokio::test]
+async fn a_payment_that_comes_back_is_refused_and_goes_no_further() {
+    let front = Front::start().await;
+    let body = payment("1");
+    let with = |lines: &str| {
+        let len = body.len();
+        format!(
+            "POST /payments HTTP/1.1\r\nhost: front\r\n{lines}content-length: {len}\r\n\r\n{body}"
+        )
+    };
+    let mut client = Client::tcp(&front).await;
+    for lines in [
+        "via: feeway/feeway\r\n",
+        "Via: 1.1 proxy, FeeWay/Feeway\r\n",
+        "via: 1.1 proxy\r\nvia: feeway/other,feeway/feeway , 1.0 another\r\n",
+        "via: \u{ff}\r\nvia: feeway/feeway\r\n",
+        "via: caf\u{e9}, feeway/feeway\r\n",
+    ] {
+        client.write(&with(lines)).await;
+        let detail = client.reply().await.detail(508);
+        assert!(detail.contains("has come back"), "{lines:?}: {detail}");
+    }
+    assert_eq!(front.submitted_cents(), Vec::<i64>::new());
+    for lines in [
+        "via: 1.1 feeway\r\n",
+        "via: feeway/feeway-2, feeway/other\r\n",
+        "x-via: feeway/feeway\r\n",
+        "via: \u{ff}\r\n",
+    ] {
+        client.write(&with(lines)).await;
+        assert_eq!(client.reply().await.status, 202, "{lines:?}");
+    }
+    assert_eq!(front.submitted_cents(), [100; 4]);
+    // Nothing but a payment goes round.
+    client
+        .write("GET /payments-summary HTTP/1.1\r\nhost: front\r\nvia: feeway/feeway\r\n\r\n")
+        .await;
+    assert_eq!(client.reply().await.status, 200);
+}
+
+#[tokio::test]
 async fn a_body_that_is_no_payment_is_refused_by_name_and_nothing_is_accepted() {
     let front = Front::start().await;
     let mut client = Client::tcp(&front).await;

@@ -32,6 +32,7 @@ async fn check_works(config: &NatsConfig) {
         processor: "default".parse().unwrap(),
         failing: true,
         min_response_time: Duration::from_millis(7),
+        asked_ago: Duration::from_millis(3),
     };
     let passes = timeout(PATIENCE, async {
         loop {
@@ -148,6 +149,7 @@ async fn a_nats_without_tls_hears_no_password_where_tls_is_wanted() {
         processor: "default".parse().unwrap(),
         failing: false,
         min_response_time: Duration::ZERO,
+        asked_ago: Duration::ZERO,
     };
     assert!(publisher.publish(&report).await.is_err());
 }

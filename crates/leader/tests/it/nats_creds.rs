@@ -66,6 +66,9 @@ impl World {
             processor: "default".parse().unwrap(),
             failing: true,
             min_response_time: Duration::from_millis(12),
+            asked_ago: heard
+                .as_ref()
+                .map_or(Duration::ZERO, |heard| heard.asked_ago),
         };
         assert_eq!(heard.as_ref(), Ok(&expected), "{}", leader.log());
     }

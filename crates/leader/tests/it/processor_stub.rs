@@ -13,6 +13,7 @@ use crate::PATIENCE;
 pub(crate) enum Manner {
     Reports { failing: bool, min_ms: u64 },
     TooEarly,
+    NoEndpoint,
     Silent,
 }
 
@@ -92,6 +93,7 @@ async fn serve(mut stream: TcpStream, manner: Manner, asks: watch::Sender<Vec<In
             Manner::TooEarly => {
                 "HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n".to_owned()
             }
+            Manner::NoEndpoint => "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned(),
             Manner::Silent => continue,
         };
         if stream.write_all(answer.as_bytes()).await.is_err() {

@@ -168,6 +168,9 @@ async fn a_leader_opens_redis_and_nats_and_tells_nobody_how() {
         processor: "default".parse().unwrap(),
         failing: true,
         min_response_time: Duration::from_millis(12),
+        asked_ago: heard
+            .as_ref()
+            .map_or(Duration::ZERO, |heard| heard.asked_ago),
     };
     assert_eq!(heard.as_ref(), Ok(&expected), "{}", leader.log());
     let (_, metrics) = leader.page("/metrics").await;

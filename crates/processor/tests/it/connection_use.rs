@@ -38,9 +38,31 @@ async fn an_answer_in_chunks_keeps_its_connection() {
 }
 
 #[tokio::test]
-async fn a_body_that_comes_late_delays_nobody_and_keeps_its_connection() {
+async fn a_body_that_comes_late_is_waited_for_and_keeps_its_connection() {
     let parts = vec![
         "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n".to_owned(),
+        "{}".to_owned(),
+        "  ".to_owned(),
+    ];
+    let pause = Duration::from_millis(40);
+    let server = ScriptedServer::start([
+        Act::AnswerInParts(parts, pause),
+        Act::Answer(answer(200, "")),
+    ])
+    .await;
+    let client = server.client(quick());
+    let start = Instant::now();
+    assert_eq!(client.post(&payment(), instant()).await, PostAnswer::Stored);
+    assert!(start.elapsed() >= 3 * pause);
+    assert_eq!(client.post(&payment(), instant()).await, PostAnswer::Stored);
+    assert_eq!(server.connections(), 1);
+}
+
+/// Where the status says all, nobody waits for the body.
+#[tokio::test]
+async fn a_body_that_nobody_needs_delays_nobody_and_keeps_its_connection() {
+    let parts = vec![
+        "HTTP/1.1 202 Accepted\r\ncontent-length: 4\r\n\r\n".to_owned(),
         "{}".to_owned(),
         "  ".to_owned(),
     ];
@@ -52,11 +74,13 @@ async fn a_body_that_comes_late_delays_nobody_and_keeps_its_connection() {
     .await;
     let config = HttpProcessorConfig {
         max_connections: 1,
+        attempt_timeout: Duration::from_secs(2),
         ..quick()
     };
     let client = server.client(config);
     let start = Instant::now();
-    assert_eq!(client.post(&payment(), instant()).await, PostAnswer::Stored);
+    let post = client.post(&payment(), instant()).await;
+    assert_eq!(post, PostAnswer::Inconclusive);
     assert!(start.elapsed() < 2 * pause, "{:?}", start.elapsed());
     // With one connection allowed, the next request waits until the body is through.
     assert_eq!(client.post(&payment(), instant()).await, PostAnswer::Stored);
@@ -65,15 +89,33 @@ async fn a_body_that_comes_late_delays_nobody_and_keeps_its_connection() {
 }
 
 #[tokio::test]
-async fn a_body_without_end_costs_its_connection() {
-    let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n";
-    let endless = format!("{head}{}", "x".repeat(40_000));
-    let server = ScriptedServer::start([Act::Answer(endless), Act::Answer(answer(200, ""))]).await;
+async fn a_body_without_end_costs_its_connection_and_proves_nothing() {
+    let announced = "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n".to_owned();
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_owned()
+        + &format!("1000\r\n{}\r\n", "x".repeat(0x1000)).repeat(5);
+    let closed = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(40_000));
+    for endless in [announced, chunked, closed] {
+        let server =
+            ScriptedServer::start([Act::Answer(endless), Act::Answer(answer(200, ""))]).await;
+        let client = server.client(quick());
+        let post = client.post(&payment(), instant()).await;
+        assert_eq!(post, PostAnswer::Inconclusive);
+        server.until_ended(1).await;
+        assert_eq!(client.post(&payment(), instant()).await, PostAnswer::Stored);
+        assert_eq!(server.connections(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_replaced_after_512_payments() {
+    let server = ScriptedServer::start(vec![Act::Answer(answer(200, "{}")); 520]).await;
     let client = server.client(quick());
-    assert_eq!(client.post(&payment(), instant()).await, PostAnswer::Stored);
-    server.until_ended(1).await;
-    assert_eq!(client.post(&payment(), instant()).await, PostAnswer::Stored);
-    assert_eq!(server.connections(), 2);
+    for number in 0..520 {
+        // Look-ups and other questions do not count.
+        assert_eq!(client.post(&payment(), instant()).await, PostAnswer::Stored);
+        let expected = if number < 512 { 1 } else { 2 };
+        assert_eq!(server.connections(), expected, "{number}");
+    }
 }
 
 #[tokio::test]

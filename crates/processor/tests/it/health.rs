@@ -5,7 +5,7 @@ use feeway_processor::{HealthAnswer, HttpProcessor};
 use crate::scripted_server::{Act, ScriptedServer, answer, quick, refused_url};
 
 #[tokio::test]
-async fn health_is_a_report_too_early_or_unanswered() {
+async fn health_is_a_report_or_none() {
     let report = |failing, ms| HealthAnswer::Report {
         failing,
         min_response_time: Duration::from_millis(ms),
@@ -21,7 +21,11 @@ async fn health_is_a_report_too_early_or_unanswered() {
         ),
         (answer(429, ""), HealthAnswer::TooEarly),
         (answer(500, ""), HealthAnswer::Unanswered),
-        (answer(404, ""), HealthAnswer::Unanswered),
+        (answer(404, ""), HealthAnswer::NoEndpoint),
+        (answer(405, "{}"), HealthAnswer::NoEndpoint),
+        (answer(501, "{}"), HealthAnswer::NoEndpoint),
+        (answer(401, "{}"), HealthAnswer::Unanswered),
+        (answer(503, "{}"), HealthAnswer::Unanswered),
         (answer(200, "fine"), HealthAnswer::Unanswered),
     ];
     let server = ScriptedServer::answering(table.iter().map(|(text, _)| text)).await;

@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where its set-up fails")]
 
 mod connection_use;
+mod head;
 mod health;
 mod look_up;
+mod misdelivery;
 mod post;
 mod scripted_server;
 mod tls;

@@ -1,10 +1,12 @@
 use std::time::Duration;
 
 use feeway_domain::{Doubt, PostAnswer, ProcessorClient};
-use feeway_processor::HttpProcessor;
+use feeway_processor::{HttpProcessor, HttpProcessorConfig};
 use tokio::time::Instant;
 
-use crate::scripted_server::{Act, ScriptedServer, answer, instant, payment, quick, refused_url};
+use crate::scripted_server::{
+    Act, ScriptedServer, answer, id, instant, payment, quick, refused_url,
+};
 
 #[tokio::test]
 async fn a_post_is_written_as_processors_read_it() {
@@ -33,28 +35,79 @@ async fn a_post_is_written_as_processors_read_it() {
 }
 
 #[tokio::test]
+async fn every_request_says_whence_it_comes() {
+    let server = ScriptedServer::start([
+        Act::Answer(answer(200, "")),
+        Act::Answer(answer(404, "")),
+        Act::Answer(answer(404, "")),
+    ])
+    .await;
+    let config = HttpProcessorConfig {
+        deployment: Some("eu-1".parse().unwrap()),
+        ..quick()
+    };
+    let client = server.client(config);
+    client.post(&payment(), instant()).await;
+    client.get(id()).await;
+    client.health().await;
+    for request in server.requests() {
+        assert!(request.contains("\r\nvia: feeway/eu-1\r\n"), "{request}");
+    }
+}
+
+#[tokio::test]
 async fn every_status_is_told_apart() {
+    let misconfigured = |status| (status, PostAnswer::Misconfigured { status });
+    let redirected = |status| (status, PostAnswer::Lost(Doubt::Redirected { status }));
+    let declined = |status| (status, PostAnswer::Declined { status });
+    let duplicate = |status| (status, PostAnswer::Duplicate { status });
+    let failing = |status| (status, PostAnswer::Failing { status });
+    let unclear = |status| (status, PostAnswer::Lost(Doubt::Unclear));
     let table = [
         (200, PostAnswer::Stored),
         (201, PostAnswer::Stored),
-        (302, PostAnswer::Lost(Doubt::Unclear)),
-        (400, PostAnswer::Malformed),
-        (401, PostAnswer::Misconfigured { status: 401 }),
-        (403, PostAnswer::Misconfigured { status: 403 }),
-        (404, PostAnswer::Misconfigured { status: 404 }),
-        (405, PostAnswer::Misconfigured { status: 405 }),
-        (408, PostAnswer::Lost(Doubt::Unclear)),
-        (409, PostAnswer::Lost(Doubt::Unclear)),
-        (422, PostAnswer::Duplicate),
-        (429, PostAnswer::Overloaded),
-        (500, PostAnswer::Failing),
-        (501, PostAnswer::Lost(Doubt::Unclear)),
-        (502, PostAnswer::Lost(Doubt::Unclear)),
-        (503, PostAnswer::Lost(Doubt::Unclear)),
-        (504, PostAnswer::Lost(Doubt::Unclear)),
-        (999, PostAnswer::Lost(Doubt::Unclear)),
+        (204, PostAnswer::Stored),
+        (202, PostAnswer::Inconclusive),
+        (203, PostAnswer::Inconclusive),
+        (205, PostAnswer::Inconclusive),
+        (206, PostAnswer::Inconclusive),
+        (207, PostAnswer::Inconclusive),
+        (299, PostAnswer::Inconclusive),
+        redirected(300),
+        redirected(302),
+        redirected(304),
+        redirected(307),
+        redirected(399),
+        declined(400),
+        declined(402),
+        declined(410),
+        misconfigured(401),
+        misconfigured(403),
+        misconfigured(404),
+        misconfigured(405),
+        misconfigured(501),
+        duplicate(409),
+        duplicate(422),
+        (429, PostAnswer::Overloaded { retry_after: None }),
+        failing(500),
+        failing(503),
+        unclear(408),
+        unclear(425),
+        unclear(499),
+        unclear(502),
+        unclear(504),
+        unclear(599),
+        unclear(999),
     ];
-    let acts = table.map(|(status, _)| Act::Answer(answer(status, "{}")));
+    let acts = table.map(|(status, _)| {
+        // These have no body, whatever their head says.
+        let body = if matches!(status, 204 | 304) {
+            ""
+        } else {
+            "{}"
+        };
+        Act::Answer(answer(status, body))
+    });
     let server = ScriptedServer::start(acts).await;
     let client = server.client(quick());
     for (status, expected) in table {
@@ -66,6 +119,66 @@ async fn every_status_is_told_apart() {
         1,
         "any whole answer keeps the connection"
     );
+}
+
+#[tokio::test]
+async fn an_overloaded_processor_may_say_until_when() {
+    let table = [
+        ("retry-after: 7", Some(7)),
+        ("retry-after: 3600", Some(60)),
+        ("retry-after: soon", None),
+        (
+            "date: Tue, 15 Jul 2025 12:34:50 GMT\r\n\
+             retry-after: Tue, 15 Jul 2025 12:34:56 GMT",
+            Some(6),
+        ),
+    ];
+    let acts = table.map(|(lines, _)| {
+        let head = format!("HTTP/1.1 429 Too Many\r\ncontent-length: 0\r\n{lines}\r\n\r\n");
+        Act::Answer(head)
+    });
+    let server = ScriptedServer::start(acts).await;
+    let client = server.client(quick());
+    for (lines, seconds) in table {
+        let retry_after = seconds.map(Duration::from_secs);
+        let got = client.post(&payment(), instant()).await;
+        assert_eq!(got, PostAnswer::Overloaded { retry_after }, "{lines}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_may_take_its_success_back() {
+    let html = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\ncontent-length: 2\r\n\r\nok";
+    let chunked = "HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\n\
+        a\r\n{\"success\"\r\n7\r\n:false}\r\n0\r\n\r\n";
+    let table = [
+        (answer(200, "ok"), PostAnswer::Stored),
+        (answer(201, r#"{"status":"approved"}"#), PostAnswer::Stored),
+        (
+            answer(200, r#"{"status":"Pending"}"#),
+            PostAnswer::Inconclusive,
+        ),
+        (
+            answer(201, r#"{"data":{"status":"FAILED"}}"#),
+            PostAnswer::Inconclusive,
+        ),
+        (
+            answer(200, r#"{"success":false}"#),
+            PostAnswer::Inconclusive,
+        ),
+        (answer(200, "<html></html>"), PostAnswer::Inconclusive),
+        (answer(200, "{"), PostAnswer::Inconclusive),
+        (html.to_owned(), PostAnswer::Inconclusive),
+        (chunked.to_owned(), PostAnswer::Inconclusive),
+        (answer(200, ""), PostAnswer::Stored),
+    ];
+    let server = ScriptedServer::answering(table.iter().map(|(text, _)| text)).await;
+    let client = server.client(quick());
+    for (text, expected) in table {
+        let got = client.post(&payment(), instant()).await;
+        assert_eq!(got, expected, "{text}");
+    }
+    assert_eq!(server.connections(), 1);
 }
 
 #[tokio::test]
@@ -156,26 +269,46 @@ async fn an_answer_that_breaks_off_leaves_a_doubt() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_long_is_unclear() {
-    let text = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "x".repeat(64 * 1024));
-    let server = ScriptedServer::start([Act::AnswerAndReset(text)]).await;
-    let client = server.client(quick());
-    let got = client.post(&payment(), instant()).await;
-    assert!(
-        matches!(got, PostAnswer::Lost(Doubt::Unclear | Doubt::Reset)),
-        "{got:?}"
-    );
+async fn a_success_whose_body_breaks_off_proves_nothing() {
+    for text in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nnonsense\r\n",
+    ] {
+        let server = ScriptedServer::start([
+            Act::AnswerAndEnd(text.to_owned()),
+            Act::Answer(answer(200, "")),
+        ])
+        .await;
+        let client = server.client(quick());
+        let post = client.post(&payment(), instant()).await;
+        assert_eq!(post, PostAnswer::Inconclusive, "{text}");
+        assert_eq!(client.post(&payment(), instant()).await, PostAnswer::Stored);
+        assert_eq!(server.connections(), 2);
+    }
 }
 
 #[tokio::test]
-async fn a_status_counts_even_when_the_body_breaks_off() {
-    let text = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_owned();
-    let server =
-        ScriptedServer::start([Act::AnswerAndEnd(text), Act::Answer(answer(200, ""))]).await;
-    let client = server.client(quick());
-    assert_eq!(client.post(&payment(), instant()).await, PostAnswer::Stored);
-    assert_eq!(client.post(&payment(), instant()).await, PostAnswer::Stored);
-    assert_eq!(server.connections(), 2);
+async fn a_success_whose_body_is_late_proves_nothing_and_ends_the_connection() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_owned();
+    // What is left of the attempt's time, but at most a second.
+    for (attempt_timeout, expected_ms) in [(300, 300), (10_000, 1000)] {
+        let server =
+            ScriptedServer::start([Act::Answer(head.clone()), Act::Answer(answer(200, ""))]).await;
+        let config = HttpProcessorConfig {
+            attempt_timeout: Duration::from_millis(attempt_timeout),
+            ..quick()
+        };
+        let client = server.client(config);
+        let start = Instant::now();
+        let post = client.post(&payment(), instant()).await;
+        assert_eq!(post, PostAnswer::Inconclusive);
+        assert!(start.elapsed() >= Duration::from_millis(expected_ms));
+        assert!(start.elapsed() < Duration::from_millis(expected_ms + 5_000));
+        server.until_ended(1).await;
+        assert_eq!(client.post(&payment(), instant()).await, PostAnswer::Stored);
+        assert_eq!(server.connections(), 2);
+    }
 }
 
 #[tokio::test]

@@ -22,6 +22,9 @@ pub(crate) enum Act {
     AnswerAndReset(String),
     /// Reads it and writes each part after a pause.
     AnswerInParts(Vec<String>, Duration),
+    /// Reads it, writes this, reads the next one, and before it acts on that writes this again
+    /// after a pause.
+    AnswerAgain(String, Duration),
     /// Reads it and never answers.
     Silence,
     /// Resets the connection as soon as it is accepted.
@@ -148,13 +151,24 @@ impl Wire for TlsStream<TcpStream> {
 }
 
 async fn serve(mut stream: impl Wire, seen: &Seen) {
+    let mut again: Option<(String, Duration)> = None;
     while let Some(request) = read_request(&mut stream).await {
+        if let Some((text, pause)) = again.take() {
+            tokio::time::sleep(pause).await;
+            stream.write_all(text.as_bytes()).await.unwrap();
+            stream.flush().await.unwrap();
+        }
         seen.requests.lock().unwrap().push(request);
         let act = seen.acts.lock().unwrap().pop_front();
         match act.expect("a request that the script allows") {
             Act::Answer(text) => {
                 stream.write_all(text.as_bytes()).await.unwrap();
                 stream.flush().await.unwrap();
+            }
+            Act::AnswerAgain(text, pause) => {
+                stream.write_all(text.as_bytes()).await.unwrap();
+                stream.flush().await.unwrap();
+                again = Some((text, pause));
             }
             Act::AnswerAndEnd(text) => {
                 stream.write_all(text.as_bytes()).await.unwrap();
@@ -238,10 +252,21 @@ pub(crate) fn id() -> CorrelationId {
 }
 
 pub(crate) fn payment() -> Payment {
+    payment_with(id())
+}
+
+pub(crate) fn payment_with(id: CorrelationId) -> Payment {
     Payment {
-        id: id(),
+        id,
         amount: "19.9".parse().unwrap(),
     }
+}
+
+/// The id of one of many payments.
+pub(crate) fn nth_id(number: u16) -> CorrelationId {
+    let mut bytes = [0x4a; 16];
+    bytes[14..].copy_from_slice(&number.to_be_bytes());
+    CorrelationId::from_bytes(bytes)
 }
 
 pub(crate) fn instant() -> RequestedAt {

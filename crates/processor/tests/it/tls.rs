@@ -86,6 +86,26 @@ async fn payments_look_ups_and_health_go_over_one_encrypted_connection() {
 }
 
 #[tokio::test]
+async fn an_answer_that_nobody_asked_for_is_noticed_below_tls_too() {
+    let authority = TestAuthority::new();
+    let twice = vec![answer(200, ""), answer(200, "")];
+    let server = server(
+        &authority,
+        [
+            Act::Answer(answer(200, "")),
+            Act::AnswerInParts(twice, Duration::from_millis(36)),
+        ],
+    )
+    .await;
+    let client = client(&server.url, &trusting(&authority));
+    for _ in 0..2 {
+        assert_eq!(client.post(&payment(), instant()).await, PostAnswer::Stored);
+    }
+    assert_eq!(client.misdelivered().await, [id(), id()]);
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
 async fn the_header_from_the_file_is_in_every_request_and_in_no_log() {
     let authority = TestAuthority::new();
     let folder = tempfile::tempdir().unwrap();
@@ -121,7 +141,7 @@ async fn a_processor_that_is_not_trusted_gets_nothing_and_is_told_of_once() {
     let untrusted = server(&theirs, []).await;
     let client = client(&untrusted.url, &trusting(&ours));
     for _ in 0..3 {
-        let outcome = attempt(&client, &payment(), instant()).await;
+        let outcome = attempt(&client, &payment(), instant(), true, false).await;
         assert_eq!(outcome, Outcome::NotHeld(No::Unreachable));
     }
     assert_eq!(untrusted.requests().len(), 0);

@@ -5,13 +5,20 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::running::{id, payment, start, until};
 
-const REQUESTS: [(&str, &str); 10] = [
+const REQUESTS: [(&str, &str); 14] = [
     ("GET", "/admin/payments-summary"),
     ("GET", "/admin/dump"),
     ("GET", "/admin/stats"),
     ("GET", "/admin/asks"),
     ("GET", "/admin/chaos"),
     ("PUT", "/admin/chaos"),
+    ("GET", "/admin/rules"),
+    ("PUT", "/admin/rules"),
+    ("GET", "/admin/payments"),
+    (
+        "GET",
+        "/admin/payments/00000000-0000-0000-0000-000000000001",
+    ),
     ("PUT", "/admin/configurations/token"),
     ("PUT", "/admin/configurations/delay"),
     ("PUT", "/admin/configurations/failure"),

@@ -141,6 +141,9 @@ async fn other_paths_and_methods_are_refused() {
         ("PUT", "/admin/dump", "GET"),
         ("GET", "/admin/purge-payments", "POST"),
         ("POST", "/admin/chaos", "GET, PUT"),
+        ("POST", "/admin/rules", "GET, PUT"),
+        ("PUT", "/admin/payments", "GET"),
+        ("PUT", "/admin/payments/1", "GET"),
         ("GET", "/admin/configurations/delay", "PUT"),
     ] {
         let mut client = Client::connect(simulator.address).await;

@@ -23,8 +23,13 @@ impl Drop for Process {
 
 impl Process {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(arguments: &[&str]) -> Self {
         let mut child = Command::new(BINARY)
             .args(["--listen", "127.0.0.1:0", "--name", "fallback"])
+            .args(arguments)
             .env("FEEWAY_SIMULATOR_FEE", "0.15")
             .env_remove("RUST_LOG")
             .stdout(Stdio::piped())
@@ -103,6 +108,38 @@ fn a_bad_option_is_one_line_that_names_it_and_exit_64() {
         assert_eq!(output.status.code(), Some(64));
         assert!(only_line(&output).contains(arguments[0]));
     }
+}
+
+#[test]
+fn a_bad_document_of_rules_is_one_line_that_names_the_field() {
+    let document = "{\n  \"rules\": [\n    {\"post\": {\"status\": 1}}\n  ]\n}";
+    let output = run(&["--rules", document]);
+    assert_eq!(output.status.code(), Some(64));
+    let line = only_line(&output);
+    assert!(
+        line.contains("--rules") && line.contains("rules[0].post.status"),
+        "{line}"
+    );
+}
+
+#[test]
+fn it_starts_with_the_rules_of_the_command_line_or_of_a_file() {
+    let file = std::env::temp_dir().join(format!("feeway-rules-{}.json", std::process::id()));
+    std::fs::write(&file, r#"{"health":{"status":404}}"#).unwrap();
+    let path = format!("@{}", file.display());
+    for rules in [r#"{"health":{"status":404}}"#, &path] {
+        let mut process = Process::start_with(&["--rules", rules]);
+        let line = process.logged("listening");
+        let address = line["address"].as_str().unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream
+            .write_all(b"GET /payments/service-health HTTP/1.1\r\nhost: simulator\r\n\r\n")
+            .unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 404", "{rules}");
+    }
+    std::fs::remove_file(file).unwrap();
 }
 
 #[test]

@@ -68,6 +68,11 @@ impl Running {
             .status
     }
 
+    /// Puts a document of rules in force.
+    pub(crate) fn rules(&self, document: &str) {
+        self.control.set_rules(document.parse().unwrap());
+    }
+
     pub(crate) fn holds(&self, id: CorrelationId) -> bool {
         self.control.find(id).is_some()
     }

@@ -63,7 +63,6 @@ async fn a_malformed_end_is_refused() {
         "to=",
         "from=2025-07-15&to=2025-07-16",
         "from=2025-07-15T00:00:00Z&to=x",
-        "from=2025-07-15T00:00:00.12345678Z",
     ] {
         let reply = simulator.get(&format!("{PATH}?{query}")).await;
         assert_eq!(reply.status, 400, "{query}");

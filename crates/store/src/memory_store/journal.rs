@@ -1,3 +1,5 @@
+mod notes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
@@ -16,6 +18,8 @@ pub(crate) struct Journal {
     owners: BTreeMap<Incarnation, Record>,
     epoch: u64,
     rejected: BTreeMap<CorrelationId, Rejected>,
+    /// The moves of entries whose attempts have all ended, by owner.
+    answered: BTreeMap<Incarnation, BTreeMap<CorrelationId, u32>>,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +82,9 @@ impl Journal {
         let entry = self.open.remove(&id)?;
         if let Some(queue) = self.queues.get_mut(&entry.owner) {
             queue.remove(&(entry.accepted_at, id));
+        }
+        if let Some(notes) = self.answered.get_mut(&entry.owner) {
+            notes.remove(&id);
         }
         Some(entry)
     }
@@ -235,6 +242,7 @@ impl Journal {
         }
         self.owners.remove(&hold.owner);
         self.queues.remove(&hold.owner);
+        self.answered.remove(&hold.owner);
         true
     }
 

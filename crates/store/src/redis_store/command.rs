@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use feeway_domain::{
-    CorrelationId, Custody, Hold, Incarnation, JournalTime, LAPSE, MAX_RESOLUTIONS, Payment,
-    ProcessorName, Settlement,
+    CorrelationId, Custody, Freed, Hold, Incarnation, JournalTime, LAPSE, MAX_FREED,
+    MAX_RESOLUTIONS, Payment, ProcessorName, Settlement,
 };
 use redis::{Cmd, RedisWrite as _, cmd};
 
 use crate::horizon::{LEAP, LEAP_PACE};
 use crate::keys::{self, shown};
+use crate::record;
 use crate::roll_up::{Place, Unit};
 
 fn call(function: &str, keys: &[&str]) -> Cmd {
@@ -196,6 +197,50 @@ pub(crate) fn restore_reject(payment: &Payment, why: &str, kept_for: Duration) -
         .arg(payment.amount.cents())
         .arg(why)
         .arg(whole_millis(kept_for));
+    call
+}
+
+pub(crate) fn note_answered(hold: &Hold, id: CorrelationId, moves: u32) -> Cmd {
+    let (owner, notes) = (keys::owner(&hold.owner), keys::answered(&hold.owner));
+    let mut call = call("note_answered", &[keys::OPEN, &owner, &notes]);
+    call.arg(id.as_bytes()).arg(moves);
+    add_hold(&mut call, hold);
+    call
+}
+
+pub(crate) fn answered(owner: &Incarnation, ids: &[CorrelationId]) -> Cmd {
+    let mut read = cmd("HMGET");
+    read.arg(keys::answered(owner));
+    for id in ids {
+        read.arg(id.as_bytes());
+    }
+    read
+}
+
+pub(crate) fn note_freed(payment: &Payment, processor: &ProcessorName) -> Cmd {
+    let mut call = call("note_freed", &[keys::FREED]);
+    let member = record::write_ledger_member(payment.id, processor, payment.amount);
+    call.arg(member).arg(MAX_FREED);
+    call
+}
+
+pub(crate) fn freed(age: Duration, limit: usize) -> Cmd {
+    let mut call = call("freed", &[keys::FREED]);
+    call.arg(whole_micros(age)).arg(limit.min(MAX_FREED));
+    call
+}
+
+pub(crate) fn forget_freed(freed: &Freed) -> Cmd {
+    let mut call = call("forget_freed", &[keys::FREED]);
+    let (id, amount) = (freed.payment.id, freed.payment.amount);
+    call.arg(record::write_ledger_member(id, &freed.processor, amount))
+        .arg(freed.at.micros());
+    call
+}
+
+pub(crate) fn trust_look_up(processor: &ProcessorName, url: &str, trusted: bool) -> Cmd {
+    let mut call = call("trust_look_up", &[keys::LOOK_UPS]);
+    call.arg(processor.as_str()).arg(url).arg(u8::from(trusted));
     call
 }
 

@@ -83,7 +83,8 @@ impl RedisStore {
             .await
     }
 
-    /// The last report of a processor and its age by Redis's clock, if there is one.
+    /// The last report of a processor and its age by Redis's clock, if there is one. When it
+    /// was asked for is not kept, so that is told as if it had been at the same moment.
     pub async fn last_report(
         &self,
         processor: &ProcessorName,
@@ -124,6 +125,7 @@ fn read_report(
         processor: processor.clone(),
         failing,
         min_response_time,
+        asked_ago: Duration::ZERO,
     };
     Some(Some((
         report,

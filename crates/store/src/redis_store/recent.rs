@@ -18,6 +18,11 @@ const KEPT: Duration = Duration::from_secs(3);
 const MAX_KEPT: usize = 65_536;
 
 /// A write that Redis has acknowledged, and all that it takes to repeat it.
+///
+/// A note that all attempts of a payment have ended is not among them. Without it the next
+/// holder only waits for longer; but since it is gone, that one may make an attempt without a
+/// renaming, and a note that came back would deny it. One that Redis still has is void as soon
+/// as the renaming after it is repeated.
 #[derive(Clone, Debug)]
 pub(crate) enum Written {
     /// An incarnation was enlisted, or an owner adopted.
@@ -54,6 +59,18 @@ pub(crate) enum Written {
     Resign(Hold),
     /// An owner is forgotten.
     Discharge(Hold),
+    /// A payment left a processor. Forgotten, it would never be looked up once more.
+    Freed {
+        payment: Payment,
+        processor: ProcessorName,
+    },
+    /// A look-up is not trusted any longer. Trust is not repeated, and a repeated distrust may
+    /// undo it: it has to be earned again, which costs time. Distrust that stays forgotten
+    /// could let a payment go that is held.
+    Distrust {
+        processor: ProcessorName,
+        url: Box<str>,
+    },
 }
 
 impl Written {
@@ -86,6 +103,10 @@ impl Written {
             } => command::restore_reject(payment, why, *kept_for),
             Self::Resign(hold) => command::resign(hold),
             Self::Discharge(hold) => command::discharge(hold),
+            // It left now at the latest, and the latest counts. If it was looked up and
+            // removed meanwhile, it is looked up again, which does no harm.
+            Self::Freed { payment, processor } => command::note_freed(payment, processor),
+            Self::Distrust { processor, url } => command::trust_look_up(processor, url, false),
         }
     }
 }
@@ -130,9 +151,10 @@ impl Recent {
         }
     }
 
-    /// Forgets everything, after a purge.
+    /// Forgets everything about payments, after a purge.
     pub(crate) fn clear(&self) {
-        self.lock().writes.clear();
+        let is_kept = |written: &Written| matches!(written, Written::Distrust { .. });
+        self.lock().writes.retain(|(_, written)| is_kept(written));
     }
 
     /// What a Redis that was killed after its last answer may have forgotten.

@@ -1,8 +1,9 @@
 //! The behaviours that every store must have, each run against both.
 
 use crate::{
-    conformance_journal as journal, conformance_ledger as ledger, conformance_listing as listing,
-    conformance_resolution as resolution, conformance_retention as retention,
+    conformance_absence as absence, conformance_journal as journal, conformance_ledger as ledger,
+    conformance_listing as listing, conformance_resolution as resolution,
+    conformance_retention as retention,
 };
 
 /// The limit of open payments in every behaviour.
@@ -84,4 +85,17 @@ both_stores_agree! {
         nothing_is_resolved_that_a_living_front_has_in_hand
         a_verdict_speaks_of_the_processor_that_is_named
         the_record_of_resolutions_is_bounded;
+    absence:
+        a_note_is_of_the_moves_that_the_entry_has
+        a_note_needs_a_good_hold
+        who_adopts_reads_the_notes_and_goes_on
+        the_end_of_a_payment_ends_its_note
+        an_operators_no_voids_a_note
+        notes_are_read_in_the_order_of_the_ids
+        who_left_long_ago_is_told_first
+        who_left_again_is_forgotten_only_as_seen
+        of_those_who_left_the_newest_are_kept
+        a_look_up_is_trusted_by_name_and_url
+        a_purge_forgets_who_left_and_not_who_is_trusted
+        a_rejection_keeps_what_each_processor_said;
 }

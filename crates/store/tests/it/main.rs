@@ -1,8 +1,10 @@
 //! The store against real private Redis servers, and both stores against one suite.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod absence;
 mod access;
 mod conformance;
+mod conformance_absence;
 mod conformance_journal;
 mod conformance_ledger;
 mod conformance_listing;
@@ -13,6 +15,7 @@ mod group_commit;
 mod group_settle;
 mod lease;
 mod outages;
+mod random_steps;
 mod replay;
 mod retirement;
 mod together;

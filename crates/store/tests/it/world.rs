@@ -21,6 +21,9 @@ pub(crate) trait World {
 
     /// As if every rejection had been made a retention ago.
     fn rejections_grow_old(&self) -> impl Future<Output = ()>;
+
+    /// As if every payment that left a processor had left it so much earlier.
+    fn freed_grow_old(&self, age: Duration) -> impl Future<Output = ()>;
 }
 
 pub(crate) struct InMemory(MemoryStore);
@@ -44,6 +47,10 @@ impl World for InMemory {
 
     async fn rejections_grow_old(&self) {
         tokio::time::advance(RedisConfig::RETENTION).await;
+    }
+
+    async fn freed_grow_old(&self, age: Duration) {
+        tokio::time::advance(age).await;
     }
 }
 
@@ -106,22 +113,7 @@ impl World for InRedis {
 
     async fn rejections_grow_old(&self) {
         let mut raw = self.raw().await;
-        let ids: Vec<Vec<u8>> = redis::cmd("ZRANGE")
-            .arg("{0}:rejections")
-            .arg(&["0", "-1"])
-            .query_async(&mut raw)
-            .await
-            .unwrap();
-        for id in ids {
-            let age = RedisConfig::RETENTION.as_micros().to_string();
-            redis::cmd("ZINCRBY")
-                .arg("{0}:rejections")
-                .arg(format!("-{age}"))
-                .arg(id)
-                .exec_async(&mut raw)
-                .await
-                .unwrap();
-        }
+        make_older(&mut raw, "{0}:rejections", RedisConfig::RETENTION).await;
         let keys: Vec<String> = redis::cmd("KEYS")
             .arg("{0}:rejected:*")
             .query_async(&mut raw)
@@ -130,6 +122,29 @@ impl World for InRedis {
         redis::cmd("DEL")
             .arg(keys)
             .exec_async(&mut raw)
+            .await
+            .unwrap();
+    }
+
+    async fn freed_grow_old(&self, age: Duration) {
+        make_older(&mut self.raw().await, "{0}:freed", age).await;
+    }
+}
+
+/// Takes so much from the time of every member.
+async fn make_older(raw: &mut redis::aio::MultiplexedConnection, key: &str, age: Duration) {
+    let range = redis::cmd("ZRANGE")
+        .arg(key)
+        .arg(&["0", "-1"])
+        .query_async(raw)
+        .await;
+    let members: Vec<Vec<u8>> = range.unwrap();
+    for member in members {
+        redis::cmd("ZINCRBY")
+            .arg(key)
+            .arg(format!("-{}", age.as_micros()))
+            .arg(member)
+            .exec_async(raw)
             .await
             .unwrap();
     }

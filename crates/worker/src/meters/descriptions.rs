@@ -19,7 +19,7 @@ const COUNTERS: &[Described] = &[
     ),
     (
         "feeway_payments_rejected_total",
-        "Payments that every processor refused with 400.",
+        "Payments that every processor declined.",
     ),
     (
         "feeway_settled_cents_total",
@@ -44,6 +44,14 @@ const COUNTERS: &[Described] = &[
     (
         "feeway_settled_in_closed_books_total",
         "Settlements in hours that are closed, which no summary counts.",
+    ),
+    (
+        "feeway_unreadable_answers_total",
+        "Payments of which a processor's answer to a look-up could not be read.",
+    ),
+    (
+        "feeway_misdelivered_answers_total",
+        "Payments that got the answer to another one, and of which the books differ from the processor's.",
     ),
     (
         "feeway_adoptions_total",

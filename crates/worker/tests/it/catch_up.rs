@@ -8,9 +8,11 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use crate::front::Front;
-use crate::scripted_processor::{Line, Mood, ScriptedProcessor};
+use crate::line::Line;
+use crate::scripted_processor::{Mood, ScriptedProcessor};
 use crate::shop::payment;
-use crate::unreliable_store::{UnreliableStore, Weather};
+use crate::unreliable_store::UnreliableStore;
+use crate::weather::Weather;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -8,11 +8,16 @@ use feeway_worker::{Clock, Dispatch, Gateway, IntakeMode, Worker, WorkerConfig, 
 use tokio::time::Instant;
 
 use crate::gate::Gate;
-use crate::scripted_processor::{Line, ScriptedProcessor};
-use crate::unreliable_store::{UnreliableStore, Weather};
+use crate::line::Line;
+use crate::scripted_processor::ScriptedProcessor;
+use crate::unreliable_store::UnreliableStore;
+use crate::weather::Weather;
 
 /// 2025-07-01T00:00:00Z, when every run begins.
 pub(crate) const DAWN_MICROS: i64 = 1_751_328_000_000_000;
+
+/// How long after the last answer a look-up counts, as in the product.
+pub(crate) const ABSENCE_AFTER: Duration = Duration::from_secs(15);
 
 /// A front's place in the stack: it may be down, up, or up and paused.
 pub(crate) struct Front {
@@ -23,6 +28,7 @@ pub(crate) struct Front {
     pub(crate) catch_up: Duration,
     pub(crate) intake: IntakeMode,
     pub(crate) max_in_flight: usize,
+    pub(crate) declines_are_final: bool,
     pub(crate) gate: Gate,
     worker: Option<Worker<UnreliableStore, Line>>,
     pub(crate) store: Option<UnreliableStore>,
@@ -39,6 +45,7 @@ impl Front {
             catch_up: Duration::from_secs(1),
             intake: IntakeMode::Durable,
             max_in_flight: 8,
+            declines_are_final: false,
             gate,
             worker: None,
             store: None,
@@ -77,7 +84,10 @@ impl Front {
         self.gate = Gate::open();
         let store = UnreliableStore::new(store.clone(), weather.clone(), self.gate.clone());
         self.store = Some(store.clone());
-        let configured = configured();
+        let mut configured = configured();
+        for processor in &mut configured {
+            processor.declines_are_final = self.declines_are_final;
+        }
         let board = Board::new(
             BoardConfig {
                 max_latency: Duration::from_millis(1200),
@@ -93,6 +103,7 @@ impl Front {
             .iter()
             .map(|processor| Line {
                 processor: processor.clone(),
+                front: self.place,
                 gate: self.gate.clone(),
             })
             .collect();
@@ -101,6 +112,7 @@ impl Front {
             life: format!("front-{}.{}", self.place, self.lives),
             processors: configured,
             patience: self.patience,
+            absence_after: ABSENCE_AFTER,
             catch_up: self.catch_up,
             intake: self.intake,
             dispatch: Dispatch::RoundRobin,
@@ -117,6 +129,7 @@ pub(crate) fn configured() -> Vec<Processor> {
             name: name.parse().expect("a good name"),
             url: String::new(),
             fee: Fee::from_millionths(fee).expect("a good fee"),
+            declines_are_final: false,
         })
         .to_vec()
 }

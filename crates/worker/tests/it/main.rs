@@ -5,10 +5,12 @@
     reason = "a poisoned lock means that the test has failed"
 )]
 
+mod answers;
 mod audit;
 mod catch_up;
 mod front;
 mod gate;
+mod line;
 mod linger;
 mod memory_intake;
 mod rejection;
@@ -19,4 +21,5 @@ mod shop;
 mod simulation;
 mod stale_page;
 mod unreliable_store;
+mod weather;
 mod world;

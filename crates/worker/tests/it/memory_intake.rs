@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::front::Front;
 use crate::scripted_processor::{Mood, ScriptedProcessor};
 use crate::shop::payment;
-use crate::unreliable_store::Weather;
+use crate::weather::Weather;
 
 /// What a front has in memory at most, answered and not in the journal.
 const ROOM: u32 = 512;

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::front::Front;
 use crate::scripted_processor::{Mood, ScriptedProcessor};
-use crate::unreliable_store::Weather;
+use crate::weather::Weather;
 
 const PAYMENTS: u8 = 40;
 
@@ -45,17 +45,17 @@ async fn ends(moods: [Mood; 2]) -> (MemoryStore, [usize; 2], usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_processor_calls_malformed_goes_to_the_next() {
-    let (store, held, rejected) = ends([Mood::Malformed, Mood::Fine]).await;
+async fn what_one_processor_declines_goes_to_the_next() {
+    let (store, held, rejected) = ends([Mood::Declining, Mood::Fine]).await;
     assert_eq!((rejected, store.open()), (0, 0));
     assert_eq!(held[0] + held[1], usize::from(PAYMENTS));
     assert!(held[1] > 20, "{held:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_all_processors_call_malformed_is_rejected() {
+async fn what_all_processors_decline_is_rejected() {
     // Each spares some of its posts, so a few payments are held all the same.
-    let (store, held, rejected) = ends([Mood::Malformed, Mood::Malformed]).await;
+    let (store, held, rejected) = ends([Mood::Declining, Mood::Declining]).await;
     assert_eq!(held[0] + held[1] + rejected, usize::from(PAYMENTS));
     assert!(rejected > 20, "{rejected}");
     assert_eq!(store.open(), 0);

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::front::Front;
 use crate::scripted_processor::{Mood, ScriptedProcessor};
-use crate::unreliable_store::Weather;
+use crate::weather::Weather;
 
 const ID: CorrelationId = CorrelationId::from_bytes([7; 16]);
 

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use feeway_domain::{CorrelationId, Money, Payment};
 
-use crate::scripted_processor::Mood;
+use crate::front::ABSENCE_AFTER;
+use crate::scripted_processor::{Mood, Nature};
 
 /// How long payments come in and faults begin.
 pub(crate) const SPAN: Duration = Duration::from_secs(60);
@@ -16,6 +17,7 @@ pub(crate) struct Schedule {
     pub(crate) orders: Vec<Order>,
     pub(crate) faults: Vec<Planned>,
     pub(crate) patience: Duration,
+    pub(crate) natures: [Nature; 2],
     /// The second front's clock against the first's, in milliseconds.
     pub(crate) skew_ms: i64,
 }
@@ -29,6 +31,13 @@ pub(crate) struct Order {
     pub(crate) twin: bool,
     /// The client hangs up this soon after posting.
     pub(crate) hangs_up: Option<Duration>,
+}
+
+/// A processor answers 503 to whatever it is asked, from one moment of the run to another.
+pub(crate) struct DeadProxy {
+    pub(crate) place: usize,
+    pub(crate) from: Duration,
+    pub(crate) until: Duration,
 }
 
 pub(crate) struct Planned {
@@ -60,15 +69,19 @@ impl Fault {
                 Mood::Fine => "fine",
                 Mood::Slow(_) => "slow",
                 Mood::Failing => "500",
-                Mood::Overloaded => "429",
-                Mood::Malformed => "400",
+                Mood::Limiting(_) => "429",
+                Mood::Declining => "400",
                 Mood::Refusing => "refusal",
+                Mood::Locked => "401",
                 Mood::BadGateway => "502",
+                Mood::Ambiguous => "2xx that is no yes",
+                Mood::Hanging => "hanging",
+                Mood::DeadProxy => "503 to everything",
                 Mood::ResetBeforeInsert => "reset before insert",
                 Mood::ResetAfterInsert => "reset after insert",
                 Mood::HangAfterInsert => "hang after insert",
                 Mood::InsertLate => "insert after we hung up",
-                Mood::ErrorAfterInsert => "500 after insert",
+                Mood::ErrorAfterInsert => "500 or 400 after insert",
                 Mood::Gone => "gone for good",
             },
         }
@@ -101,7 +114,33 @@ impl Schedule {
             faults,
             patience: Duration::from_secs([0, 2, 60][rng.usize(..3)]),
             skew_ms: rng.i64(-2000..=2000),
+            natures: [nature(&mut rng), nature(&mut rng)],
         }
+    }
+
+    /// When a processor is nothing but a dead proxy for all the time, and no front goes or comes.
+    pub(crate) fn dead_proxies(&self) -> Vec<DeadProxy> {
+        let is_disturbed = |place, from, until| {
+            self.faults.iter().any(|other| {
+                let ends_before = other.at + other.lasts < from;
+                match other.fault {
+                    Fault::Processor(_, Mood::DeadProxy) if other.at == from => false,
+                    Fault::Processor(at, _) => at == place && other.at < until && !ends_before,
+                    Fault::FrontCrashes(_) | Fault::FrontPauses(_) => other.at < until,
+                    Fault::StoreAway | Fault::StoreLate | Fault::StoreForgets => {
+                        other.at < until && !ends_before
+                    }
+                }
+            })
+        };
+        let dead = self.faults.iter().filter_map(|planned| {
+            let Fault::Processor(place, Mood::DeadProxy) = planned.fault else {
+                return None;
+            };
+            let (from, until) = (planned.at, planned.at + planned.lasts);
+            (!is_disturbed(place, from, until)).then_some(DeadProxy { place, from, until })
+        });
+        dead.collect()
     }
 
     /// How often each kind of fault happens.
@@ -117,6 +156,13 @@ impl Schedule {
             .filter(|order| order.hangs_up.is_some())
             .count();
         *kinds.entry("clocks apart").or_default() += usize::from(self.skew_ms.abs() > 1000);
+        let mut count = |kind, is_so: fn(&Nature) -> bool| {
+            *kinds.entry(kind).or_default() += self.natures.iter().filter(|n| is_so(n)).count();
+        };
+        count("look-up lags", |nature| !nature.lag.is_zero());
+        count("look-up lags for long", |nature| nature.lag > ABSENCE_AFTER);
+        count("declines some", |nature| nature.declines > 0);
+        count("fails some", |nature| nature.poisons > 0);
         kinds
     }
 }
@@ -172,7 +218,7 @@ fn secs(rng: &mut fastrand::Rng, longest: u64) -> Duration {
 }
 
 fn planned(rng: &mut fastrand::Rng) -> Planned {
-    let (fault, lasts) = match rng.u8(..16) {
+    let (fault, lasts) = match rng.u8(..18) {
         0 | 1 => (Fault::FrontCrashes(rng.usize(..2)), secs(rng, 15)),
         2 | 3 => (Fault::FrontPauses(rng.usize(..2)), secs(rng, 35)),
         4 => (Fault::StoreAway, secs(rng, 30)),
@@ -204,17 +250,43 @@ fn trouble_before(planned: &Planned, rng: &mut fastrand::Rng) -> Option<Planned>
 }
 
 fn mood(rng: &mut fastrand::Rng) -> Mood {
-    match rng.u8(..11) {
+    match rng.u8(..17) {
         0 => Mood::Slow(Duration::from_millis(rng.u64(10..8_000))),
-        1 => Mood::Failing,
-        2 => Mood::Overloaded,
-        3 => Mood::Refusing,
-        4 => Mood::BadGateway,
-        5 => Mood::ResetBeforeInsert,
-        6 => Mood::ResetAfterInsert,
-        7 => Mood::HangAfterInsert,
-        8 => Mood::InsertLate,
-        9 => Mood::Malformed,
+        1 | 2 => Mood::Failing,
+        3 => Mood::Limiting([0, 0, 1, 20][rng.usize(..4)]),
+        4 => Mood::Refusing,
+        5 => Mood::BadGateway,
+        6 => Mood::ResetBeforeInsert,
+        7 => Mood::ResetAfterInsert,
+        8 => Mood::HangAfterInsert,
+        9 => Mood::InsertLate,
+        10 => Mood::Declining,
+        11 => Mood::Locked,
+        12 => Mood::Ambiguous,
+        13 => Mood::Hanging,
+        14 => Mood::DeadProxy,
         _ => Mood::ErrorAfterInsert,
+    }
+}
+
+/// Half of the processors look things up in books that lag, a few for longer than an absence
+/// has to last; half decline some payments for good, and of those that do not some always fail
+/// with a few.
+fn nature(rng: &mut fastrand::Rng) -> Nature {
+    let lag = match rng.u8(..20) {
+        0..8 => Duration::ZERO,
+        8..18 => Duration::from_millis(rng.u64(..14_500)),
+        _ => Duration::from_millis(rng.u64(16_000..55_000)),
+    };
+    let (declines, status) = match rng.u8(..6) {
+        0..2 => (10, [400, 402, 410][rng.usize(..3)]),
+        2 => (10, [409, 422][rng.usize(..2)]),
+        _ => (0, 402),
+    };
+    Nature {
+        lag,
+        declines,
+        status,
+        poisons: if declines == 0 && rng.bool() { 4 } else { 0 },
     }
 }

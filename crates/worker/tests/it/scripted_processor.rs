@@ -2,16 +2,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use feeway_domain::{
-    CorrelationId, Doubt, GetAnswer, Money, Payment, PostAnswer, ProcessorClient, RequestedAt,
-};
-use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
-
-use crate::gate::Gate;
+use feeway_domain::{CorrelationId, Doubt, Money, Payment, PostAnswer, RequestedAt};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, sleep};
 
 /// The client's patience, as in the product.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a processor does to most of the posts it gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,10 +15,19 @@ pub(crate) enum Mood {
     Fine,
     Slow(Duration),
     Failing,
-    Overloaded,
-    Malformed,
+    /// 429 that asks for a pause of so many seconds, if any.
+    Limiting(u8),
+    Declining,
     Refusing,
+    /// 401, and nothing is stored.
+    Locked,
     BadGateway,
+    /// 202, or 200 with a body that says failed; stored now and then, also later.
+    Ambiguous,
+    /// Takes every POST and answers none, nor a look-up.
+    Hanging,
+    /// A proxy without a processor behind it: 503 to whatever it is asked.
+    DeadProxy,
     ResetBeforeInsert,
     ResetAfterInsert,
     HangAfterInsert,
@@ -32,31 +37,85 @@ pub(crate) enum Mood {
     Gone,
 }
 
+/// What a processor is like as long as it lives.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Nature {
+    /// How long its look-up does not find what was stored.
+    pub(crate) lag: Duration,
+    /// Of 100 payments so many are declined, always the same ones,
+    pub(crate) declines: u8,
+    /// with this status.
+    pub(crate) status: u16,
+    /// Of 100 payments so many always fail, always the same ones.
+    pub(crate) poisons: u8,
+}
+
 pub(crate) type Book = BTreeMap<CorrelationId, (Money, RequestedAt)>;
 
 struct Inside {
     book: Book,
+    nature: Nature,
+    stored_at: BTreeMap<CorrelationId, Instant>,
     mood: Mood,
     rng: fastrand::Rng,
     requests: u64,
+    posts: Vec<Posted>,
+    /// Payments that may have got the answers to others.
+    misdelivered: Vec<CorrelationId>,
+}
+
+/// One POST that came in.
+#[derive(Clone, Copy)]
+pub(crate) struct Posted {
+    pub(crate) at: Instant,
+    pub(crate) front: usize,
+    pub(crate) id: CorrelationId,
+    /// No other POST of this payment came before.
+    pub(crate) is_first: bool,
 }
 
 /// A processor that lives on whatever becomes of its clients.
 #[derive(Clone)]
-pub(crate) struct ScriptedProcessor(Arc<Mutex<Inside>>);
+pub(crate) struct ScriptedProcessor(Arc<Mutex<Inside>>, Arc<Notify>);
 
 impl ScriptedProcessor {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(Inside {
+        let inside = Arc::new(Mutex::new(Inside {
             book: BTreeMap::new(),
+            nature: Nature::default(),
+            stored_at: BTreeMap::new(),
             mood: Mood::Fine,
             rng: fastrand::Rng::with_seed(seed),
             requests: 0,
-        })))
+            posts: Vec::new(),
+            misdelivered: Vec::new(),
+        }));
+        Self(inside, Arc::default())
     }
 
     pub(crate) fn set_mood(&self, mood: Mood) {
         self.0.lock().unwrap().mood = mood;
+    }
+
+    pub(crate) fn set_nature(&self, nature: Nature) {
+        self.0.lock().unwrap().nature = nature;
+    }
+
+    pub(crate) fn lag(&self) -> Duration {
+        self.0.lock().unwrap().nature.lag
+    }
+
+    /// Whether it never takes this payment, in whatever mood.
+    pub(crate) fn never_takes(&self, id: CorrelationId) -> bool {
+        let nature = self.0.lock().unwrap().nature;
+        declines(nature, id) || poisons(nature, id)
+    }
+
+    pub(crate) fn finds(&self, id: CorrelationId) -> Option<(Money, RequestedAt)> {
+        let inside = self.0.lock().unwrap();
+        let stored_at = inside.stored_at.get(&id)?;
+        let is_found = stored_at.elapsed() >= inside.nature.lag;
+        is_found.then(|| inside.book.get(&id).copied()).flatten()
     }
 
     pub(crate) fn book(&self) -> Book {
@@ -67,14 +126,48 @@ impl ScriptedProcessor {
         self.0.lock().unwrap().requests
     }
 
+    /// Every POST that came in, in order.
+    pub(crate) fn posts(&self) -> Vec<Posted> {
+        self.0.lock().unwrap().posts.clone()
+    }
+
+    pub(crate) fn note_post(&self, id: CorrelationId, front: usize) {
+        let posts = &mut self.0.lock().unwrap().posts;
+        let is_first = posts.iter().all(|post| post.id != id);
+        posts.push(Posted {
+            at: Instant::now(),
+            front,
+            id,
+            is_first,
+        });
+    }
+
+    /// Its client notices that this payment may have got the answer to another one.
+    pub(crate) fn misdeliver(&self, id: CorrelationId) {
+        self.0.lock().unwrap().misdelivered.push(id);
+        self.1.notify_one();
+    }
+
+    /// The payments of which that was noticed since the last call; waits for some.
+    pub(crate) async fn misdelivered(&self) -> Vec<CorrelationId> {
+        loop {
+            let ids = std::mem::take(&mut self.0.lock().unwrap().misdelivered);
+            if !ids.is_empty() {
+                return ids;
+            }
+            self.1.notified().await;
+        }
+    }
+
     /// False when the id was there already.
-    fn insert(&self, payment: &Payment, requested_at: RequestedAt) -> bool {
+    pub(crate) fn insert(&self, payment: &Payment, requested_at: RequestedAt) -> bool {
         let mut inside = self.0.lock().unwrap();
         let fresh = !inside.book.contains_key(&payment.id);
         if fresh {
             inside
                 .book
                 .insert(payment.id, (payment.amount, requested_at));
+            inside.stored_at.insert(payment.id, Instant::now());
         }
         fresh
     }
@@ -83,23 +176,85 @@ impl ScriptedProcessor {
         if self.insert(payment, requested_at) {
             PostAnswer::Stored
         } else {
-            PostAnswer::Duplicate
+            PostAnswer::Duplicate { status: 422 }
         }
     }
 
+    /// What it says to a payment that it never takes.
+    fn refusal(&self, payment: &Payment) -> Option<PostAnswer> {
+        let nature = self.0.lock().unwrap().nature;
+        if poisons(nature, payment.id) {
+            return Some(PostAnswer::Failing { status: 500 });
+        }
+        let status = nature.status;
+        declines(nature, payment.id).then_some(match status {
+            409 | 422 => PostAnswer::Duplicate { status },
+            _ => PostAnswer::Declined { status },
+        })
+    }
+
     /// The mood that this request meets, and two random numbers below 1 000 for it.
-    fn meet(&self) -> (Mood, u64, u64) {
+    pub(crate) fn meet(&self) -> (Mood, u64, u64) {
         let mut inside = self.0.lock().unwrap();
         inside.requests += 1;
-        let spared = inside.rng.u8(..100) < 15 && inside.mood != Mood::Gone;
+        let is_whole = matches!(inside.mood, Mood::Gone | Mood::DeadProxy | Mood::Hanging);
+        let spared = inside.rng.u8(..100) < 15 && !is_whole;
         let mood = if spared { Mood::Fine } else { inside.mood };
         (mood, inside.rng.u64(..1000), inside.rng.u64(..1000))
     }
 
     /// One POST as it happens inside; an answer that is never sent leaves the client hanging.
-    async fn take(self, payment: Payment, at: RequestedAt, answer: oneshot::Sender<PostAnswer>) {
+    pub(crate) async fn take(
+        self,
+        payment: Payment,
+        at: RequestedAt,
+        answer: oneshot::Sender<PostAnswer>,
+    ) {
         let (mood, first, second) = self.meet();
         sleep(Duration::from_micros(500 + 3 * first)).await;
+        let refusal = self.refusal(&payment);
+        let reply = match (mood, refusal) {
+            (Mood::Refusing | Mood::Gone, _) => PostAnswer::Unreachable,
+            (Mood::DeadProxy, _) => PostAnswer::Failing { status: 503 },
+            (Mood::Hanging, _) => {
+                sleep(2 * ATTEMPT_TIMEOUT).await;
+                return drop(answer);
+            }
+            (Mood::Slow(delay), Some(refusal)) => {
+                sleep(delay).await;
+                refusal
+            }
+            (_, Some(refusal)) => refusal,
+            (mood, None) => match self.treat(mood, payment, at, first, second).await {
+                Treated::Answer(reply) => reply,
+                Treated::Silence => return drop(answer),
+                Treated::Late(lost, after) => {
+                    // The client is gone by then: reset at once, or after its time-out.
+                    if let Some(lost) = lost {
+                        answer.send(PostAnswer::Lost(lost)).unwrap_or_default();
+                        sleep(after).await;
+                        self.insert(&payment, at);
+                    } else {
+                        sleep(ATTEMPT_TIMEOUT + after).await;
+                        self.insert(&payment, at);
+                        drop(answer);
+                    }
+                    return;
+                }
+            },
+        };
+        answer.send(reply).unwrap_or_default();
+    }
+
+    /// What becomes of a payment that it might take.
+    async fn treat(
+        &self,
+        mood: Mood,
+        payment: Payment,
+        at: RequestedAt,
+        first: u64,
+        second: u64,
+    ) -> Treated {
         let reply = match mood {
             Mood::Fine => self.insert_or_refuse(&payment, at),
             Mood::Slow(delay) => {
@@ -108,11 +263,29 @@ impl ScriptedProcessor {
             }
             Mood::Failing => {
                 sleep(Duration::from_millis(first)).await;
-                PostAnswer::Failing
+                PostAnswer::Failing { status: 500 }
             }
-            Mood::Overloaded => PostAnswer::Overloaded,
-            Mood::Malformed => PostAnswer::Malformed,
-            Mood::Refusing | Mood::Gone => PostAnswer::Unreachable,
+            Mood::Limiting(seconds) => {
+                let retry_after = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
+                PostAnswer::Overloaded { retry_after }
+            }
+            Mood::Declining => PostAnswer::Declined { status: 400 },
+            Mood::Locked => PostAnswer::Misconfigured { status: 401 },
+            Mood::Ambiguous => {
+                if first < 300 {
+                    self.insert(&payment, at);
+                } else if first < 600 {
+                    let (processor, delay) = (self.clone(), Duration::from_millis(10 * second));
+                    tokio::spawn(async move {
+                        sleep(delay).await;
+                        processor.insert(&payment, at);
+                    });
+                }
+                PostAnswer::Inconclusive
+            }
+            Mood::Refusing | Mood::Gone | Mood::DeadProxy | Mood::Hanging => {
+                unreachable!("it takes nothing")
+            }
             Mood::BadGateway => {
                 if first < 500 {
                     self.insert(&payment, at);
@@ -127,77 +300,38 @@ impl ScriptedProcessor {
             Mood::HangAfterInsert => {
                 self.insert(&payment, at);
                 sleep(2 * ATTEMPT_TIMEOUT).await;
-                return drop(answer);
+                return Treated::Silence;
             }
             Mood::InsertLate => {
-                // The client is gone by then: reset at once, or after its time-out.
-                if first < 500 {
-                    answer
-                        .send(PostAnswer::Lost(Doubt::Reset))
-                        .unwrap_or_default();
-                    sleep(Duration::from_millis(60 * second)).await;
-                    self.insert(&payment, at);
-                } else {
-                    sleep(ATTEMPT_TIMEOUT + Duration::from_millis(60 * second)).await;
-                    self.insert(&payment, at);
-                    drop(answer);
-                }
-                return;
+                let lost = (first < 500).then_some(Doubt::Reset);
+                return Treated::Late(lost, Duration::from_millis(60 * second));
             }
             Mood::ErrorAfterInsert => {
                 self.insert(&payment, at);
-                PostAnswer::Failing
+                if second < 500 {
+                    PostAnswer::Failing { status: 503 }
+                } else {
+                    PostAnswer::Declined { status: 400 }
+                }
             }
         };
-        answer.send(reply).unwrap_or_default();
+        Treated::Answer(reply)
     }
 }
 
-/// One front's line to a processor.
-pub(crate) struct Line {
-    pub(crate) processor: ScriptedProcessor,
-    pub(crate) gate: Gate,
+enum Treated {
+    Answer(PostAnswer),
+    Silence,
+    /// Stored so long after the client has gone, who was cut off or gave up.
+    Late(Option<Doubt>, Duration),
 }
 
-impl ProcessorClient for Line {
-    async fn post(&self, payment: &Payment, requested_at: RequestedAt) -> PostAnswer {
-        self.gate.pass().await;
-        let (answer, answered) = oneshot::channel();
-        // A task of the processor's own: it goes on when the front is gone.
-        tokio::spawn(self.processor.clone().take(*payment, requested_at, answer));
-        let answer = match timeout(ATTEMPT_TIMEOUT, answered).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_hung_up)) => PostAnswer::Lost(Doubt::Reset),
-            Err(_elapsed) => PostAnswer::Lost(Doubt::TimedOut),
-        };
-        self.gate.pass().await;
-        answer
-    }
+fn declines(nature: Nature, id: CorrelationId) -> bool {
+    let [.., last] = *id.as_bytes();
+    last % 100 < nature.declines
+}
 
-    async fn get(&self, id: CorrelationId) -> GetAnswer {
-        self.gate.pass().await;
-        let (mood, first, second) = self.processor.meet();
-        sleep(Duration::from_micros(300 + first)).await;
-        let unclear = match mood {
-            Mood::Overloaded | Mood::Refusing | Mood::Gone => true,
-            Mood::BadGateway | Mood::ResetBeforeInsert | Mood::ResetAfterInsert => second < 500,
-            Mood::Fine
-            | Mood::Slow(_)
-            | Mood::Failing
-            | Mood::Malformed
-            | Mood::HangAfterInsert
-            | Mood::InsertLate
-            | Mood::ErrorAfterInsert => false,
-        };
-        let answer = match self.processor.book().get(&id) {
-            _ if unclear => GetAnswer::Unclear,
-            Some(&(amount, requested_at)) => GetAnswer::Held {
-                amount,
-                requested_at,
-            },
-            None => GetAnswer::Absent,
-        };
-        self.gate.pass().await;
-        answer
-    }
+fn poisons(nature: Nature, id: CorrelationId) -> bool {
+    let [.., other, _] = *id.as_bytes();
+    other % 100 < nature.poisons
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use feeway_worker::Sabotage;
 
-use crate::audit::audit;
+use crate::audit::{audit, audit_dead_proxy};
 use crate::schedule::{FAULTS_MIN, Schedule};
 use crate::world;
 
@@ -29,8 +29,14 @@ fn run_seed(seed: u64) -> (Vec<String>, String) {
         .build()
         .expect("a runtime starts");
     let result = runtime.block_on(async {
-        let (world, shop) = world::run(seed, Schedule::draw(seed)).await;
-        (audit(&world, &shop).await, world.trace().await)
+        let schedule = Schedule::draw(seed);
+        let dead_proxies = schedule.dead_proxies();
+        let (world, shop) = world::run(seed, schedule).await;
+        let mut found = audit(&world, &shop).await;
+        for dead in dead_proxies {
+            audit_dead_proxy(&world, &dead, &mut found);
+        }
+        (found, world.trace().await)
     });
     runtime.shutdown_timeout(Duration::ZERO);
     result
@@ -104,6 +110,9 @@ fn every_sabotage_is_caught() {
         Sabotage::SettleBeforeAnswer,
         Sabotage::SkipFence,
         Sabotage::TwoTasks,
+        Sabotage::AbsenceAtOnce,
+        Sabotage::BelieveEvery2xx,
+        Sabotage::FreshProbesAfterDoubt,
     ] {
         Sabotage::commit(Some(breach));
         let caught = (1..=SEEDS).find_map(|seed| Some((seed, run_seed(seed).0.first()?.clone())));

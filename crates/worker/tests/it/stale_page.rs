@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::front::{Front, configured};
 use crate::scripted_processor::ScriptedProcessor;
-use crate::unreliable_store::Weather;
+use crate::weather::Weather;
 
 #[tokio::test(start_paused = true)]
 async fn an_entry_that_moved_since_it_was_read_is_not_sent_where_it_was() {

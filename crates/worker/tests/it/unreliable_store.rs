@@ -3,103 +3,22 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, LedgerFault, Listing, Page,
-    Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle, Settlement, Store,
-    StoreFault, Summary, Window,
+    Accept, Adopt, Beat, CorrelationId, Entry, Freed, Hold, Incarnation, LedgerFault, Listing,
+    Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle,
+    Settlement, Store, StoreFault, Summary, Window,
 };
 use feeway_store::{Acknowledged, MemoryStore};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use crate::gate::Gate;
+use crate::weather::{Fate, Weather};
 
 /// When a command counts as lost, as in the product.
 const COMMAND_TIMEOUT: Duration = Duration::from_millis(700);
 
 /// How long a front remembers what it was told is written.
 const REMEMBERED: Duration = Duration::from_secs(3);
-
-/// What the store does to those who use it.
-#[derive(Clone)]
-pub(crate) struct Weather(Arc<Mutex<Sky>>);
-
-struct Sky {
-    away: bool,
-    late: bool,
-    /// How often it forgot.
-    lapses: u64,
-    rng: fastrand::Rng,
-}
-
-/// What becomes of one command.
-enum Fate {
-    Away,
-    Done {
-        after: Duration,
-    },
-    /// No reply; carried out after this long, if at all.
-    Lost {
-        carried_out: Option<Duration>,
-    },
-}
-
-impl Weather {
-    pub(crate) fn fair(seed: u64) -> Self {
-        let rng = fastrand::Rng::with_seed(seed);
-        Self(Arc::new(Mutex::new(Sky {
-            away: false,
-            late: false,
-            lapses: 0,
-            rng,
-        })))
-    }
-
-    pub(crate) fn set_away(&self, away: bool) {
-        self.0.lock().unwrap().away = away;
-    }
-
-    pub(crate) fn set_late(&self, late: bool) {
-        self.0.lock().unwrap().late = late;
-    }
-
-    pub(crate) fn forgot(&self) {
-        self.0.lock().unwrap().lapses += 1;
-    }
-
-    fn lapses(&self) -> u64 {
-        self.0.lock().unwrap().lapses
-    }
-
-    fn fate(&self) -> Fate {
-        let mut sky = self.0.lock().unwrap();
-        let (away, late) = (sky.away, sky.late);
-        let rng = &mut sky.rng;
-        let dice = rng.u8(..100);
-        let latency = Duration::from_micros(rng.u64(50..900));
-        let delay = Duration::from_millis(rng.u64(..8_000));
-        if away {
-            match dice {
-                0..10 => Fate::Lost { carried_out: None },
-                _ => Fate::Away,
-            }
-        } else if late {
-            match dice {
-                0..20 => Fate::Lost {
-                    carried_out: Some(delay),
-                },
-                20..30 => Fate::Lost {
-                    carried_out: Some(Duration::ZERO),
-                },
-                30..35 => Fate::Lost { carried_out: None },
-                _ => Fate::Done {
-                    after: latency * 100,
-                },
-            }
-        } else {
-            Fate::Done { after: latency }
-        }
-    }
-}
 
 /// One front's way to the store.
 #[derive(Clone)]
@@ -302,6 +221,86 @@ impl Store for UnreliableStore {
             })
         };
         self.call(reject, acknowledged).await
+    }
+
+    async fn note_answered(
+        &self,
+        hold: &Hold,
+        id: CorrelationId,
+        moves: u32,
+    ) -> Result<Note, StoreFault> {
+        let hold = hold.clone();
+        let note =
+            move |inner: MemoryStore| async move { inner.note_answered(&hold, id, moves).await };
+        self.call(note, nothing).await
+    }
+
+    async fn answered(
+        &self,
+        owner: &Incarnation,
+        ids: &[CorrelationId],
+    ) -> Result<Vec<Option<u32>>, StoreFault> {
+        let (owner, ids) = (owner.clone(), ids.to_vec());
+        let answered = move |inner: MemoryStore| async move { inner.answered(&owner, &ids).await };
+        self.call(answered, nothing).await
+    }
+
+    async fn note_freed(
+        &self,
+        payment: &Payment,
+        processor: &ProcessorName,
+    ) -> Result<(), StoreFault> {
+        let (payment, processor) = (*payment, processor.clone());
+        let again = processor.clone();
+        let note =
+            move |inner: MemoryStore| async move { inner.note_freed(&payment, &again).await };
+        self.call(note, |(): &()| {
+            Some(Acknowledged::Freed { payment, processor })
+        })
+        .await
+    }
+
+    async fn freed(&self, age: Duration, limit: usize) -> Result<Vec<Freed>, StoreFault> {
+        self.call(
+            move |inner| async move { inner.freed(age, limit).await },
+            nothing,
+        )
+        .await
+    }
+
+    async fn forget_freed(&self, freed: &Freed) -> Result<(), StoreFault> {
+        let freed = freed.clone();
+        self.call(
+            |inner| async move { inner.forget_freed(&freed).await },
+            nothing,
+        )
+        .await
+    }
+
+    async fn trust_look_up(
+        &self,
+        processor: &ProcessorName,
+        url: &str,
+        trusted: bool,
+    ) -> Result<(), StoreFault> {
+        let (processor, url) = (processor.clone(), url.to_owned());
+        let distrust = Acknowledged::Distrust {
+            processor: processor.clone(),
+            url: url.clone(),
+        };
+        let trust = move |inner: MemoryStore| async move {
+            inner.trust_look_up(&processor, &url, trusted).await
+        };
+        self.call(trust, |(): &()| (!trusted).then_some(distrust))
+            .await
+    }
+
+    async fn trusted_look_ups(&self) -> Result<Vec<(ProcessorName, String)>, StoreFault> {
+        self.call(
+            |inner| async move { inner.trusted_look_ups().await },
+            nothing,
+        )
+        .await
     }
 
     async fn beat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {

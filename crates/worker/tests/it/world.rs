@@ -6,11 +6,13 @@ use feeway_store::{MemorySnapshot, MemoryStore};
 use feeway_worker::Gateway;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::front::Front;
+use crate::front::{ABSENCE_AFTER, Front};
+use crate::line::Line;
 use crate::schedule::{Fault, Planned, SPAN, Schedule};
-use crate::scripted_processor::{Line, Mood, ScriptedProcessor};
+use crate::scripted_processor::{Mood, ScriptedProcessor};
 use crate::shop::Shop;
-use crate::unreliable_store::{UnreliableStore, Weather};
+use crate::unreliable_store::UnreliableStore;
+use crate::weather::Weather;
 
 /// After everything has been healed, all payments must be settled within this time. A
 /// processor may insert 60 s after a time-out of 30 s, and a ghost is waited for as long.
@@ -47,6 +49,9 @@ pub(crate) async fn run(seed: u64, schedule: Schedule) -> (Arc<World>, Shop) {
             Front::down(1, schedule.patience, schedule.skew_ms),
         ]),
     });
+    for (processor, nature) in world.processors.iter().zip(schedule.natures) {
+        processor.set_nature(nature);
+    }
     world.start_front(0);
     world.start_front(1);
     let shop = Shop::default();
@@ -170,6 +175,12 @@ impl World {
         while Instant::now() < deadline && self.store.open() > 0 {
             sleep(Duration::from_secs(1)).await;
         }
+    }
+
+    /// Whether some look-up lags for longer than an absence has to last.
+    pub(crate) fn hides_for_long(&self) -> bool {
+        let mut processors = self.processors.iter();
+        processors.any(|processor| processor.lag() > ABSENCE_AFTER)
     }
 
     /// Everything that both sides have in their books, as one text: two runs of a seed must

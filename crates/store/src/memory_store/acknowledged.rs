@@ -1,0 +1,91 @@
+use feeway_domain::{CorrelationId, Entry, Hold, Payment, ProcessorName, Settlement};
+
+use crate::memory_store::MemoryStore;
+
+/// A write that a [`MemoryStore`] acknowledged, for [`MemoryStore::replay`].
+#[derive(Clone, Debug)]
+pub enum Acknowledged {
+    /// An incarnation was enlisted, or an owner adopted.
+    Hold(Hold),
+    /// A payment is in the journal with this entry, put there or found there under this hold.
+    Entry {
+        /// The entry as it was.
+        entry: Entry,
+        /// Of the one who put or found it.
+        hold: Hold,
+    },
+    /// An entry was renamed.
+    Rename {
+        /// Whose.
+        id: CorrelationId,
+        /// How often it had been renamed before.
+        moves: u32,
+        /// To what.
+        to: ProcessorName,
+    },
+    /// A payment is in the ledger.
+    Settle(Settlement),
+    /// A payment is rejected.
+    Reject {
+        /// Which.
+        payment: Payment,
+        /// And why.
+        why: String,
+    },
+    /// A holder is going.
+    Resign(Hold),
+    /// An owner is forgotten.
+    Discharge(Hold),
+    /// A payment left a processor.
+    Freed {
+        /// Which.
+        payment: Payment,
+        /// And where.
+        processor: ProcessorName,
+    },
+    /// A look-up is not trusted any longer.
+    Distrust {
+        /// Whose.
+        processor: ProcessorName,
+        /// And where it was.
+        url: String,
+    },
+}
+
+impl MemoryStore {
+    /// Repeats a write that was acknowledged and may have been forgotten since, as
+    /// [`RedisStore`](crate::RedisStore) does when Redis has restarted.
+    pub fn replay(&self, write: &Acknowledged) {
+        let now = self.now();
+        let mut state = self.state();
+        match write {
+            Acknowledged::Hold(hold) => state.journal.restore_hold(hold, now),
+            Acknowledged::Entry { entry, hold } => {
+                if state.books.find(entry.payment.id).is_none()
+                    && !state.journal.is_rejected(entry.payment.id, now)
+                {
+                    state.journal.restore_entry(entry, hold, now);
+                }
+            }
+            Acknowledged::Rename { id, moves, to } => state.journal.restore_rename(*id, *moves, to),
+            Acknowledged::Settle(settlement) => {
+                state.books.settle(settlement, now.micros());
+                state.journal.remove(settlement.payment.id);
+            }
+            Acknowledged::Reject { payment, why } => {
+                if state.books.find(payment.id).is_none() {
+                    let times = self.rejection_times();
+                    state.journal.restore_reject(payment, why, times);
+                }
+            }
+            Acknowledged::Resign(hold) => state.journal.resign(hold),
+            Acknowledged::Discharge(hold) => {
+                state.journal.discharge(hold);
+            }
+            Acknowledged::Freed { payment, processor } => {
+                state.departures.note(payment, processor, now);
+            }
+            Acknowledged::Distrust { processor, url } => state.distrust(processor, url),
+        }
+    }
+}
