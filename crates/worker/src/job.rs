@@ -228,7 +228,7 @@ impl RankSet {
         self.0 & (1 << rank.index()) != 0
     }
 
-    pub(crate) fn and(self, other: Self) -> Self {
+    pub(crate) fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 

@@ -166,7 +166,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         if let Some(rank) = job.named.filter(|_| is_impatient) {
             job.left.add(rank);
         }
-        let skipped = job.left.and(job.declined_by());
+        let skipped = job.left.union(job.declined_by());
         if self.context.board.ranks().all(|rank| skipped.has(rank)) {
             job.left = RankSet::default();
         }
@@ -270,7 +270,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         let is_impatient = job.is_impatient(patience, now);
         let mut wish = Wish {
             impatient_at: job.accepted + patience,
-            skip: declined.and(job.left),
+            skip: declined.union(job.left),
             // Whoever goes elsewhere now should not be kept by a probe that others can be.
             may_probe: !(is_impatient && self.is_younger_there(now)),
         };

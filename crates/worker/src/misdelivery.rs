@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feeway_domain::{
-    CorrelationId, GetAnswer, Payment, PaymentState, ProcessorClient, RequestedAt, Settle,
-    Settlement, Status, Store, StoreFault,
+    CorrelationId, GetAnswer, Payment, PaymentState, ProcessorClient, RequestedAt, Settle, Status,
+    Store, StoreFault,
 };
 use feeway_health::Rank;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::context::Context;
-use crate::persist::Backoff;
+use crate::persist::{Backoff, settlement};
 use crate::watched::Watched;
 
 /// How often a look-up without a usable answer is repeated, and the pause before.
@@ -125,13 +125,7 @@ async fn book<S: Store, C: ProcessorClient>(
     payment: Payment,
     requested_at: RequestedAt,
 ) {
-    let processor = &context.config.processors[rank.index()];
-    let settlement = Settlement {
-        payment,
-        processor: processor.name.clone(),
-        requested_at,
-        fee: processor.fee,
-    };
+    let settlement = settlement(context, payment, rank, requested_at);
     let mut backoff = Backoff::default();
     let settled = loop {
         match context.store.settle(&settlement).await {

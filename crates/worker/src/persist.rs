@@ -32,6 +32,22 @@ impl Backoff {
     }
 }
 
+/// That a processor holds a payment, at this instant of its books and for its present fee.
+pub(crate) fn settlement<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    payment: Payment,
+    rank: Rank,
+    requested_at: RequestedAt,
+) -> Settlement {
+    let processor = &context.config.processors[rank.index()];
+    Settlement {
+        payment,
+        processor: processor.name.clone(),
+        requested_at,
+        fee: processor.fee,
+    }
+}
+
 /// Records that a processor holds a payment, for as long as it takes.
 pub(crate) async fn settle<S: Store, C: ProcessorClient>(
     context: &Context<S, C>,
@@ -40,13 +56,7 @@ pub(crate) async fn settle<S: Store, C: ProcessorClient>(
     requested_at: RequestedAt,
 ) {
     let payment = job.payment;
-    let processor = &context.config.processors[rank.index()];
-    let settlement = Settlement {
-        payment,
-        processor: processor.name.clone(),
-        requested_at,
-        fee: processor.fee,
-    };
+    let settlement = settlement(context, payment, rank, requested_at);
     let mut backoff = Backoff::default();
     // It may have been carried out by a step of ours that was not answered.
     let mut may_be_ours = false;

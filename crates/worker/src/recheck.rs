@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use feeway_domain::{Freed, GetAnswer, ProcessorClient, Settle, Settlement, Store, StoreFault};
+use feeway_domain::{Freed, GetAnswer, ProcessorClient, Settle, Store, StoreFault};
 use feeway_health::Rank;
 
 use crate::context::Context;
+use crate::persist::settlement;
 use crate::watched::Watched;
 
 /// How long after it left.
@@ -72,12 +73,7 @@ async fn recheck<S: Store, C: ProcessorClient>(
             amount,
             requested_at,
         } if amount == payment.amount => {
-            let settlement = Settlement {
-                payment: *payment,
-                processor: processor.clone(),
-                requested_at,
-                fee: context.config.processors[rank.index()].fee,
-            };
+            let settlement = settlement(context, *payment, rank, requested_at);
             let settled = context.store.settle(&settlement).await?;
             tell(context, freed, &settled);
             Ok(Known::Yes)
