@@ -109,8 +109,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         None
     }
 
-    /// When nobody else probes a failing processor, somebody does who rests there. Those that
-    /// are about to leave do so only while there is nowhere to go.
+    /// When nobody else probes a failing processor, somebody does who rests there.
     pub(super) fn rouse(&mut self, rank: Rank, now: Instant) -> Option<Instant> {
         let board = &self.context.board;
         if !self.failing.has(rank) {
@@ -118,8 +117,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         }
         let answers = board.answers_look_ups(rank);
         let patience = self.context.config.patience;
-        let has_others = board.ranks().any(|other| !self.failing.has(other));
-        let leaves = |job: &Job| answers && has_others && job.is_leaving(patience, now);
+        let leaves = |job: &Job| answers && job.is_leaving(patience, now);
         let may_probe = |job: &Job| job.may_be_posted(now) && !job.is_lost() && !leaves(job);
         let from = self.tied.rouse_from(rank, may_probe)?;
         if from > now {
