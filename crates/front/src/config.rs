@@ -4,13 +4,12 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, ValueEnum};
-use feeway_options::{NatsOptions, RedisOptions, processor_parser};
+use feeway_options::{NatsOptions, RedisOptions, between, processor_parser};
 use feeway_processor::{Deployment, ProcessorOption, order_processors};
 use feeway_store::RedisConfig;
 use feeway_telemetry::LogOptions;
 use feeway_worker::{Dispatch, IntakeMode};
 
-use crate::duration_text::between;
 use crate::listen_address::ListenAddress;
 
 mod parts;

@@ -14,7 +14,6 @@ mod admin;
 mod answer;
 mod app;
 mod config;
-mod duration_text;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod health_feed;
@@ -43,7 +42,6 @@ pub use admin::{Admin, admin_of};
 pub use answer::{Answer, accepted};
 pub use app::{App, AppSettings};
 pub use config::{Config, DispatchOption, IntakeOption};
-pub use duration_text::DurationTextError;
 pub use intake::Intake;
 pub use limits::Limits;
 pub use listen_address::{ListenAddress, ListenAddressError};

@@ -23,8 +23,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The duration as [`parse`] reads it, in its largest whole unit.
-fn spelled(duration: Duration) -> String {
+/// A duration as options have it, in its largest whole unit.
+pub fn spelled(duration: Duration) -> String {
     let ms = duration.as_millis();
     let (unit_ms, unit) = [(DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s")]
         .map(|(unit, name)| (unit.as_millis(), name))
@@ -51,7 +51,7 @@ fn parse(text: &str) -> Result<Duration, DurationTextError> {
 }
 
 /// A reader of durations between `min` and `max`, both inclusive.
-pub(crate) fn between(
+pub fn between(
     min: Duration,
     max: Duration,
 ) -> impl Fn(&str) -> Result<Duration, DurationTextError> + Clone + Send + Sync {
