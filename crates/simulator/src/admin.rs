@@ -9,7 +9,7 @@ use serde_json::json;
 use tracing::info;
 
 use crate::answer::{self, Answer, Cut};
-use crate::api::{malformed, read_body};
+use crate::api::{bad_request, read_body};
 use crate::chaos::ChaosChange;
 use crate::dump::Dump;
 use crate::rules::Rules;
@@ -67,7 +67,7 @@ pub(crate) async fn answer(state: Arc<State>, request: Request<Incoming>) -> Res
             match read_body(body, DOCUMENT_LIMIT).await? {
                 Ok(body) => configure(&state, path, &body)
                     .await
-                    .unwrap_or_else(|error| malformed(&error)),
+                    .unwrap_or_else(|error| bad_request(&error)),
                 Err(refusal) => refusal,
             }
         }
@@ -76,7 +76,7 @@ pub(crate) async fn answer(state: Arc<State>, request: Request<Incoming>) -> Res
             Some(_) if !is(Method::GET) => answer::wrong_method("GET"),
             Some(id) => match id.parse() {
                 Ok(id) => payment(&state, id),
-                Err(error) => malformed(&error),
+                Err(error) => bad_request(&error),
             },
         },
     })
@@ -109,7 +109,9 @@ async fn configure(state: &State, path: &str, body: &[u8]) -> serde_json::Result
         "/admin/configurations/delay" => {
             let DelayBody { delay } = serde_json::from_slice(body)?;
             if delay > MAX_DELAY_MS {
-                return Ok(malformed(&format!("a delay is at most {MAX_DELAY_MS} ms")));
+                return Ok(bad_request(&format!(
+                    "a delay is at most {MAX_DELAY_MS} ms"
+                )));
             }
             let before = state.switches.set_delay_ms(delay);
             info!(%processor, delay_ms = delay, before, "delay set");
@@ -130,7 +132,7 @@ async fn configure(state: &State, path: &str, body: &[u8]) -> serde_json::Result
                 state.set_rules(rules);
                 Ok(answer::serialized(state.rules().document()))
             }
-            Err(error) => Ok(malformed(&error)),
+            Err(error) => Ok(bad_request(&error)),
         },
         _ => {
             let change: ChaosChange = serde_json::from_slice(body)?;
@@ -217,7 +219,7 @@ fn summary(state: &State, query: &str) -> Answer {
                 .map_or_else(|_| Total::default(), |window| state.books().total(window))
         }
         (Ok(_), Ok(_)) => state.books().total(Window::default()),
-        (Err(error), _) | (_, Err(error)) => return malformed(&error),
+        (Err(error), _) | (_, Err(error)) => return bad_request(&error),
     };
     let (count, amount, fee) = (total.count, total.amount(), state.fee);
     let total_fee = ExactFee { total, fee };

@@ -39,7 +39,7 @@ pub(crate) async fn answer(state: Arc<State>, request: Request<Incoming>) -> Res
             Some("service-health") => health(&state).await.say().await,
             Some(id) => match id.parse() {
                 Ok(id) => finish(tokio::spawn(look_up(state, id))).await,
-                Err(error) => Ok(malformed(&error)),
+                Err(error) => malformed(&state, &error).say().await,
             },
         },
     }
@@ -59,7 +59,18 @@ pub(crate) async fn read_body(body: Incoming, limit: usize) -> Result<Result<Byt
     }
 }
 
-pub(crate) fn malformed(why: &impl ToString) -> Answer {
+/// The processor's answer to what is no payment, or no id.
+pub(crate) fn malformed(state: &State, why: &impl ToString) -> Said {
+    let rules = state.rules();
+    let Some(rule) = rules.malformed() else {
+        return bad_request(why).into();
+    };
+    let usual = serde_json::json!({ "message": why.to_string() });
+    let said = rule.reply.said(StatusCode::BAD_REQUEST, usual.to_string());
+    said.after(rule.delay)
+}
+
+pub(crate) fn bad_request(why: &impl ToString) -> Answer {
     answer::message(StatusCode::BAD_REQUEST, &why.to_string())
 }
 

@@ -33,7 +33,7 @@ struct Second {
 }
 
 /// A payment's microsecond within its second (20 bits) above its cents (40 bits).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Mark(u64);
 
 /// 2^40 cents are more than [`Money::MAX`].
@@ -68,6 +68,24 @@ impl Books {
             .marks
             .push(Mark::new(micros % MICROS_PER_SECOND, held.amount));
         true
+    }
+
+    /// Takes a payment out of the books, if it is there.
+    pub(crate) fn remove(&mut self, id: CorrelationId) {
+        let Some((held, _)) = self.payments.remove(&id) else {
+            return;
+        };
+        let micros = held.requested_at.micros();
+        let Some(second) = self.seconds.get_mut(&(micros / MICROS_PER_SECOND)) else {
+            return;
+        };
+        let mark = Mark::new(micros % MICROS_PER_SECOND, held.amount);
+        if let Some(place) = second.marks.iter().position(|other| *other == mark) {
+            second.marks.swap_remove(place);
+            let cents = i128::from(held.amount.cents());
+            let counted = second.total.take_away(1, cents);
+            debug_assert!(counted.is_some(), "each mark is in the total");
+        }
     }
 
     pub(crate) fn find(&self, id: CorrelationId) -> Option<Held> {
@@ -156,6 +174,24 @@ mod tests {
                 cents: 100
             }
         );
+    }
+
+    #[test]
+    fn what_is_taken_out_counts_no_longer() {
+        let mut books = Books::default();
+        books.insert(id(1), held(5, 100));
+        books.insert(id(2), held(5, 100));
+        books.remove(id(1));
+        books.remove(id(1));
+        assert_eq!(books.find(id(1)), None);
+        let left = Total {
+            count: 1,
+            cents: 100,
+        };
+        for window in [Window::default(), window(5, 5)] {
+            assert_eq!(books.total(window), left);
+        }
+        assert!(books.insert(id(1), held(7, 200)));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use bytes::Bytes;
 use feeway_domain::CorrelationId;
 use hyper::StatusCode;
 use tokio::time::sleep;
@@ -37,9 +36,10 @@ async fn find(state: &State, id: CorrelationId, nth: u32) -> Said {
         sleep(*delay).await;
     }
     let held = state.books().find_older(id, *lag);
-    let (status, body) = match held {
-        Some(held) => (StatusCode::OK, print.json(id, &held).into()),
-        None => (StatusCode::NOT_FOUND, Bytes::new()),
+    let (status, body) = match (held, rule.if_absent) {
+        (Some(held), _) if !rule.misses(nth) => (StatusCode::OK, print.json(id, &held)),
+        (_, None) => (StatusCode::NOT_FOUND, String::new()),
+        (_, Some(status)) => (status, r#"{"message":"no such payment"}"#.to_owned()),
     };
     rule.reply.said(status, body)
 }

@@ -40,7 +40,7 @@ async fn refuse(state: &State) -> Said {
         return busy(state);
     };
     state.stats().counts.malformed += 1;
-    malformed(&"not a payment").into()
+    malformed(state, &"not a payment")
 }
 
 fn busy(state: &State) -> Said {
@@ -89,7 +89,14 @@ async fn carry_out(
             amount: payment.amount,
             requested_at: payment.requested_at,
         };
-        move || state.books().insert(payment.id, held)
+        let replaces = rule.held == IfHeld::Replaces;
+        move || {
+            let mut books = state.books();
+            if replaces {
+                books.remove(payment.id);
+            }
+            books.insert(payment.id, held)
+        }
     };
     let stores_after = rule.stores.then(|| rule.stores_after.unwrap_or(delay));
     let (is_new, wait) = match stores_after {
@@ -116,7 +123,9 @@ async fn carry_out(
             state.stats().counts.duplicates += 1;
             answer::message(status, "the correlationId already exists").into()
         }
-        IfHeld::Status(_) | IfHeld::SameRule => rule.reply.said(StatusCode::OK, DONE).after(wait),
+        IfHeld::Status(_) | IfHeld::SameRule | IfHeld::Replaces => {
+            rule.reply.said(StatusCode::OK, DONE).after(wait)
+        }
     }
 }
 

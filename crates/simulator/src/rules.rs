@@ -28,7 +28,8 @@ const MAX_RULES: usize = 100;
 #[derive(Clone, Debug)]
 pub struct Rules {
     rules: Vec<Rule>,
-    health: Option<HealthRule>,
+    health: Option<PlainRule>,
+    malformed: Option<PlainRule>,
     /// As it was given.
     document: Value,
 }
@@ -49,9 +50,9 @@ struct Ids {
     salt: String,
 }
 
-/// What the health is answered with.
+/// What everybody is answered with who asks the same question.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct HealthRule {
+pub(crate) struct PlainRule {
     pub(crate) delay: Duration,
     pub(crate) reply: Reply,
 }
@@ -62,6 +63,7 @@ impl Default for Rules {
         Self {
             rules: Vec::new(),
             health: None,
+            malformed: None,
             document: json!({}),
         }
     }
@@ -90,7 +92,9 @@ impl Rules {
         for (number, rule) in listed.into_iter().enumerate() {
             rules.push(Rule::read(Members::of(format!("rules[{number}]"), rule)?)?);
         }
-        let mut health = members.inner("health")?.map(HealthRule::read).transpose()?;
+        let mut health = members.inner("health")?.map(PlainRule::read).transpose()?;
+        let malformed = members.inner("malformed")?;
+        let malformed = malformed.map(PlainRule::read).transpose()?;
         members.end()?;
         if let Some(preset) = preset {
             let preset = Self::read(preset.document())?;
@@ -100,6 +104,7 @@ impl Rules {
         Ok(Self {
             rules,
             health,
+            malformed,
             document,
         })
     }
@@ -111,7 +116,7 @@ impl Rules {
 
     /// Whether they change nothing.
     pub(crate) fn is_faithful(&self) -> bool {
-        self.rules.is_empty() && self.health.is_none()
+        self.rules.is_empty() && self.health.is_none() && self.malformed.is_none()
     }
 
     /// The rule for a POST of an id, which is the `nth` one of this id.
@@ -130,8 +135,13 @@ impl Rules {
             .cloned()
     }
 
-    pub(crate) fn health(&self) -> Option<&HealthRule> {
+    pub(crate) fn health(&self) -> Option<&PlainRule> {
         self.health.as_ref()
+    }
+
+    /// The rule for what is no payment, and for a look-up of what is no id.
+    pub(crate) fn malformed(&self) -> Option<&PlainRule> {
+        self.malformed.as_ref()
     }
 
     fn fitting(&self, id: CorrelationId) -> impl Iterator<Item = &Rule> {
@@ -216,14 +226,14 @@ impl Ids {
     }
 }
 
-impl HealthRule {
+impl PlainRule {
     fn read(mut members: Members) -> Result<Self, RulesError> {
-        let health = Self {
+        let rule = Self {
             delay: members.millis("delayMs")?.unwrap_or_default(),
             reply: Reply::read(&mut members)?,
         };
         members.end()?;
-        Ok(health)
+        Ok(rule)
     }
 }
 
@@ -340,6 +350,7 @@ mod tests {
             ),
             (r#"{"health":{"contentType":"\n"}}"#, "health.contentType"),
             (r#"{"health":{"bodyBytes":1048577}}"#, "health.bodyBytes"),
+            (r#"{"malformed":{"stores":true}}"#, "malformed.stores"),
         ] {
             let error = document.parse::<Rules>().unwrap_err().to_string();
             assert!(
@@ -347,11 +358,16 @@ mod tests {
                 "{document}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_rule_is_named() {
         for (rule, field) in [
             (r#""post":{"first":-1}"#, "post.first"),
             (r#""post":{"ifHeld":"422"}"#, "post.ifHeld"),
             (r#""post":{"ifHeld":100}"#, "post.ifHeld"),
             (r#""post":{"ifHeld":true}"#, "post.ifHeld"),
+            (r#""post":{"ifHeld":"same"}"#, "post.ifHeld"),
             (
                 r#""post":{"stores":false,"storesAfterMs":1}"#,
                 "post.storesAfterMs",
@@ -366,6 +382,8 @@ mod tests {
             (r#""lookUp":{"amount":1}"#, "lookUp.amount"),
             (r#""lookUp":{"adds":[]}"#, "lookUp.adds"),
             (r#""lookUp":{"wrappedIn":1}"#, "lookUp.wrappedIn"),
+            (r#""lookUp":{"ifAbsent":20}"#, "lookUp.ifAbsent"),
+            (r#""lookUp":{"missesEvery":0}"#, "lookUp.missesEvery"),
         ] {
             let document = format!("{{\"rules\":[{{{rule}}}]}}");
             let error = document.parse::<Rules>().unwrap_err().to_string();

@@ -1,10 +1,12 @@
 use std::time::Duration;
 
 use feeway_domain::{CorrelationId, RequestedAt};
+use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::members::{Members, RulesError};
+use super::reply_members::status;
 use crate::books::Held;
 use crate::reply::Reply;
 
@@ -19,6 +21,10 @@ pub(crate) struct LookUpRule {
     pub(crate) delay: Duration,
     /// A payment is found so long after it was stored.
     pub(crate) lag: Duration,
+    /// Of the look-ups of an id, each one that this number divides finds nothing.
+    pub(crate) misses_every: Option<u32>,
+    /// What an id gets that is not found, with a message.
+    pub(crate) if_absent: Option<StatusCode>,
     /// How a payment is printed.
     pub(crate) print: Print,
     /// What is answered.
@@ -76,6 +82,8 @@ impl LookUpRule {
             first: members.take("first")?,
             delay: members.millis("delayMs")?.unwrap_or_default(),
             lag: members.millis("lagMs")?.unwrap_or_default(),
+            misses_every: members.take("missesEvery")?,
+            if_absent: status(&mut members, "ifAbsent")?,
             print: Print {
                 instant: members.take("instant")?.unwrap_or_default(),
                 amount: members.take("amount")?.unwrap_or_default(),
@@ -86,8 +94,17 @@ impl LookUpRule {
             },
             reply,
         };
+        if rule.misses_every == Some(0) {
+            return Err(members.refused("missesEvery", "is at least 1"));
+        }
         members.end()?;
         Ok(rule)
+    }
+
+    /// Whether the `nth` look-up of an id finds nothing, whatever is held.
+    pub(crate) fn misses(&self, nth: u32) -> bool {
+        self.misses_every
+            .is_some_and(|every| nth.is_multiple_of(every))
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) enum IfHeld {
     Status(StatusCode),
     /// What the others get.
     SameRule,
+    /// What the others get, and it takes the place of the one that is held.
+    Replaces,
 }
 
 impl Default for PostRule {
@@ -69,13 +71,16 @@ impl PostRule {
 
 fn if_held(members: &mut Members) -> Result<Option<IfHeld>, RulesError> {
     const NAME: &str = "ifHeld";
-    let same_rule = Value::from("sameRule");
-    match members.peek(NAME) {
-        Some(value) if *value == same_rule => {
-            members.take::<Value>(NAME)?;
-            Ok(Some(IfHeld::SameRule))
+    let Some(Value::String(word)) = members.peek(NAME) else {
+        return Ok(status(members, NAME)?.map(IfHeld::Status));
+    };
+    let held = match word.as_str() {
+        "sameRule" => IfHeld::SameRule,
+        "replaces" => IfHeld::Replaces,
+        _ => {
+            return Err(members.refused(NAME, "is a status, \"sameRule\" or \"replaces\""));
         }
-        Some(Value::String(_)) => Err(members.refused(NAME, "is a status or \"sameRule\"")),
-        _ => Ok(status(members, NAME)?.map(IfHeld::Status)),
-    }
+    };
+    members.take::<Value>(NAME)?;
+    Ok(Some(held))
 }

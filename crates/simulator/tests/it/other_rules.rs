@@ -70,6 +70,34 @@ async fn an_unknown_payment_is_not_found_unless_a_rule_says_otherwise() {
         let reply = look_ups(rule).await.get(&path(2)).await;
         assert_eq!((reply.status, reply.text.as_str()), (status, ""), "{rule}");
     }
+    let simulator = look_ups(r#"{"ifAbsent":410}"#).await;
+    assert_eq!(simulator.get(&path(2)).await.status, 410);
+    assert_eq!(simulator.get(&path(1)).await.status, 200);
+}
+
+#[tokio::test]
+async fn some_look_ups_of_a_held_payment_may_miss_it() {
+    let simulator = look_ups(r#"{"missesEvery":3}"#).await;
+    for expected in [200, 200, 404, 200, 200, 404] {
+        assert_eq!(simulator.get(&path(1)).await.status, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_payment_or_no_id_is_answered_as_told() {
+    let simulator = start().await;
+    assert_eq!(simulator.get("/payments/seven").await.status, 400);
+    simulator.rules(r#"{"malformed":{"status":422,"body":"no"}}"#);
+    let replies = [
+        simulator.post("/payments", "{").await,
+        simulator.post("/payments", &payment(id(1), "-1", AT)).await,
+        simulator.get("/payments/seven").await,
+    ];
+    for reply in replies {
+        assert_eq!((reply.status, reply.text.as_str()), (422, "no"));
+    }
+    assert_eq!(simulator.pay(id(2)).await, 200);
+    assert!(!simulator.holds(id(1)));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use feeway_domain::Window;
 use tokio::time::Instant;
 
 use crate::client::{Client, is_reset};
@@ -74,6 +75,17 @@ async fn a_rule_stands_in_for_the_switches_and_other_ids_have_none() {
     let stats = simulator.get("/admin/stats").await.json();
     for (name, count) in [("posts", 3), ("ruled", 1), ("failed", 1), ("malformed", 1)] {
         assert_eq!(stats[name], count, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn another_amount_may_take_the_place_of_the_first() {
+    let simulator = posts(r#"{"ifHeld":"replaces"}"#).await;
+    for (amount, cents) in [("1", 100), ("2", 200)] {
+        let payment = payment(id(1), amount, AT);
+        assert_eq!(simulator.post("/payments", &payment).await.status, 200);
+        let total = simulator.control.total(Window::default());
+        assert_eq!((total.count, total.cents), (1, cents));
     }
 }
 
