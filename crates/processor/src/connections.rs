@@ -1,3 +1,4 @@
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::debug;
 
 use crate::addresses::Addresses;
@@ -158,7 +159,7 @@ impl Connections {
             let stream = self.addresses.connect(host, *port).await?;
             stream.set_nodelay(true)?;
             let socket = Socket::new(stream, Arc::clone(&record));
-            Ok::<_, std::io::Error>(match &self.tls {
+            Ok::<_, io::Error>(match &self.tls {
                 None => speak_http(socket, &record).await,
                 Some(tls) => speak_http(tls.handshake(socket).await?, &record).await,
             })
@@ -174,6 +175,27 @@ impl Connections {
                 None
             }
         }
+    }
+}
+
+/// A connection that nothing was said on yet.
+pub trait BareStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> BareStream for S {}
+
+impl Connections {
+    /// A connection beside all these, for the caller alone.
+    pub(crate) async fn dial(&self) -> io::Result<Box<dyn BareStream>> {
+        let Endpoint { host, port, .. } = &self.endpoint;
+        let dialled = timeout(self.connect_timeout, async {
+            let stream = self.addresses.connect(host, *port).await?;
+            stream.set_nodelay(true)?;
+            Ok::<Box<dyn BareStream>, io::Error>(match &self.tls {
+                None => Box::new(stream),
+                Some(tls) => Box::new(tls.handshake(stream).await?),
+            })
+        });
+        dialled.await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

@@ -15,7 +15,7 @@ use tracing::debug;
 use crate::connections::{Connection, Connections, Message, NoConnection, Wanted};
 
 /// The most of an answer's body that is read; a processor's longest is about 150 bytes.
-const BODY_LEN_MAX: usize = 16 * 1024;
+pub const BODY_LEN_MAX: usize = 16 * 1024;
 
 /// How long the rest of a body that nobody wants may take before its connection is dropped.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -47,7 +47,7 @@ pub(crate) enum ExchangeFault {
 
 /// Why there is no body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BodyFault {
+pub enum BodyFault {
     /// There is more of it than is read.
     TooLong,
     /// The connection ended before it was through, or it is framed wrongly.

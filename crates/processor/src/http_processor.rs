@@ -1,3 +1,5 @@
+mod bare;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +22,8 @@ use crate::exchange::{BodyFault, Exchange, ExchangeFault, exchange};
 use crate::retry_after::retry_after;
 use crate::tls::Tls;
 use crate::wire_format::{self, Receipt};
+
+pub use self::bare::{garbled_look_up, payment_body, read_health, read_look_up, read_post};
 
 /// How long the body of an answer to a POST may take once its head is there.
 const RECEIPT_TIMEOUT: Duration = Duration::from_secs(1);

@@ -3,7 +3,7 @@
 //! Does: a small set of kept connections per processor, with TLS or without, one POST, one
 //! look-up, one question for its health; the notice of answers that came to the wrong request;
 //! the [`Outcome`](feeway_domain::Outcome) of an attempt; the reading of a processor from an
-//! option's text.
+//! option's text. Bare connections and readers of answers for programs that certify a processor.
 //!
 //! Does not: any policy. It never repeats a POST that may have been sent, never chooses a
 //! processor, and never calls the processors' `/admin`.
@@ -36,9 +36,14 @@ mod unasked;
 mod wire_format;
 
 pub use access::{Access, AuthorizationFileError, CaFileError, SetUpError};
+pub use connections::BareStream;
 pub use deployment::{Deployment, DeploymentError};
 pub use endpoint::EndpointError;
-pub use http_processor::{HealthAnswer, HttpProcessor, HttpProcessorConfig};
+pub use exchange::{BODY_LEN_MAX, BodyFault};
+pub use http_processor::{
+    HealthAnswer, HttpProcessor, HttpProcessorConfig, garbled_look_up, payment_body, read_health,
+    read_look_up, read_post,
+};
 pub use outcome::attempt;
 pub use processor_option::{
     ProcessorOption, ProcessorOptionError, order_processors, parse_processor, parse_processors,

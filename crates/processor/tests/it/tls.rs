@@ -7,6 +7,7 @@ use feeway_testing::{CaughtLog, ServerCertificate, TestAuthority};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{HandshakeKind, ServerConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -103,6 +104,23 @@ async fn an_answer_that_nobody_asked_for_is_noticed_below_tls_too() {
     }
     assert_eq!(client.misdelivered().await, [id(), id()]);
     assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_bare_connection_is_encrypted_like_the_others() {
+    let (theirs, ours) = (TestAuthority::new(), TestAuthority::new());
+    let server = server(&theirs, [Act::Answer(answer(404, ""))]).await;
+    let mut stream = client(&server.url, &trusting(&theirs))
+        .dial()
+        .await
+        .unwrap();
+    let request = "GET /payments/1 HTTP/1.1\r\nhost: x\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 404");
+    assert_eq!(server.requests(), [request]);
+    assert!(client(&server.url, &trusting(&ours)).dial().await.is_err());
 }
 
 #[tokio::test]
