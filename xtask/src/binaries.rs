@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::stack_dir::{remove_if_there, repository};
 
-const PACKAGES: [&str; 4] = [FRONT, LEADER, SIMULATOR, "feeway-ctl"];
+const PACKAGES: [&str; 5] = [FRONT, LEADER, SIMULATOR, "feeway-ctl", "feeway-certify"];
 
 /// What a stack runs.
 const OF_A_STACK: [&str; 3] = [FRONT, LEADER, SIMULATOR];
@@ -77,17 +77,21 @@ pub(crate) fn messages(mut command: Command) -> Result<Vec<Value>> {
 impl Binaries {
     /// Builds the programs where cargo puts them.
     pub(crate) fn compile(profile: Profile) -> Result<BTreeMap<String, PathBuf>> {
-        Self::compile_by(cargo(), profile)
+        Self::compile_by(cargo(), profile, &PACKAGES)
     }
 
-    fn compile_by(mut command: Command, profile: Profile) -> Result<BTreeMap<String, PathBuf>> {
+    fn compile_by(
+        mut command: Command,
+        profile: Profile,
+        packages: &[&str],
+    ) -> Result<BTreeMap<String, PathBuf>> {
         let profile = match profile {
             Profile::Release => "release",
             Profile::Dev => "dev",
         };
         println!("Building ({profile}) …");
         command.args(["build", "--bins", "--profile", profile]);
-        for package in PACKAGES {
+        for package in packages {
             command.args(["--package", package]);
         }
         let mut built = BTreeMap::new();
@@ -119,9 +123,14 @@ impl Binaries {
     ) -> Result<Self> {
         let mut command = cargo_in(tree);
         command.arg("--locked").env("CARGO_TARGET_DIR", target);
-        // The same packages at once as here: they share the features of what they depend on.
-        let built = Self::compile_by(command, profile)?;
-        copy(&built, &PACKAGES, into)?;
+        // The same packages at once as here, as far as there were such: they share the features
+        // of what they depend on.
+        let packages: Vec<&str> = PACKAGES
+            .into_iter()
+            .filter(|package| has_package(tree, package))
+            .collect();
+        let built = Self::compile_by(command, profile, &packages)?;
+        copy(&built, &packages, into)?;
         Self::built(into)
     }
 
@@ -147,6 +156,12 @@ impl Binaries {
             simulator: program(SIMULATOR)?,
         })
     }
+}
+
+/// Whether a tree of sources has a package of ours, whose folder leaves out our name.
+fn has_package(tree: &Path, package: &str) -> bool {
+    let folder = package.trim_start_matches("feeway-");
+    tree.join("crates").join(folder).is_dir()
 }
 
 fn copy(built: &BTreeMap<String, PathBuf>, names: &[&str], into: &Path) -> Result<()> {

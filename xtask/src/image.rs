@@ -11,7 +11,8 @@ use crate::stack_dir::repository;
 use crate::up::word;
 
 /// What a container of ours may have to run: package and program.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
+    ("feeway-certify", "feeway-certify"),
     ("feeway-ctl", "feeway-ctl"),
     ("feeway-front", "feeway-front"),
     ("feeway-leader", "feeway-leader"),

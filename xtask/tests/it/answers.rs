@@ -2,6 +2,7 @@
 //! processors follow rules. Each row of a table is one kind of answer; its ids begin alike.
 
 mod absence;
+mod certified;
 mod declines;
 mod health_questions;
 mod look_ups;

@@ -128,7 +128,7 @@ fn every_command_and_option_there_is_stands_in_the_readme() {
         check(name, &help(xtask, Some(name)));
     }
     let stack = Stack::up(&[]);
-    for program in ["feeway-front", "feeway-leader"] {
+    for program in ["feeway-front", "feeway-leader", "feeway-certify"] {
         check(program, &help(&stack.dir.join("bin").join(program), None));
     }
     let tool = stack.dir.join("bin/feeway-ctl");

@@ -18,6 +18,7 @@ const ELSEWHERE: [&str; 3] = ["cargo xtask", "docker compose", "prometheus"];
 /// Where the README's stack is, and its tool, as a newcomer types it.
 const FOLDER: &str = "target/stack";
 const TOOL: &str = "target/stack/bin/feeway-ctl ";
+const CERTIFY: &str = "target/stack/bin/feeway-certify ";
 
 /// The payment of the README.
 const ID: &str = "4a7901b8-7d26-4d9d-aa19-4dc1c7cf60b3";
@@ -125,6 +126,9 @@ fn the_examples_of_the_readme_do_what_they_say() {
                 command.contains("list") || said.contains("settled"),
                 "{said}"
             );
+        } else if command.starts_with(CERTIFY) {
+            let said = shell(command, &stack);
+            assert!(said.contains("verdict: fits"), "{said}");
         } else if command.starts_with("feeway-front") {
             let help = help(&stack.dir.join("bin/feeway-front"), None);
             assert_eq!(unknown(command, &help), BTreeSet::new());

@@ -1,0 +1,224 @@
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum as _};
+use feeway_domain::{Money, ProcessorName};
+use feeway_options::{RedisOptions, between};
+use feeway_processor::{Access, Deployment, HttpProcessor, HttpProcessorConfig, SetUpError};
+
+use crate::Check;
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Tries a payment processor and says what of the contract it keeps (docs/processors.md), and
+/// what Feeway would conclude from its answers.
+///
+/// It posts up to six payments, repeats some of them and sends a few that must be refused. They
+/// are real ones wherever the processor is: use its test mode. It ends with 0 when the processor
+/// fits, 1 when it does not or something could not be told, 2 when it could not be reached, and 64
+/// for a command line that it does not understand.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "feeway-certify", version, max_term_width = 100)]
+pub struct Options {
+    /// The processor's URL, as --processor of a front has it: http://host:8001 or
+    /// https://host/path.
+    pub url: String,
+
+    /// Holds the value of the authorization header that each request carries.
+    #[arg(long, value_name = "FILE")]
+    pub authorization_file: Option<PathBuf>,
+
+    /// A PEM file with the certificate authorities that may vouch for the processor, instead of
+    /// those that this machine trusts.
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+
+    /// The fronts' --deployment: requests carry it as "Via: feeway/NAME", as theirs do.
+    #[arg(
+        long,
+        env = "FEEWAY_DEPLOYMENT",
+        value_name = "NAME",
+        default_value = "feeway"
+    )]
+    pub deployment: Deployment,
+
+    /// The amount of each payment.
+    #[arg(long, value_name = "AMOUNT", default_value = "0.01")]
+    pub amount: Money,
+
+    /// How long a payment is looked for that its look-up does not find.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        value_parser = between(MS, HOUR)
+    )]
+    pub lag_max: Duration,
+
+    /// The fronts' --absence-after: a look-up has to find a payment within this time.
+    #[arg(
+        long,
+        env = "FEEWAY_ABSENCE_AFTER",
+        value_name = "TIME",
+        default_value = "15s",
+        value_parser = between(MS, HOUR)
+    )]
+    pub absence_after: Duration,
+
+    /// The fronts' --max-latency: a processor that takes longer counts as slow.
+    #[arg(
+        long,
+        env = "FEEWAY_MAX_LATENCY",
+        value_name = "TIME",
+        default_value = "1200ms",
+        value_parser = between(MS, MINUTE)
+    )]
+    pub max_latency: Duration,
+
+    /// The fronts' --attempt-timeout: how long the answer to a payment is waited for.
+    #[arg(
+        long,
+        env = "FEEWAY_ATTEMPT_TIMEOUT",
+        value_name = "TIME",
+        default_value = "30s",
+        value_parser = between(10 * MS, 10 * MINUTE)
+    )]
+    pub attempt_timeout: Duration,
+
+    /// Only these checks; may be given several times, or separated by commas.
+    #[arg(long, value_name = "CHECK", value_enum, value_delimiter = ',')]
+    pub only: Vec<Check>,
+
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Post payments without asking. Needed where there is no terminal to ask at.
+    #[arg(long)]
+    pub yes: bool,
+
+    /// If the look-up is sound, fronts with this processor's name and URL believe what it does
+    /// not find from the first payment on: it is written into the Redis of --redis.
+    #[arg(long, value_name = "NAME")]
+    pub vouch: Option<ProcessorName>,
+
+    /// The Redis of the fronts, for --vouch.
+    #[command(flatten)]
+    pub redis: Option<RedisOptions>,
+}
+
+impl Options {
+    /// Reads and checks a command line, its program name first, and the environment.
+    ///
+    /// # Errors
+    /// Also for `--help` and `--version`, as clap has it.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        // Other programs cannot do without Redis; this one needs it to vouch alone.
+        let mut command = Self::command().mut_arg("redis", |redis| redis.required(false));
+        let matches = command.try_get_matches_from_mut(arguments)?;
+        let mut options =
+            Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        // As the fronts keep it, which is how they find what was vouched for.
+        options
+            .url
+            .truncate(options.url.trim_end_matches('/').len());
+        let mut wrong = |what: &str| command.error(ErrorKind::ValueValidation, what);
+        if options.vouch.is_some() {
+            let Some(redis) = &options.redis else {
+                return Err(wrong("--vouch needs --redis or FEEWAY_REDIS"));
+            };
+            redis.check().map_err(&mut wrong)?;
+            let checks = options.checks();
+            if let Some(missing) = Check::OF_THE_LOOK_UP
+                .iter()
+                .find(|check| !checks.contains(check))
+            {
+                let what = format!("--vouch needs the check {missing}, which --only leaves out");
+                return Err(wrong(&what));
+            }
+        }
+        Ok(options)
+    }
+
+    /// The checks that are asked for.
+    pub(crate) fn checks(&self) -> BTreeSet<Check> {
+        let all = Check::value_variants();
+        let asked = if self.only.is_empty() {
+            all
+        } else {
+            &self.only
+        };
+        asked.iter().copied().collect()
+    }
+
+    /// The product's client of this processor.
+    pub(crate) fn processor(&self) -> Result<HttpProcessor, SetUpError> {
+        let access = Access {
+            authorization_file: self.authorization_file.clone(),
+            ca_file: self.ca_file.clone(),
+        };
+        let config = HttpProcessorConfig {
+            max_connections: 4,
+            // Nobody waits for it but who certifies.
+            connect_timeout: 5 * SECOND,
+            attempt_timeout: self.attempt_timeout,
+            deployment: Some(self.deployment.clone()),
+            ..HttpProcessorConfig::default()
+        };
+        HttpProcessor::with_access(&self.url, &access, config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use feeway_options::one_line;
+
+    use super::*;
+
+    fn read(arguments: &[&str]) -> Result<Options, String> {
+        let arguments = ["feeway-certify"].iter().chain(arguments);
+        Options::read(arguments.map(OsString::from)).map_err(|error| one_line(&error))
+    }
+
+    #[test]
+    fn a_url_is_enough_and_everything_is_checked_then() {
+        Options::command().debug_assert();
+        let options = read(&["http://localhost:8001/"]).unwrap();
+        assert_eq!(options.url, "http://localhost:8001");
+        assert_eq!(options.amount.cents(), 1);
+        assert_eq!(options.checks().len(), Check::value_variants().len());
+        let some = read(&["http://a", "--only", "lag,health", "--only=post"]).unwrap();
+        let expected = [Check::Post, Check::Lag, Check::Health];
+        assert_eq!(some.checks(), expected.into());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let redis = "--redis=unix:///run/redis.sock";
+        for (arguments, expected) in [
+            (&[][..], "<URL>"),
+            (&["http://a", "--amount=0"], "--amount"),
+            (&["http://a", "--only=admin"], "admin"),
+            (&["http://a", "--lag-max=60"], "--lag-max"),
+            (
+                &["http://a", "--vouch=default", redis, "--only=lag"],
+                "--vouch needs the check unknown",
+            ),
+            (&["http://a", "--vouch=Default", redis], "--vouch"),
+        ] {
+            let said = read(arguments).unwrap_err();
+            assert!(said.contains(expected) && !said.contains('\n'), "{said}");
+        }
+        read(&["http://a", "--vouch=default", redis]).unwrap();
+        if std::env::var_os("FEEWAY_REDIS").is_none() {
+            let said = read(&["http://a", "--vouch=default"]).unwrap_err();
+            assert!(said.contains("--redis"), "{said}");
+        }
+    }
+}
