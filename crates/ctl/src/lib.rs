@@ -2,15 +2,16 @@
 //! cannot end by itself.
 //!
 //! Does: lists payments in the order of time, shows all that is known of one, resolves one
-//! whose processor never comes back, compares a processor's export with the ledger, and
-//! settles what only the export has.
+//! whose processor never comes back, reopens rejected ones, compares a processor's export with
+//! the ledger, and settles what only the export has.
 //!
 //! Does not: talk to processors or fronts, or send a payment anywhere. It decides nothing:
 //! it carries out what the operator vouches for.
 //!
 //! ```text
-//! list, show, resolutions ──► journal and ledger, read only
+//! list, show, resolutions, restamped ──► journal and ledger, read only
 //! resolve ──► the same custody for 6 s? ──► one step in Redis, recorded
+//! reopen  ──► one step in Redis for each, recorded
 //! reconcile ◄── export (JSON lines), sorted in memory ◄──► ledger, page by page
 //!   └─ with a fee ──► what the ledger lacks is settled
 //! ```
@@ -21,8 +22,10 @@ mod list;
 mod options;
 mod payment_json;
 mod reconcile;
+mod reopen;
 mod resolutions;
 mod resolve;
+mod restamped;
 mod show;
 
 use std::io::Write;
@@ -49,7 +52,9 @@ pub async fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<Endi
         Command::List(asked) => list::run(&store, asked, out).await?,
         Command::Show(asked) => show::run(&store, asked, out).await?,
         Command::Resolve(asked) => resolve::run(&store, asked, out).await?,
+        Command::Reopen(asked) => reopen::run(&store, asked, out).await?,
         Command::Resolutions(asked) => resolutions::run(&store, asked, out).await?,
+        Command::Restamped(asked) => restamped::run(&store, asked, out).await?,
         Command::Reconcile(asked) => reconcile::run(&store, asked, out).await?,
     };
     out.flush()?;

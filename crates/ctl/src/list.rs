@@ -44,7 +44,7 @@ fn row(line: &Line) -> String {
     let state = &line.state;
     let processor = state.status.processor().map_or("-", |name| name.as_str());
     let fee = line.fee.map(|fee| fee.to_string());
-    let last = line.why.as_deref().or(fee.as_deref()).unwrap_or("");
+    let last = state.status.reason().or(fee.as_deref()).unwrap_or("");
     let (id, amount, at) = (
         state.id.to_string(),
         state.amount.to_string(),

@@ -1,14 +1,17 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use feeway_domain::{
     CorrelationId, Fee, Listed, ProcessorName, RequestedAt, RequestedAtError, Window,
 };
-use feeway_options::RedisOptions;
+use feeway_options::{RedisOptions, between};
 
-/// Lists, shows, resolves and reconciles payments, straight from Redis.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Lists, shows, resolves, reopens and reconciles payments, straight from Redis.
 ///
 /// Use the tool of the same release as the fronts: both bring their functions to Redis.
 /// It ends with 0 when all is well, 1 for differences, refusals and unknown payments, 2 for
@@ -39,8 +42,17 @@ pub enum Command {
     /// it for ever and may not be overtaken. What is decided, when and by whom is kept: see
     /// resolutions.
     Resolve(Resolve),
-    /// Lists what was resolved, when and by whom: the last 10 000.
+    /// Takes rejections back: fronts try those payments again.
+    ///
+    /// Works while the fronts live: the next heartbeat of one takes them over. A processor that
+    /// still declines such a payment makes it rejected again. What is decided, when and by whom
+    /// is kept: see resolutions.
+    Reopen(Reopening),
+    /// Lists what was resolved and reopened, when and by whom: the last 10 000.
     Resolutions(Resolutions),
+    /// Lists payments that are booked at another time than their processor says, because that
+    /// one is impossible: the last 10 000.
+    Restamped(RestampedList),
     /// Compares a processor's export with the ledger.
     ///
     /// Ends with 0 when they are equal and with 1 when they differ. An export of N lines
@@ -102,9 +114,49 @@ pub struct Resolve {
     /// any processor: if you are wrong, the customer is charged twice.
     #[arg(long, conflicts_with_all = ["held", "requested_at", "fee"])]
     pub not_held: bool,
+    /// How far the processor's clock may be off: the payment cannot be in its books at an instant
+    /// that is longer before its acceptance, or longer after now; 0s to 1m.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "2s",
+        value_parser = between(Duration::ZERO, MINUTE)
+    )]
+    pub clock_slip: Duration,
     /// Who vouches, for the record.
     #[arg(long, env = "USER", value_name = "NAME", default_value = "unknown", value_parser = person)]
     pub by: String,
+}
+
+/// Options of `reopen`.
+#[derive(Args, Clone, Debug)]
+pub struct Reopening {
+    /// The payments' correlation ids.
+    #[arg(
+        value_name = "ID",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    pub ids: Vec<CorrelationId>,
+    /// Whatever is rejected, or was from --from to --to. It asks before it does anything.
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub(crate) times: Times,
+    /// Does not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// Who decides, for the record.
+    #[arg(long, env = "USER", value_name = "NAME", default_value = "unknown", value_parser = person)]
+    pub by: String,
+}
+
+/// Options of `restamped`.
+#[derive(Args, Clone, Debug)]
+pub struct RestampedList {
+    /// JSON lines.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `resolutions`.
@@ -153,6 +205,10 @@ impl Times {
         Window::new(self.from, self.to).expect("checked when the command line was read")
     }
 
+    fn is_given(self) -> bool {
+        self.from.is_some() || self.to.is_some()
+    }
+
     fn check(self) -> Result<(), &'static str> {
         Window::new(self.from, self.to).map_or(Err("--from lies after --to"), |_| Ok(()))
     }
@@ -197,7 +253,14 @@ impl Options {
         let times = match &options.command {
             Command::List(asked) => Some(asked.times),
             Command::Reconcile(asked) => Some(asked.times),
-            Command::Show(_) | Command::Resolve(_) | Command::Resolutions(_) => None,
+            Command::Reopen(asked) if !asked.all && asked.times.is_given() => {
+                return Err(wrong("--from and --to are for --all"));
+            }
+            Command::Reopen(asked) => Some(asked.times),
+            Command::Show(_)
+            | Command::Resolve(_)
+            | Command::Resolutions(_)
+            | Command::Restamped(_) => None,
         };
         times.map_or(Ok(()), Times::check).map_err(wrong)?;
         Ok(options)
@@ -261,6 +324,19 @@ mod tests {
                 Some("cannot be used with"),
             ),
             (&["resolve", "1", "--not-held"], Some("not a UUID")),
+            (
+                &["resolve", ID, "--not-held", "--clock-slip=2m"],
+                Some("between 0s and 1m"),
+            ),
+            (&["reopen"], Some("<ID>...")),
+            (&["reopen", ID, ID], None),
+            (&["reopen", ID, "--all"], Some("cannot be used with")),
+            (&["reopen", ID, "--yes"], None),
+            (&["reopen", "--all", "--from=2025-07-15T00:00:00Z"], None),
+            (
+                &["reopen", ID, "--from=2025-07-15T00:00:00Z"],
+                Some("--from and --to are for --all"),
+            ),
             (&["resolve", ID, "--not-held", "--by="], Some("--by")),
             (
                 &[

@@ -28,7 +28,7 @@ impl PaymentJson {
         let status = &line.state.status;
         let (accepted_at, rejected_at, requested_at) = match status {
             Status::Open { .. } => (Some(time(line.at)), None, None),
-            Status::Rejected => (None, Some(time(line.at)), None),
+            Status::Rejected { .. } => (None, Some(time(line.at)), None),
             Status::Settled { requested_at, .. } | Status::Conflict { requested_at, .. } => {
                 (None, None, Some(requested_at.to_string()))
             }
@@ -42,7 +42,7 @@ impl PaymentJson {
             fee: line.fee.map(fee),
             accepted_at,
             rejected_at,
-            reason: line.why.clone(),
+            reason: status.reason().map(str::to_owned),
         }
     }
 }
@@ -52,7 +52,7 @@ pub(crate) fn status_name(status: &Status) -> &'static str {
     match status {
         Status::Open { .. } => "open",
         Status::Settled { .. } => "settled",
-        Status::Rejected => "rejected",
+        Status::Rejected { .. } => "rejected",
         Status::Conflict { .. } => "conflict",
     }
 }

@@ -96,7 +96,7 @@ fn of_processor(line: &Line, processor: &ProcessorName) -> Option<Exported> {
             processor,
             requested_at,
         } => (processor, requested_at),
-        Status::Open { .. } | Status::Rejected => return None,
+        Status::Open { .. } | Status::Rejected { .. } => return None,
     };
     (holder == processor).then_some(Exported {
         id: line.state.id,

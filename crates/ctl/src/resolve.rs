@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use feeway_domain::{
-    Case, Custody, Fee, HEARTBEAT, LAPSE, Listed, ProcessorName, RequestedAt, Resolutions, Settle,
-    Status, StoreFault, Verdict, Window,
+    Case, Custody, Fee, HEARTBEAT, JournalTime, LAPSE, Listed, Possible, ProcessorName,
+    RequestedAt, Resolutions, Settle, Status, StoreFault, Verdict, Window,
 };
 use tokio::time::{Instant, sleep};
 
@@ -23,10 +23,10 @@ const WATCH: Duration = LAPSE.saturating_add(HEARTBEAT);
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// Further from the payment's life than clocks differ: a slip of the pen.
-const SLIP_MICROS: i64 = 3_600_000_000;
+/// How long before the payment the processor's fee is searched for.
+const NEAR_MICROS: i64 = 3_600_000_000;
 
-/// Pages of the ledger that are searched for the processor's fee, on either side.
+/// Pages of the ledger that are searched for it, on either side.
 const FEE_PAGES: usize = 5;
 
 /// Nothing was done, for this reason.
@@ -115,7 +115,9 @@ fn ended(case: &Case, asked: &Resolve) -> anyhow::Result<String> {
             "it is settled at {processor}, requestedAt {requested_at}"
         )),
         Status::Conflict { .. } => refuse("two processors hold it: see show"),
-        Status::Rejected => refuse("every processor refused it: it is rejected"),
+        Status::Rejected { .. } => {
+            refuse("every processor refused it: it is rejected, and reopen takes that back")
+        }
         Status::Open { .. } => bail!("an open payment without an entry"),
     }
 }
@@ -137,12 +139,15 @@ async fn verdict(
     let Some(requested_at) = asked.requested_at else {
         return Ok(Verdict::NotHeld);
     };
-    let at = requested_at.micros();
-    let accepted_at = custody.entry.accepted_at.micros();
-    if at < accepted_at - SLIP_MICROS || at > custody.now.micros() + SLIP_MICROS {
-        let accepted = crate::payment_json::time(custody.entry.accepted_at);
+    let instant = |at: JournalTime| RequestedAt::from_micros(at.micros());
+    let accepted_at = custody.entry.accepted_at;
+    let now = instant(custody.now).unwrap_or(RequestedAt::MAX);
+    let possible = Possible::between(instant(accepted_at), now, asked.clock_slip);
+    if !possible.includes(requested_at) {
+        let accepted = crate::payment_json::time(accepted_at);
         return refuse(format!(
-            "it was accepted at {accepted} and cannot be in any books at {requested_at}"
+            "it was accepted at {accepted} and can only be in any books {possible}, not at \
+             {requested_at}; a processor whose clock is further off takes --clock-slip"
         ));
     }
     let fee = match asked.fee {
@@ -167,7 +172,7 @@ async fn fee_in_force(
     at: RequestedAt,
 ) -> anyhow::Result<Option<Fee>> {
     let oldest = oldest_kept(store).await?.unwrap_or(RequestedAt::MIN);
-    let hour_before = RequestedAt::from_micros(at.micros() - SLIP_MICROS).unwrap_or(oldest);
+    let hour_before = RequestedAt::from_micros(at.micros() - NEAR_MICROS).unwrap_or(oldest);
     for from in [at, hour_before] {
         let window = Window::new(Some(from.max(oldest)), None)?;
         let mut pages = LedgerPages::new(store, Listed::Settled, window);

@@ -1,11 +1,12 @@
 use std::io::Write;
 
-use feeway_domain::{Case, CorrelationId, Custody, LAPSE, Resolutions};
+use feeway_domain::{Case, CorrelationId, Custody, LAPSE, Resolutions, Restamped};
 use serde::Serialize;
 
 use crate::Ending;
 use crate::options::Show;
 use crate::payment_json::{PaymentJson, status_name, time};
+use crate::restamped::RestampedJson;
 
 /// Shows all that is known of a payment.
 pub(crate) async fn run(
@@ -17,11 +18,13 @@ pub(crate) async fn run(
         eprintln!("{}", unknown(asked.id));
         return Ok(Ending::Not);
     };
+    let mut restamped = store.restamped().await?;
+    restamped.retain(|restamped| restamped.restamp.id == asked.id);
     if asked.json {
-        let shown = CaseJson::of(&case);
+        let shown = CaseJson::of(&case, &restamped);
         writeln!(out, "{}", serde_json::to_string(&shown)?)?;
     } else {
-        write_text(&case, out)?;
+        write_text(&case, &restamped, out)?;
     }
     Ok(Ending::Fine)
 }
@@ -30,7 +33,7 @@ pub(crate) fn unknown(id: CorrelationId) -> String {
     format!("{id} is not known: never accepted, or older than what is kept")
 }
 
-fn write_text(case: &Case, out: &mut impl Write) -> anyhow::Result<()> {
+fn write_text(case: &Case, restamped: &[Restamped], out: &mut impl Write) -> anyhow::Result<()> {
     for line in &case.lines {
         let state = &line.state;
         writeln!(out, "payment      {}", state.id)?;
@@ -39,7 +42,7 @@ fn write_text(case: &Case, out: &mut impl Write) -> anyhow::Result<()> {
         if let Some(processor) = state.status.processor() {
             writeln!(out, "processor    {processor}")?;
         }
-        match (&line.fee, &line.why) {
+        match (&line.fee, state.status.reason()) {
             (Some(fee), _) => {
                 writeln!(out, "requestedAt  {}", time(line.at))?;
                 writeln!(out, "fee          {fee}")?;
@@ -50,6 +53,11 @@ fn write_text(case: &Case, out: &mut impl Write) -> anyhow::Result<()> {
             }
             (None, None) => writeln!(out, "acceptedAt   {}", time(line.at))?,
         }
+    }
+    for Restamped { at, restamp } in restamped {
+        let (processor, theirs) = (&restamp.processor, restamp.theirs);
+        let at = time(*at);
+        writeln!(out, "restamped    {processor} says {theirs}, noted {at}")?;
     }
     let Some(custody) = &case.custody else {
         return Ok(());
@@ -81,6 +89,8 @@ pub(crate) fn in_hand(custody: &Custody) -> String {
 #[derive(Serialize)]
 struct CaseJson {
     payments: Vec<PaymentJson>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    restamped: Vec<RestampedJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     custody: Option<CustodyJson>,
 }
@@ -97,7 +107,7 @@ struct CustodyJson {
 }
 
 impl CaseJson {
-    fn of(case: &Case) -> Self {
+    fn of(case: &Case, restamped: &[Restamped]) -> Self {
         let custody = case.custody.as_ref().map(|custody| CustodyJson {
             moves: custody.entry.moves,
             owner: custody.entry.owner.to_string(),
@@ -108,6 +118,7 @@ impl CaseJson {
         });
         Self {
             payments: case.lines.iter().map(PaymentJson::of).collect(),
+            restamped: restamped.iter().map(RestampedJson::of).collect(),
             custody,
         }
     }

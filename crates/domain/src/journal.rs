@@ -100,8 +100,10 @@ pub enum Accept {
         /// When, by Redis's clock.
         accepted_at: JournalTime,
     },
-    /// The same id and amount is already open, settled or rejected: nothing happened.
+    /// The same id and amount is already open: nothing happened.
     Known,
+    /// The same id and amount is already settled or rejected: nothing happened.
+    Ended,
     /// The same id is known with another amount: nothing happened.
     AmountDiffers,
     /// The journal has as many open payments as it may: nothing happened.

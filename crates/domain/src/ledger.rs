@@ -138,7 +138,10 @@ pub enum Status {
         requested_at: RequestedAt,
     },
     /// Every processor refused it.
-    Rejected,
+    Rejected {
+        /// What each of them answered.
+        reason: String,
+    },
     /// More than one processor holds it.
     Conflict {
         /// The one that was recorded first.
@@ -154,7 +157,15 @@ impl Status {
         match self {
             Self::Open { processor } => processor.as_ref(),
             Self::Settled { processor, .. } | Self::Conflict { processor, .. } => Some(processor),
-            Self::Rejected => None,
+            Self::Rejected { .. } => None,
+        }
+    }
+
+    /// Why it was rejected, if it was.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Rejected { reason } => Some(reason),
+            Self::Open { .. } | Self::Settled { .. } | Self::Conflict { .. } => None,
         }
     }
 }

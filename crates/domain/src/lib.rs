@@ -23,10 +23,12 @@ mod listing;
 mod money;
 mod outcome;
 mod payment;
+mod possible;
 mod processor;
 mod processor_client;
 mod requested_at;
 mod resolution;
+mod restamp;
 mod secret;
 mod store;
 
@@ -44,9 +46,13 @@ pub use listing::{Cursor, Line, Listed, Listing, MAX_PAGE, Page};
 pub use money::{Money, MoneyError, Total};
 pub use outcome::{Doubt, No, Outcome, Refusal};
 pub use payment::Payment;
+pub use possible::{CLOCK_SLIP, Possible};
 pub use processor::{Fee, FeeError, MAX_PROCESSORS, Processor, ProcessorName, ProcessorNameError};
 pub use processor_client::{GetAnswer, PostAnswer, ProcessorClient, Unreadable};
 pub use requested_at::{RequestedAt, RequestedAtError};
-pub use resolution::{Case, Custody, MAX_RESOLUTIONS, Resolution, Resolutions, Resolve, Verdict};
+pub use resolution::{
+    Case, Custody, Decided, MAX_RESOLUTIONS, Reopen, Resolution, Resolutions, Resolve, Verdict,
+};
+pub use restamp::{MAX_RESTAMPED, Restamp, Restamped};
 pub use secret::{Secret, without_credentials};
 pub use store::{Store, StoreFault};

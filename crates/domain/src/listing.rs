@@ -56,8 +56,6 @@ pub struct Line {
     pub at: JournalTime,
     /// The processor's fee in force, once it is settled.
     pub fee: Option<Fee>,
-    /// Why it was rejected.
-    pub why: Option<String>,
 }
 
 impl Line {

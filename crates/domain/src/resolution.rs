@@ -4,8 +4,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::{
-    CorrelationId, Entry, Fee, Hold, JournalTime, LAPSE, Line, Money, ProcessorName, RequestedAt,
-    Settle, Store, StoreFault,
+    CorrelationId, Entry, Fee, Hold, Incarnation, JournalTime, LAPSE, Line, Money, ProcessorName,
+    RequestedAt, Restamped, Settle, Store, StoreFault,
 };
 
 /// How many resolutions are kept; the oldest go first. At about 200 bytes each, 2 MB.
@@ -83,7 +83,37 @@ pub enum Resolve {
     Unnamed,
 }
 
-/// A verdict that was carried out, as it is kept.
+/// The reply to taking a rejection back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reopen {
+    /// It is open again, now or from an earlier time, and names no processor.
+    Reopened,
+    /// It was never rejected, or reopened by somebody else: nothing happened.
+    Open,
+    /// A processor holds it: nothing happened.
+    Settled,
+    /// Nobody knows it, any longer at least: nothing happened.
+    Unknown,
+}
+
+/// What an operator decided, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// A payment that was pinned to a processor is resolved.
+    Resolved {
+        /// Which processor.
+        processor: ProcessorName,
+        /// What was vouched for.
+        verdict: Verdict,
+    },
+    /// A rejected payment is open again.
+    Reopened {
+        /// Why it was rejected.
+        reason: String,
+    },
+}
+
+/// A decision that was carried out, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolution {
     /// When, by the store's clock.
@@ -92,10 +122,8 @@ pub struct Resolution {
     pub id: CorrelationId,
     /// Its amount.
     pub amount: Money,
-    /// The processor that it was pinned to.
-    pub processor: ProcessorName,
-    /// What was vouched for.
-    pub verdict: Verdict,
+    /// What was decided.
+    pub decided: Decided,
     /// By whom.
     pub by: String,
 }
@@ -124,6 +152,22 @@ pub trait Resolutions: Store {
         by: &str,
     ) -> impl Future<Output = Result<Resolve, StoreFault>> + Send;
 
-    /// The last [`MAX_RESOLUTIONS`] resolutions, oldest first.
+    /// Takes a rejection back and records it, in one step: the payment is open again, with its
+    /// time of acceptance, names no processor and has been renamed once more than ever before,
+    /// so that nothing that happened before the rejection is taken for a later state. It
+    /// belongs to `owner`, whom nobody holds: the next front adopts it at its next heartbeat.
+    /// Idempotent for one owner, which the caller makes unique for each time it decides.
+    fn reopen(
+        &self,
+        id: CorrelationId,
+        owner: &Incarnation,
+        by: &str,
+    ) -> impl Future<Output = Result<Reopen, StoreFault>> + Send;
+
+    /// The last [`MAX_RESOLUTIONS`] decisions, oldest first.
     fn resolutions(&self) -> impl Future<Output = Result<Vec<Resolution>, StoreFault>> + Send;
+
+    /// The last [`MAX_RESTAMPED`](crate::MAX_RESTAMPED) payments that are booked at another
+    /// time than their processor says, oldest first.
+    fn restamped(&self) -> impl Future<Output = Result<Vec<Restamped>, StoreFault>> + Send;
 }

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use crate::{
     Accept, Adopt, Beat, CorrelationId, Entry, Freed, Hold, Incarnation, LedgerFault, Listing,
-    Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle,
-    Settlement, Summary, Window,
+    Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Restamp, Retire,
+    Settle, Settlement, Summary, Window,
 };
 
 /// The journal of open payments and the ledger of settled ones: in Redis in the product,
@@ -116,6 +116,13 @@ pub trait Store: Clone + Send + Sync + 'static {
 
     /// Forgets that a payment left a processor, unless it has left it again since.
     fn forget_freed(&self, freed: &Freed) -> impl Future<Output = Result<(), StoreFault>> + Send;
+
+    /// Remembers that a payment is about to be settled at another time than its processor
+    /// says. The newest [`MAX_RESTAMPED`](crate::MAX_RESTAMPED) are kept. Idempotent.
+    fn note_restamp(
+        &self,
+        restamp: &Restamp,
+    ) -> impl Future<Output = Result<(), StoreFault>> + Send;
 
     /// Remembers that the look-up of the processor of this name at this URL finds what it
     /// holds, or that it does not.

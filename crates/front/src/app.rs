@@ -118,10 +118,10 @@ impl<S: Store, I: Intake> App<S, I> {
         let _permit = permit(&self.payments_in_hand, &problem::FRONT_BUSY)
             .inspect_err(|_| refused(Refused::Busy))?;
         let submit = self.intake.submit(payment).await;
-        if let Some(why) = intake::refusal_of(submit) {
+        if let Some(why) = intake::refusal_of(&submit) {
             refused(why);
         }
-        Ok(intake::answer_to(submit)?)
+        intake::answer_to(&submit)
     }
 
     fn parse(&self, body: &[u8]) -> Result<Payment, Problem> {

@@ -179,6 +179,18 @@ pub struct Config {
     )]
     pub absence_after: Duration,
 
+    /// How far a processor's clock may be off: what a look-up says of the time of a payment is
+    /// believed from so long before its acceptance until so long after now. Beyond that it is
+    /// asked once more, and the books get the attempt's own time when it insists; 0s to 1m.
+    #[arg(
+        long,
+        env = "FEEWAY_CLOCK_SLIP",
+        value_name = "DURATION",
+        default_value = "2s",
+        value_parser = between(Duration::ZERO, MINUTE)
+    )]
+    pub clock_slip: Duration,
+
     /// Payments that may be open at once in the whole stack; one more is answered with 503.
     /// A million take about 350 MB of Redis.
     #[arg(
@@ -280,6 +292,7 @@ fn front_name(text: &str) -> Result<String, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use feeway_domain::CLOCK_SLIP;
     use feeway_options::one_line;
 
     use super::*;
@@ -315,6 +328,7 @@ mod tests {
         assert_eq!(config.max_in_flight, 256);
         assert_eq!(config.attempt_timeout, Duration::from_secs(30));
         assert_eq!(config.absence_after, Duration::from_secs(15));
+        assert_eq!(config.clock_slip, CLOCK_SLIP);
         assert_eq!(config.deployment.as_str(), "feeway");
         assert_eq!(config.max_open, 2_000_000);
         assert_eq!(config.retention, DAY * 7);
@@ -360,6 +374,7 @@ mod tests {
             ("--deployment=EU", "must be 1 to 24 of a-z, 0-9 and -"),
             ("--absence-after=999ms", "must be between 1s and 10m"),
             ("--absence-after=11m", "must be between 1s and 10m"),
+            ("--clock-slip=61s", "must be between 0s and 1m"),
             ("--max-in-flight=0", "0 is not in 1..=4096"),
             (
                 "--admin-listen=unix:",

@@ -5,7 +5,7 @@ use feeway_worker::{Gateway, NotKept, Submit};
 
 use crate::answer::{self, Answer};
 use crate::meters::Refused;
-use crate::problem::{self, Problem};
+use crate::problem::{self, Problem, Refusal};
 
 /// Where payments go in: the worker's gateway in the product, scripted in tests.
 ///
@@ -22,9 +22,10 @@ impl<S: Store, C: ProcessorClient> Intake for Gateway<S, C> {
 }
 
 /// Why a payment is not kept, as far as the worker is concerned.
-pub(crate) fn refusal_of(submit: Submit) -> Option<Refused> {
+pub(crate) fn refusal_of(submit: &Submit) -> Option<Refused> {
     match submit {
         Submit::Kept => None,
+        Submit::Rejected(_) => Some(Refused::Rejected),
         Submit::AmountDiffers => Some(Refused::AmountDiffers),
         Submit::NotKept(NotKept::StoreAway) => Some(Refused::StoreAway),
         Submit::NotKept(NotKept::JournalFull) => Some(Refused::JournalFull),
@@ -34,13 +35,15 @@ pub(crate) fn refusal_of(submit: Submit) -> Option<Refused> {
 }
 
 /// What the client is told about a payment.
-pub(crate) fn answer_to(submit: Submit) -> Result<Answer, &'static Problem> {
-    match submit {
-        Submit::Kept => Ok(answer::accepted()),
-        Submit::AmountDiffers => Err(&problem::AMOUNT_DIFFERS),
-        Submit::NotKept(NotKept::StoreAway) => Err(&problem::STORE_AWAY),
-        Submit::NotKept(NotKept::JournalFull) => Err(&problem::JOURNAL_FULL),
-        Submit::NotKept(NotKept::Busy) => Err(&problem::FRONT_BUSY),
-        Submit::Unknown => Err(&problem::FATE_UNKNOWN),
-    }
+pub(crate) fn answer_to(submit: &Submit) -> Result<Answer, Refusal> {
+    let refusal = match submit {
+        Submit::Kept => return Ok(answer::accepted()),
+        Submit::Rejected(reason) => return Err(Problem::rejected(reason).into()),
+        Submit::AmountDiffers => &problem::AMOUNT_DIFFERS,
+        Submit::NotKept(NotKept::StoreAway) => &problem::STORE_AWAY,
+        Submit::NotKept(NotKept::JournalFull) => &problem::JOURNAL_FULL,
+        Submit::NotKept(NotKept::Busy) => &problem::FRONT_BUSY,
+        Submit::Unknown => &problem::FATE_UNKNOWN,
+    };
+    Err(refusal.into())
 }

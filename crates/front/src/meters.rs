@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::route::Route;
 
 /// The statuses that a front answers with; another one counts as the last.
-const CODES: [(StatusCode, &str); 12] = [
+const CODES: [(StatusCode, &str); 13] = [
     (StatusCode::ACCEPTED, "202"),
     (StatusCode::OK, "200"),
     (StatusCode::BAD_REQUEST, "400"),
@@ -22,6 +22,7 @@ const CODES: [(StatusCode, &str); 12] = [
     (StatusCode::REQUEST_TIMEOUT, "408"),
     (StatusCode::CONFLICT, "409"),
     (StatusCode::PAYLOAD_TOO_LARGE, "413"),
+    (StatusCode::UNPROCESSABLE_ENTITY, "422"),
     (StatusCode::SERVICE_UNAVAILABLE, "503"),
     (StatusCode::LOOP_DETECTED, "508"),
     (StatusCode::INTERNAL_SERVER_ERROR, "500"),
@@ -37,6 +38,8 @@ pub(crate) enum Refused {
     /// It came back from a processor.
     Loop,
     AmountDiffers,
+    /// Every processor declined it.
+    Rejected,
     StoreAway,
     JournalFull,
     Busy,
@@ -44,12 +47,13 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
-    const ALL: [(Self, &str); 9] = [
+    const ALL: [(Self, &str); 10] = [
         (Self::Malformed, "malformed"),
         (Self::TooLarge, "too_large"),
         (Self::Incomplete, "incomplete"),
         (Self::Loop, "loop"),
         (Self::AmountDiffers, "amount_differs"),
+        (Self::Rejected, "rejected"),
         (Self::StoreAway, "store_away"),
         (Self::JournalFull, "journal_full"),
         (Self::Busy, "busy"),

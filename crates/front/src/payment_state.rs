@@ -2,7 +2,10 @@
 
 use feeway_domain::{PaymentState, ProcessorName, RequestedAt, Status};
 
-/// All five members are always there; what is not known yet is null.
+use crate::problem;
+
+/// Five members are always there; what is not known yet is null. A rejected payment has the
+/// reason as well.
 pub(crate) fn body(state: &PaymentState) -> String {
     let (status, processor, requested_at) = match &state.status {
         Status::Open { processor } => ("open", processor.as_ref(), None),
@@ -10,7 +13,7 @@ pub(crate) fn body(state: &PaymentState) -> String {
             processor,
             requested_at,
         } => ("settled", Some(processor), Some(*requested_at)),
-        Status::Rejected => ("rejected", None, None),
+        Status::Rejected { .. } => ("rejected", None, None),
         Status::Conflict {
             processor,
             requested_at,
@@ -20,8 +23,11 @@ pub(crate) fn body(state: &PaymentState) -> String {
     let processor = quoted(processor.map(ProcessorName::as_str));
     let requested_at = requested_at.map(|instant: RequestedAt| instant.to_string());
     let requested_at = quoted(requested_at.as_deref());
+    let reason = state.status.reason().map_or_else(String::new, |reason| {
+        format!(r#","reason":"{}""#, problem::escaped(reason))
+    });
     format!(
-        r#"{{"correlationId":"{id}","amount":{amount},"status":"{status}","processor":{processor},"requestedAt":{requested_at}}}"#
+        r#"{{"correlationId":"{id}","amount":{amount},"status":"{status}","processor":{processor},"requestedAt":{requested_at}{reason}}}"#
     )
 }
 
@@ -68,8 +74,10 @@ mod tests {
             r#""status":"settled","processor":"default","requestedAt":"2025-07-15T12:34:56.000001Z""#,
         );
         check(
-            Status::Rejected,
-            r#""status":"rejected","processor":null,"requestedAt":null"#,
+            Status::Rejected {
+                reason: "a said \"no\"".to_owned(),
+            },
+            r#""status":"rejected","processor":null,"requestedAt":null,"reason":"a said \"no\"""#,
         );
         check(
             Status::Conflict {

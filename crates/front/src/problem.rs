@@ -189,6 +189,18 @@ impl Problem {
         problem
     }
 
+    /// 422 to a payment that every processor declined, with what they answered.
+    pub(crate) fn rejected(reason: &str) -> Self {
+        let detail = format!(
+            "every processor declined this payment: {reason}; to try it again send it with a new correlationId, or have the gateway's operator reopen this one"
+        );
+        Self::written(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "Unprocessable Content",
+            &detail,
+        )
+    }
+
     /// 409 to a purge while so many payments are open.
     pub(crate) fn still_open(payments: u64) -> Self {
         let detail =

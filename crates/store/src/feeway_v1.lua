@@ -17,6 +17,7 @@ local HORIZON = '{0}:horizon'         -- the oldest exact instant, a whole hour
 local HORIZON_MOVED = '{0}:horizon-moved' -- when it last followed a leap of the clock
 local RESOLUTIONS = '{0}:resolutions' -- list: what operators decided, oldest first
 local FREED = '{0}:freed'             -- sorted set: who left a processor, by the time of that
+local RESTAMPED = '{0}:restamped'     -- sorted set: whose time is ours, by the time of that
 
 local HOUR = 3600000000
 
@@ -72,6 +73,16 @@ end
 
 local function write_entry(owner, processor, moves, cents, accepted_at)
   return owner .. '|' .. processor .. '|' .. moves .. '|' .. cents .. '|' .. accepted_at
+end
+
+-- A rejection is `cents|rejectedAt|why|acceptedAt|moves`. Those of earlier versions lack the
+-- last two: such a payment was accepted then at the latest.
+local function read_rejected(rejected)
+  local cents, at, why, accepted_at, moves =
+    string.match(rejected, '^(%d+)|(%d+)|(.*)|(%d+)|(%d+)$')
+  if cents then return cents, why, accepted_at, moves end
+  cents, at, why = string.match(rejected, '^(%d+)|(%d+)|(.*)$')
+  return cents, why, at, '0'
 end
 
 local function held(record, holder, epoch)
@@ -273,6 +284,17 @@ local function forget_freed(keys, args)
   return { 'forgotten' }
 end
 
+-- A payment is about to be settled at another time than its processor says, or was before
+-- this server forgot that. The newest are kept.
+-- keys: restamped; args: `id|processor|theirs|ours`, and how many are kept
+local function note_restamp(keys, args)
+  check(string.find(args[1], '^[%x-]+|[^|]+|%d+|%d+$'), 'a malformed restamp')
+  check_digits(args[2], 'the limit')
+  redis.call('ZADD', keys[1], 'NX', now(), args[1])
+  redis.call('ZREMRANGEBYRANK', keys[1], 0, string.format('-%.0f', tonumber(args[2]) + 1))
+  return { 'noted' }
+end
+
 -- keys: look-ups; args: processor, URL, trusted (0 or 1)
 local function trust_look_up(keys, args)
   check(args[3] == '0' or args[3] == '1', 'trusted or not')
@@ -291,17 +313,20 @@ local function reject(keys, args)
   check_digits(args[6], 'the time to live')
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return { 'gone' } end
-  local owner, _, _, cents = read_entry(entry)
+  local owner, _, moves, cents, accepted_at = read_entry(entry)
   if owner ~= args[2] or not held(keys[2], args[3], args[4]) then return { 'fenced' } end
   local at = now()
-  redis.call('SET', keys[3], cents .. '|' .. at .. '|' .. args[5], 'PX', args[6])
+  local rejected = cents .. '|' .. at .. '|' .. args[5] .. '|' .. accepted_at .. '|' .. moves
+  redis.call('SET', keys[3], rejected, 'PX', args[6])
   redis.call('ZADD', REJECTIONS, at, id)
   end_entry(keys[1], id, entry)
-  return { 'rejected' }
+  return { 'rejected', accepted_at, moves }
 end
 
--- A rejection that was answered before this server forgot it.
--- keys: open, settled, rejected; args: id, cents, why, kept for ms
+-- A rejection that was answered before this server forgot it. If the payment was reopened
+-- since, its entry, or a later rejection, has more moves.
+-- keys: open, settled, rejected; args: id, cents, why, kept for ms, and as fronts of earlier
+-- versions do not tell: acceptedAt, moves
 local function restore_reject(keys, args)
   local id = args[1]
   check_id(id)
@@ -309,8 +334,20 @@ local function restore_reject(keys, args)
   check_digits(args[4], 'the time to live')
   local entry = redis.call('HGET', keys[1], id)
   if redis.call('HEXISTS', keys[2], id) == 1 then return { 'gone' } end
-  local at = now()
-  redis.call('SET', keys[3], args[2] .. '|' .. at .. '|' .. args[3], 'PX', args[4])
+  local at, lineage = now(), ''
+  if args[6] then
+    check_digits(args[5], 'the time of acceptance')
+    check_digits(args[6], 'moves')
+    local current, moves = redis.call('GET', keys[3]), '0'
+    if entry then
+      moves = select(3, read_entry(entry))
+    elseif current then
+      moves = select(4, read_rejected(current))
+    end
+    if tonumber(moves) > tonumber(args[6]) then return { 'gone' } end
+    lineage = '|' .. args[5] .. '|' .. args[6]
+  end
+  redis.call('SET', keys[3], args[2] .. '|' .. at .. '|' .. args[3] .. lineage, 'PX', args[4])
   redis.call('ZADD', REJECTIONS, at, id)
   if entry then end_entry(keys[1], id, entry) end
   return { 'rejected' }
@@ -548,7 +585,8 @@ local function abandoned(entry, record, seen, at)
 end
 
 -- A resolution is `at|id|cents|processor|requestedAt|fee|by`; without the two in the middle
--- the processor does not hold the payment.
+-- the processor does not hold the payment. Without a processor it is a reopening, and why the
+-- payment was rejected stands in the place of `requestedAt`.
 local function note_resolution(at, resolution, limit)
   redis.call('RPUSH', RESOLUTIONS, at .. '|' .. resolution)
   redis.call('LTRIM', RESOLUTIONS, '-' .. limit, -1)
@@ -607,6 +645,43 @@ local function resolve_not_held(keys, args)
   redis.call('HSET', keys[1], id, write_entry(owner, '', more, cents, accepted_at))
   note_resolution(at, args[9], args[10])
   return { 'released' }
+end
+
+-- An operator takes a rejection back. The owner is one of this decision alone, whose holder
+-- does not live, so that whoever beats next adopts it. Of several payments that are reopened
+-- together the first may have been adopted already: then its holder finds the others. The
+-- entry has more moves than it ever had, so that what is repeated of before changes nothing.
+-- keys: open, settled, rejected, owners, epoch, owner's record, owner's queue
+-- args: id, owner, by whom, and how many resolutions are kept
+local function reopen(keys, args)
+  local id, owner, at = args[1], args[2], now()
+  check_id(id)
+  check(string.find(owner, '^[^|]+$') and args[3], 'a malformed reopening')
+  check_digits(args[4], 'the limit')
+  local entry = redis.call('HGET', keys[1], id)
+  if entry then
+    local current = read_entry(entry)
+    return { current == owner and 'reopened' or 'open' }
+  end
+  if redis.call('HEXISTS', keys[2], id) == 1 then return { 'settled' } end
+  local rejected = redis.call('GET', keys[3])
+  if not rejected then return { 'unknown' } end
+  local cents, why, accepted_at, moves = read_rejected(rejected)
+  check(cents, 'not a rejection')
+  local more = string.format('%.0f', tonumber(moves) + 1)
+  if redis.call('EXISTS', keys[6]) == 0 then
+    local epoch = string.format('%.0f', redis.call('INCR', keys[5]))
+    redis.call('HSET', keys[6], 'holder', 'feeway-ctl', 'epoch', epoch, 'beat', '0')
+  end
+  redis.call('SADD', keys[4], owner)
+  redis.call('ZADD', keys[7], accepted_at, id)
+  redis.call('HSET', keys[1], id, write_entry(owner, '', more, cents, accepted_at))
+  redis.call('DEL', keys[3])
+  redis.call('ZREM', REJECTIONS, id)
+  local text = string.format(UUID, string.byte(id, 1, 16))
+  why = string.gsub(why, '|', '/')
+  note_resolution(at, text .. '|' .. cents .. '||' .. why .. '||' .. args[3], args[4])
+  return { 'reopened' }
 end
 
 -- keys: owners, owner's record, owner's queue; args: owner, holder, epoch
@@ -804,7 +879,7 @@ local function purge(keys, _)
     end
   until cursor == '0'
   redis.call('UNLINK', CONFLICTS, CONFLICTED, PROCESSORS, HOURS, REJECTIONS, HORIZON,
-    HORIZON_MOVED, FREED)
+    HORIZON_MOVED, FREED, RESTAMPED)
   return { 'purged' }
 end
 
@@ -879,6 +954,7 @@ register('settle_all', settle_all)
 register('reject', reject)
 register('note_answered', note_answered)
 register('note_freed', note_freed)
+register('note_restamp', note_restamp)
 register('forget_freed', forget_freed)
 register('trust_look_up', trust_look_up)
 register('enlist', enlist)
@@ -888,6 +964,7 @@ register('adopt', adopt)
 register('discharge', discharge)
 register('resolve_held', resolve_held)
 register('resolve_not_held', resolve_not_held)
+register('reopen', reopen)
 register('retire', retire)
 register('purge', purge)
 register('restore_entry', restore_entry)

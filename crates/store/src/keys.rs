@@ -23,6 +23,8 @@ pub(crate) const HORIZON: &str = "{0}:horizon";
 pub(crate) const FREED: &str = "{0}:freed";
 /// The processors whose look-ups are trusted, with their URLs.
 pub(crate) const LOOK_UPS: &str = "{0}:look-ups";
+/// Whose time in the books is ours and not their processor's, by the time of that.
+pub(crate) const RESTAMPED: &str = "{0}:restamped";
 /// What operators decided.
 pub(crate) const RESOLUTIONS: &str = "{0}:resolutions";
 pub(crate) const LEASE: &str = "feeway:lease:health";

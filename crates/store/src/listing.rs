@@ -64,7 +64,6 @@ pub(crate) fn open_line(entry: &Entry) -> Line {
         },
         at: entry.accepted_at,
         fee: None,
-        why: None,
     }
 }
 
@@ -91,7 +90,6 @@ pub(crate) fn settled_line(
         state: PaymentState { id, amount, status },
         at: JournalTime::from_micros(requested_at.micros()),
         fee: Some(fee),
-        why: None,
     }
 }
 
@@ -99,13 +97,12 @@ pub(crate) fn rejected_line(
     id: CorrelationId,
     amount: Money,
     at: JournalTime,
-    why: String,
+    reason: String,
 ) -> Line {
-    let status = Status::Rejected;
+    let status = Status::Rejected { reason };
     Line {
         state: PaymentState { id, amount, status },
         at,
         fee: None,
-        why: Some(why),
     }
 }

@@ -5,6 +5,7 @@ mod books;
 mod departures;
 mod journal;
 mod resolution;
+mod restamps;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,7 +14,7 @@ use std::time::Duration;
 use feeway_domain::{
     Accept, Adopt, Beat, CorrelationId, Entry, Freed, Hold, Incarnation, JournalTime, LedgerFault,
     Listed, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename,
-    Resolution, Retire, Settle, Settlement, Store, StoreFault, Summary, Window,
+    Resolution, Restamp, Retire, Settle, Settlement, Status, Store, StoreFault, Summary, Window,
 };
 use tokio::time::Instant;
 
@@ -22,6 +23,7 @@ pub use acknowledged::Acknowledged;
 use books::Books;
 use departures::Departures;
 use journal::Journal;
+use restamps::Restamps;
 
 /// 2025-07-01T00:00:00Z, when every store in memory begins.
 const BEGINNING_MICROS: i64 = 1_751_328_000_000_000;
@@ -49,6 +51,7 @@ struct State {
     /// Oldest first.
     resolutions: VecDeque<Resolution>,
     departures: Departures,
+    restamps: Restamps,
     /// Where the look-ups are trusted.
     look_ups: BTreeMap<ProcessorName, String>,
 }
@@ -102,6 +105,11 @@ impl MemoryStore {
         self.state().journal.entry(id).cloned()
     }
 
+    /// The entry that a rejected payment had.
+    pub fn rejected_entry(&self, id: CorrelationId) -> Option<Entry> {
+        self.state().journal.rejected_entry(id, self.now())
+    }
+
     /// Now, and until when what is rejected now is kept.
     fn rejection_times(&self) -> (JournalTime, JournalTime) {
         let now = self.now();
@@ -149,10 +157,14 @@ impl Store for MemoryStore {
         let now = self.now();
         let mut state = self.state();
         if let Some(known) = state.known(payment.id, now) {
-            return Ok(if known.amount == payment.amount {
-                Accept::Known
-            } else {
-                Accept::AmountDiffers
+            if known.amount != payment.amount {
+                return Ok(Accept::AmountDiffers);
+            }
+            return Ok(match known.status {
+                Status::Open { .. } => Accept::Known,
+                Status::Settled { .. } | Status::Rejected { .. } | Status::Conflict { .. } => {
+                    Accept::Ended
+                }
             });
         }
         if !state.journal.is_good(hold) {
@@ -231,6 +243,12 @@ impl Store for MemoryStore {
 
     async fn forget_freed(&self, freed: &Freed) -> Result<(), StoreFault> {
         self.state().departures.forget(freed);
+        Ok(())
+    }
+
+    async fn note_restamp(&self, restamp: &Restamp) -> Result<(), StoreFault> {
+        let now = self.now();
+        self.state().restamps.note(restamp, now);
         Ok(())
     }
 
@@ -314,6 +332,7 @@ impl Store for MemoryStore {
         state.books = Books::default();
         state.journal.forget_rejected();
         state.departures = Departures::default();
+        state.restamps = Restamps::default();
         Ok(Purge::Purged)
     }
 }

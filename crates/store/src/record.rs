@@ -1,8 +1,8 @@
 //! The texts that Redis keeps for each payment, and how they are read.
 
 use feeway_domain::{
-    CorrelationId, Entry, Fee, Incarnation, JournalTime, Money, Payment, ProcessorName,
-    RequestedAt, Resolution, Verdict,
+    CorrelationId, Decided, Entry, Fee, Incarnation, JournalTime, Money, Payment, ProcessorName,
+    RequestedAt, Resolution, Restamp, Verdict,
 };
 
 /// `owner|processor|moves|cents|acceptedAt`; the processor may be empty.
@@ -65,13 +65,24 @@ pub(crate) struct Rejected {
     pub(crate) why: String,
 }
 
-/// Reads `cents|rejectedAt|why`.
+/// Reads `cents|rejectedAt|why|acceptedAt|moves`, of which earlier versions wrote no more than
+/// the first three.
 pub(crate) fn read_rejected(text: &[u8]) -> Option<Rejected> {
     let mut parts = std::str::from_utf8(text).ok()?.splitn(3, '|');
+    let amount = cents(parts.next()?)?;
+    let at = JournalTime::from_micros(parts.next()?.parse().ok()?);
+    let rest = parts.next()?;
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let mut from_end = rest.rsplitn(3, '|');
+    let lineage = [from_end.next(), from_end.next()];
+    let has_lineage = lineage
+        .iter()
+        .all(|part| part.is_some_and(|part| is_number(&part)));
+    let why = from_end.next().filter(|_| has_lineage).unwrap_or(rest);
     Some(Rejected {
-        amount: cents(parts.next()?)?,
-        at: JournalTime::from_micros(parts.next()?.parse().ok()?),
-        why: parts.next()?.to_owned(),
+        amount,
+        at,
+        why: why.to_owned(),
     })
 }
 
@@ -93,18 +104,20 @@ pub(crate) fn write_resolution(
     format!("{id}|{cents}|{named}|{what}|{by}")
 }
 
-/// Reads `at|id|cents|processor|requestedAt|fee|by`.
+/// Reads `at|id|cents|processor|requestedAt|fee|by`. Without a processor it is a reopening, and
+/// the reason of the rejection stands in the place of `requestedAt`.
 pub(crate) fn read_resolution(text: &[u8]) -> Option<Resolution> {
     let mut parts = std::str::from_utf8(text).ok()?.splitn(7, '|');
     let at = JournalTime::from_micros(parts.next()?.parse().ok()?);
     let id = parts.next()?.parse().ok()?;
     let amount = cents(parts.next()?)?;
-    let processor = parts.next()?.parse().ok()?;
-    let verdict = match (parts.next()?, parts.next()?) {
-        ("", "") => Verdict::NotHeld,
-        (requested_at, fee) => Verdict::Held {
-            requested_at: RequestedAt::from_micros(requested_at.parse().ok()?)?,
-            fee: Fee::from_millionths(fee.parse().ok()?)?,
+    let decided = match (parts.next()?, parts.next()?, parts.next()?) {
+        ("", why, "") => Decided::Reopened {
+            reason: why.to_owned(),
+        },
+        (processor, requested_at, fee) => Decided::Resolved {
+            processor: processor.parse().ok()?,
+            verdict: read_verdict(requested_at, fee)?,
         },
     };
     let by = parts.next()?.to_owned();
@@ -112,9 +125,42 @@ pub(crate) fn read_resolution(text: &[u8]) -> Option<Resolution> {
         at,
         id,
         amount,
-        processor,
-        verdict,
+        decided,
         by,
+    })
+}
+
+fn read_verdict(requested_at: &str, fee: &str) -> Option<Verdict> {
+    if requested_at.is_empty() && fee.is_empty() {
+        return Some(Verdict::NotHeld);
+    }
+    Some(Verdict::Held {
+        requested_at: RequestedAt::from_micros(requested_at.parse().ok()?)?,
+        fee: Fee::from_millionths(fee.parse().ok()?)?,
+    })
+}
+
+/// `id|processor|theirs|ours`; Redis keeps the time beside it.
+pub(crate) fn write_restamp(restamp: &Restamp) -> String {
+    let Restamp {
+        id,
+        processor,
+        theirs,
+        ours,
+    } = restamp;
+    format!("{id}|{processor}|{}|{}", theirs.micros(), ours.micros())
+}
+
+pub(crate) fn read_restamp(text: &[u8]) -> Option<Restamp> {
+    let mut parts = std::str::from_utf8(text).ok()?.split('|');
+    let id = parts.next()?.parse().ok()?;
+    let processor = parts.next()?.parse().ok()?;
+    let mut instant = || RequestedAt::from_micros(parts.next()?.parse().ok()?);
+    Some(Restamp {
+        id,
+        processor,
+        theirs: instant()?,
+        ours: instant()?,
     })
 }
 
@@ -177,6 +223,41 @@ mod tests {
             let text = write_entry(&entry);
             assert_eq!(read_entry(id, text.as_bytes()), Some(entry));
         }
+    }
+
+    #[test]
+    fn rejections_of_every_version_are_read() {
+        for (text, why) in [
+            ("1990|17|a answered 402|15|3", "a answered 402"),
+            ("1990|17|a answered 402", "a answered 402"),
+            ("1990|17|402 | everywhere|15|3", "402 | everywhere"),
+            ("1990|17|402 | everywhere", "402 | everywhere"),
+            ("1990|17|", ""),
+            ("1990|17||15|3", ""),
+        ] {
+            let rejected = read_rejected(text.as_bytes()).unwrap();
+            assert_eq!((rejected.at.micros(), &*rejected.why), (17, why), "{text}");
+        }
+        assert_eq!(read_rejected(b"1990|17"), None);
+    }
+
+    #[test]
+    fn decisions_and_restamps_are_read_as_they_were_written() {
+        let id = CorrelationId::from_bytes([7; 16]);
+        let reopened = format!("17|{id}|1990||a answered 402, b answered 410||ann | desk");
+        let read = read_resolution(reopened.as_bytes()).unwrap();
+        let reason = "a answered 402, b answered 410".to_owned();
+        assert_eq!(read.decided, Decided::Reopened { reason });
+        assert_eq!((read.id, &*read.by), (id, "ann | desk"));
+        let restamp = Restamp {
+            id,
+            processor: "default".parse().unwrap(),
+            theirs: RequestedAt::MIN,
+            ours: RequestedAt::MAX,
+        };
+        let text = write_restamp(&restamp);
+        assert_eq!(read_restamp(text.as_bytes()), Some(restamp));
+        assert_eq!(read_restamp(b"x|default|1|2"), None);
     }
 
     #[test]

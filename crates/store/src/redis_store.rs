@@ -13,6 +13,7 @@ mod listing;
 mod look_up;
 mod recent;
 mod refusals;
+mod rejection;
 mod reply;
 mod resolution;
 mod retirement;
@@ -27,8 +28,8 @@ use std::time::Duration;
 
 use feeway_domain::{
     Accept, Adopt, Beat, CorrelationId, Entry, Freed, Hold, Incarnation, LedgerFault, Listing,
-    Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle,
-    Settlement, Store, StoreFault, Summary, Window,
+    Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Restamp, Retire,
+    Settle, Settlement, Store, StoreFault, Summary, Window,
 };
 use redis::{Cmd, Value};
 use tokio::sync::{Mutex, watch};
@@ -223,22 +224,7 @@ impl Store for RedisStore {
         payment: &Payment,
         why: &str,
     ) -> Result<Reject, StoreFault> {
-        let kept_for = self.inner.retention;
-        let reject = command::reject(hold, payment.id, why, kept_for);
-        self.write(reject, |reply| match reply.word() {
-            "rejected" => {
-                let written = Written::Reject {
-                    payment: *payment,
-                    why: why.into(),
-                    kept_for,
-                };
-                Ok((Reject::Rejected, Some(written)))
-            }
-            "gone" => Ok((Reject::Gone, None)),
-            "fenced" => Ok((Reject::Fenced, None)),
-            _ => reply.unreadable(),
-        })
-        .await
+        self.end_rejected(hold, payment, why).await
     }
 
     async fn note_answered(
@@ -272,6 +258,10 @@ impl Store for RedisStore {
 
     async fn forget_freed(&self, freed: &Freed) -> Result<(), StoreFault> {
         self.remove_freed(freed).await
+    }
+
+    async fn note_restamp(&self, restamp: &Restamp) -> Result<(), StoreFault> {
+        self.add_restamp(restamp).await
     }
 
     async fn trust_look_up(

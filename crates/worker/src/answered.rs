@@ -126,10 +126,18 @@ async fn journal<S: Store, C: ProcessorClient>(
     for (promise, accept) in promises.into_iter().zip(accepts) {
         count(context, &accept);
         match accept {
-            Ok(Accept::Kept { .. }) => deal(context, &tenure, promise.payment, promise.place),
+            Ok(Accept::Kept { accepted_at }) => {
+                deal(
+                    context,
+                    &tenure,
+                    promise.payment,
+                    accepted_at,
+                    promise.place,
+                );
+            }
             // If a step of unknown fate kept it, the next heartbeats show one more payment
             // than is in hand, and the feeder fetches it.
-            Ok(Accept::Known) => {}
+            Ok(Accept::Known | Accept::Ended) => {}
             Ok(Accept::AmountDiffers) => {
                 let id = promise.payment.id;
                 tracing::error!(%id, "answered 202, but its id is known with another amount");

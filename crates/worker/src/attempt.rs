@@ -9,9 +9,11 @@ use feeway_health::{Ended, Flight, Permit, Rank};
 use tokio::time::Instant;
 
 use crate::context::Context;
+use crate::declines::Turn;
 use crate::doubt::note_doubt;
 use crate::job::{Bond, Job};
 use crate::persist;
+use crate::restamp;
 use crate::sabotage::Sabotage;
 use crate::watched::Watched;
 
@@ -63,11 +65,14 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
     if Sabotage::SettleBeforeAnswer.is_on() {
         persist::settle(context, &job, rank, requested_at).await;
     }
+    job.add_stamp(rank, requested_at);
+    let turn = context.declines.start(rank);
     let started = Instant::now();
     let outcome = ask(context, &job, rank, requested_at).await;
     context.meters.attempted(rank, outcome, started);
     tracing::debug!(id = %job.payment.id, processor = %context.board.name(rank), ?outcome, "attempt");
     note_configuration(context, rank, outcome);
+    note_for_declines(context, &mut job, rank, turn, outcome);
     let flight = permit.flight();
     permit.ended(ended(outcome, job.refused_by(rank)));
     match outcome {
@@ -75,8 +80,13 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
             if theirs == requested_at {
                 context.look_ups.note_held(context, rank, &job.payment);
             }
-            persist::settle(context, &job, rank, theirs).await;
-            Done::Over
+            match restamp::book(context, job, rank, theirs).await {
+                None => Done::Over,
+                Some(mut job) => {
+                    job.seen_by.add(rank);
+                    Done::Doubtful(job.pin(&context.meters))
+                }
+            }
         }
         Outcome::NotHeld(no) => not_held(context, job, flight, no).await,
         Outcome::Refused(refusal) => {
@@ -151,6 +161,30 @@ fn note_configuration<S: Store, C: ProcessorClient>(
     }
 }
 
+/// Notes what tells of this decline, or of others next to it, whether they are final.
+fn note_for_declines<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    job: &mut Job,
+    rank: Rank,
+    turn: Turn,
+    outcome: Outcome,
+) {
+    match outcome {
+        Outcome::Held(theirs) if job.stamps_at(rank).next() == Some(theirs) => {
+            context.declines.held(rank, turn);
+        }
+        Outcome::NotHeld(No::Declined { .. }) | Outcome::Refused(Refusal::Declined { .. }) => {
+            let declined = context.declines.declined(rank, turn, job.payment.id);
+            job.last_declined = Some(declined);
+        }
+        // Held since an earlier attempt, it says nothing of now.
+        Outcome::Held(_)
+        | Outcome::NotHeld(No::Unreachable | No::Overloaded { .. } | No::Misconfigured { .. })
+        | Outcome::Refused(Refusal::Failing { .. })
+        | Outcome::Unknown(_) => {}
+    }
+}
+
 async fn not_held<S: Store, C: ProcessorClient>(
     context: &Context<S, C>,
     mut job: Job,
@@ -162,7 +196,8 @@ async fn not_held<S: Store, C: ProcessorClient>(
     };
     match (job.bond, no) {
         (Bond::Free, No::Declined { status }) => {
-            job.declined.push((rank, status));
+            job.add_decline(rank, status);
+            note_last_decline(context, &mut job).await;
             Done::Declined(job)
         }
         (Bond::Free, No::Unreachable | No::Overloaded { .. } | No::Misconfigured { .. }) => {
@@ -172,6 +207,16 @@ async fn not_held<S: Store, C: ProcessorClient>(
         // An earlier attempt may have been stored: this no is not about that one.
         (Bond::Refused { by, .. }, _) => refused(context, job, flight, by).await,
         (Bond::Doubt, _) => despite_doubt(job),
+    }
+}
+
+/// Without anywhere to go now, a payment waits in hand, and a front that finds it in the journal
+/// must know that nothing of it is under way.
+async fn note_last_decline<S: Store, C: ProcessorClient>(context: &Context<S, C>, job: &mut Job) {
+    let declined = job.declined_by();
+    if context.board.ranks().all(|rank| declined.has(rank)) {
+        job.confirmed = false;
+        persist::note_answered(context, job).await;
     }
 }
 

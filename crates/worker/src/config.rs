@@ -17,6 +17,9 @@ pub struct WorkerConfig {
     /// How long after the answer to a payment's last attempt a look-up must be sent so that
     /// "not found" proves that the processor does not hold it.
     pub absence_after: Duration,
+    /// How far the clock may be off by which a processor keeps a payment: what it says of the
+    /// time of one is not believed beyond that.
+    pub clock_slip: Duration,
     /// Over how long a backlog is sent when a processor works again; zero sends it as fast as
     /// it goes.
     pub catch_up: Duration,
@@ -62,7 +65,7 @@ pub(crate) const LANE_TIED: usize = 2_048;
 pub(crate) const LANE_CHANNEL: usize = 64;
 
 /// Payments a front has in hand: 4 lanes × (512 + 64 + 2 048) = 10 496, and 2 304 whose
-/// `accept` or settle is under way; at about 400 bytes each 5 MB. The rest waits in the journal.
+/// `accept` or settle is under way; at about 500 bytes each 6 MB. The rest waits in the journal.
 pub(crate) const IN_HAND: usize = 12_800;
 
 /// Look-ups of pinned payments that one lane has under way: 4 × 4 of the 800 permits

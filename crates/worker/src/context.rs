@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::WorkerConfig;
 use crate::answered::Answered;
 use crate::catch_up::CatchUp;
+use crate::declines::Declines;
 use crate::dispatcher::Dispatcher;
 use crate::linger::Linger;
 use crate::look_ups::LookUps;
@@ -37,6 +38,8 @@ pub(crate) struct Context<S: Store, C: ProcessorClient> {
     pub(crate) answered: Answered,
     /// Whether what a look-up does not find is believed to be absent.
     pub(crate) look_ups: LookUps,
+    /// What tells whether a decline is final.
+    pub(crate) declines: Declines,
     pub(crate) draining: watch::Sender<bool>,
     /// Wakes the heartbeat before its time: the own hold was lost.
     pub(crate) hold_lost: Notify,
@@ -61,6 +64,7 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
         Self {
             catch_up: CatchUp::new(config.catch_up),
             look_ups: LookUps::new(clients.len()),
+            declines: Declines::new(clients.len()),
             config,
             store,
             clients,
@@ -103,6 +107,19 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         *clock = Some((now, Instant::now()));
+    }
+
+    /// Redis's clock now, as far as is known.
+    pub(crate) fn journal_now(&self) -> Option<JournalTime> {
+        let clock = *self
+            .journal_clock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (read, at) = clock?;
+        let passed = i64::try_from(at.elapsed().as_micros()).unwrap_or(i64::MAX);
+        Some(JournalTime::from_micros(
+            read.micros().saturating_add(passed),
+        ))
     }
 
     /// An instant of Redis's clock on our own monotonic clock, so that ages need neither

@@ -115,6 +115,7 @@ async fn feed_entry<S: Store, C: ProcessorClient>(
         context.meters.adopted.increment(1);
     }
     let accepted: Instant = context.local_instant(entry.accepted_at);
+    let accepted = (accepted, entry.accepted_at);
     let share = tenure.share();
     let mut job = Job::new(entry.payment, named, entry.moves, accepted, share, in_hand);
     job.confirmed = Sabotage::TwoTasks.is_on();

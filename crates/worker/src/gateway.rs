@@ -2,7 +2,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use feeway_domain::{Accept, Payment, ProcessorClient, ProcessorName, Store, StoreFault};
+use feeway_domain::{
+    Accept, CorrelationId, JournalTime, Payment, ProcessorClient, ProcessorName, Status, Store,
+    StoreFault,
+};
 use feeway_health::{Board, Permit};
 use tokio::time::Instant;
 
@@ -19,10 +22,13 @@ use crate::tenure::Tenure;
 pub struct Gateway<S: Store, C: ProcessorClient>(pub(crate) Arc<Context<S, C>>);
 
 /// What became of a submitted payment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Submit {
     /// It is kept, now or from an earlier time.
     Kept,
+    /// It was kept at an earlier time, and every processor declined it since. This is what they
+    /// answered.
+    Rejected(String),
     /// The same id is known with another amount.
     AmountDiffers,
     /// It was not kept; send it again later.
@@ -178,14 +184,15 @@ async fn accept<S: Store, C: ProcessorClient>(
     let mut tenure = tenure;
     loop {
         match accept_once(context, &tenure, &payment, &place).await {
-            Ok(Accept::Kept { .. }) => {
-                deal(context, &tenure, payment, place);
+            Ok(Accept::Kept { accepted_at }) => {
+                deal(context, &tenure, payment, accepted_at, place);
                 return Submit::Kept;
             }
             Ok(Accept::Known) => {
                 context.meters.repeated.increment(1);
                 return Submit::Kept;
             }
+            Ok(Accept::Ended) => return ended(context, payment.id).await,
             Ok(Accept::AmountDiffers) => return Submit::AmountDiffers,
             Ok(Accept::Full) | Err(StoreFault::Full) => {
                 return Submit::NotKept(NotKept::JournalFull);
@@ -198,6 +205,21 @@ async fn accept<S: Store, C: ProcessorClient>(
             // If it is kept after all, the next heartbeats show one more payment than is
             // in hand, and the feeder fetches it.
             Err(StoreFault::Unknown) => return Submit::Unknown,
+        }
+    }
+}
+
+/// What became of a payment that is over.
+async fn ended<S: Store, C: ProcessorClient>(context: &Context<S, C>, id: CorrelationId) -> Submit {
+    let Ok(found) = context.store.find(id).await else {
+        return Submit::Unknown;
+    };
+    match found.map(|state| state.status) {
+        Some(Status::Rejected { reason }) => Submit::Rejected(reason),
+        // It may have been reopened since, or forgotten because its time was over.
+        Some(Status::Open { .. } | Status::Settled { .. } | Status::Conflict { .. }) | None => {
+            context.meters.repeated.increment(1);
+            Submit::Kept
         }
     }
 }
@@ -232,6 +254,7 @@ pub(crate) fn deal<S: Store, C: ProcessorClient>(
     context: &Context<S, C>,
     tenure: &Arc<Tenure>,
     payment: Payment,
+    accepted_at: JournalTime,
     place: Place,
 ) {
     match place {
@@ -241,7 +264,8 @@ pub(crate) fn deal<S: Store, C: ProcessorClient>(
             in_hand,
         } => {
             let named = permit.as_ref().map(Permit::rank);
-            let job = Job::new(payment, named, 0, Instant::now(), tenure.share(), in_hand);
+            let accepted = (Instant::now(), accepted_at);
+            let job = Job::new(payment, named, 0, accepted, tenure.share(), in_hand);
             context.linger.send(slot, Dealt { job, permit });
         }
         Place::Journal => tenure.fall_behind(),

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
-use feeway_domain::{Payment, Refusal};
+use feeway_domain::{JournalTime, Payment, Refusal, RequestedAt};
 use feeway_health::{Flight, Rank, Tie};
 use tokio::time::Instant;
 
+use crate::declines::{Declined, JUDGED_AFTER};
 use crate::meters::{Meters, Pinned};
 use crate::registry::InHand;
 use crate::tenure::Share;
@@ -16,6 +17,12 @@ const LONGEST_REST: Duration = Duration::from_secs(30);
 
 /// The longest rest between two look-ups of a payment that is in doubt.
 const LONGEST_DOUBT_REST: Duration = Duration::from_secs(5);
+
+/// So many of its last attempts' stamps a payment keeps.
+const STAMPS: usize = 4;
+
+/// The rounds of patience after which no decline is questioned any longer.
+const ROUNDS: u32 = 3;
 
 /// A payment in this front's hands.
 #[derive(Debug)]
@@ -36,12 +43,20 @@ pub(crate) struct Job {
     pub(crate) bond: Bond,
     /// Processors that may have stored an attempt of it. 409 and 422 are a no only to the first.
     pub(crate) seen_by: RankSet,
-    /// The processors that declined it, and with what status.
-    pub(crate) declined: Vec<(Rank, u16)>,
+    /// The processors that declined it and are not to be asked again.
+    pub(crate) declined: Vec<Decline>,
+    /// The last attempt of it that was declined.
+    pub(crate) last_declined: Option<Declined>,
+    /// When a processor declined it first.
+    pub(crate) first_declined: Option<Instant>,
+    /// What its last attempts were stamped with, and where they went, the latest one first.
+    stamps: [Option<(Rank, RequestedAt)>; STAMPS],
     /// The processors that refused it until its patience was over: it tries others first.
     pub(crate) left: RankSet,
     /// When it was accepted, on the monotonic clock.
     pub(crate) accepted: Instant,
+    /// The same by the journal's clock.
+    pub(crate) accepted_at: JournalTime,
     /// The processor that refused it last, and by which attempt.
     pub(crate) refused: Option<(Rank, Flight)>,
     /// Until when it should not be posted there again, unless somebody has to find out whether
@@ -58,11 +73,24 @@ pub(crate) struct Job {
     /// That the processor holds it with another amount, or that its answer cannot be read, has
     /// been said.
     pub(crate) is_trouble_told: bool,
+    /// A processor held it at an impossible time, and that has been said.
+    pub(crate) is_time_told: bool,
     pub(crate) share: Share,
     /// Counts it on the board as one that may be posted where it is tied.
     tie: Option<Tie>,
     _in_hand: InHand,
     counted: Option<Pinned>,
+}
+
+/// A processor's refusal of a payment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decline {
+    pub(crate) rank: Rank,
+    pub(crate) status: u16,
+    /// The attempt that was declined.
+    pub(crate) declined: Option<Declined>,
+    /// It was found to speak of this payment, not of the processor.
+    pub(crate) is_final: bool,
 }
 
 /// What ties a payment to the processor that its entry names.
@@ -87,7 +115,7 @@ impl Job {
         payment: Payment,
         named: Option<Rank>,
         moves: u32,
-        accepted: Instant,
+        (accepted, accepted_at): (Instant, JournalTime),
         share: Share,
         in_hand: InHand,
     ) -> Self {
@@ -100,8 +128,12 @@ impl Job {
             bond: Bond::Free,
             seen_by: RankSet::default(),
             declined: Vec::new(),
+            last_declined: None,
+            first_declined: None,
+            stamps: [None; STAMPS],
             left: RankSet::default(),
             accepted,
+            accepted_at,
             refused: None,
             rest_until: None,
             rouse_from: Instant::now(),
@@ -109,6 +141,7 @@ impl Job {
             rests: 0,
             is_distrust_told: false,
             is_trouble_told: false,
+            is_time_told: false,
             share,
             tie: None,
             _in_hand: in_hand,
@@ -146,7 +179,7 @@ impl Job {
 
     /// No processor has ever refused it.
     pub(crate) fn is_fresh(&self) -> bool {
-        self.refused.is_none() && self.declined.is_empty() && self.left.is_empty()
+        self.refused.is_none() && self.first_declined.is_none() && self.left.is_empty()
     }
 
     pub(crate) fn is_impatient(&self, patience: Duration, now: Instant) -> bool {
@@ -156,10 +189,55 @@ impl Job {
     /// The processors that declined it.
     pub(crate) fn declined_by(&self) -> RankSet {
         let mut ranks = RankSet::default();
-        for (rank, _) in &self.declined {
-            ranks.add(*rank);
+        for decline in &self.declined {
+            ranks.add(decline.rank);
         }
         ranks
+    }
+
+    /// It is certain that a processor that declined it does not hold it.
+    pub(crate) fn add_decline(&mut self, rank: Rank, status: u16) {
+        let declined = self.last_declined;
+        let at = declined.map_or_else(Instant::now, |declined| declined.at);
+        self.first_declined.get_or_insert(at);
+        self.declined.push(Decline {
+            rank,
+            status,
+            declined,
+            is_final: false,
+        });
+    }
+
+    /// From when on all its declines are final, whatever became of others.
+    pub(crate) fn declined_for_good_at(&self, patience: Duration) -> Option<Instant> {
+        self.first_declined.map(|first| first + patience * ROUNDS)
+    }
+
+    /// Those who declined it are asked again, but for the declines that are final.
+    pub(crate) fn forget_doubtful_declines(&mut self) {
+        for decline in self.declined.extract_if(.., |decline| !decline.is_final) {
+            // No attempt there was stored, which its absence has proven: what it says to the
+            // next one is said to a first.
+            self.seen_by.remove(decline.rank);
+        }
+    }
+
+    /// How long to wait before its declines are judged again.
+    pub(crate) fn next_pause(&mut self) -> Duration {
+        self.next_rest().max(JUDGED_AFTER)
+    }
+
+    /// An attempt starts with this stamp.
+    pub(crate) fn add_stamp(&mut self, rank: Rank, stamp: RequestedAt) {
+        self.stamps.rotate_right(1);
+        self.stamps[0] = Some((rank, stamp));
+    }
+
+    /// What its attempts at a processor were stamped with, the latest one first.
+    pub(crate) fn stamps_at(&self, rank: Rank) -> impl Iterator<Item = RequestedAt> {
+        let stamps = self.stamps.iter().flatten();
+        let there = stamps.filter(move |(at, _)| *at == rank);
+        there.map(|(_, stamp)| *stamp)
     }
 
     /// The last attempt of it that this processor refused.
@@ -222,6 +300,10 @@ pub(crate) struct RankSet(u8);
 impl RankSet {
     pub(crate) fn add(&mut self, rank: Rank) {
         self.0 |= 1 << rank.index();
+    }
+
+    pub(crate) fn remove(&mut self, rank: Rank) {
+        self.0 &= !(1 << rank.index());
     }
 
     pub(crate) fn has(self, rank: Rank) -> bool {

@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use feeway_domain::{ProcessorClient, Reject, Store};
+use feeway_domain::{ProcessorClient, Store};
 use feeway_health::{Condition, Permit, Rank};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -17,11 +17,12 @@ use crate::config::{LANE_IN_HAND, LANE_TIED};
 use crate::context::Context;
 use crate::dispatcher::{Dealt, Inbox};
 use crate::job::{Bond, Job, RankSet};
-use crate::persist;
 use crate::router::{Route, Wish, earlier, route};
 use crate::sabotage::Sabotage;
 use crate::tied::Tied;
+use declined_steps::Pauses;
 
+mod declined_steps;
 mod tied_steps;
 
 type Step = Pin<Box<dyn Future<Output = Stepped> + Send>>;
@@ -50,6 +51,8 @@ pub(crate) struct Lane<S: Store, C: ProcessorClient> {
     picky: VecDeque<Job>,
     /// Payments that are tied to a processor.
     tied: Tied,
+    /// Payments that every processor declined and that are not rejected for it yet.
+    pauses: Pauses,
     look_ups_under_way: usize,
     /// The processors that were failing when the board was last looked at.
     failing: RankSet,
@@ -74,6 +77,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
             allowance: Allowance::new(),
             picky: VecDeque::new(),
             tied: Tied::new(context.clients.len()),
+            pauses: Pauses::default(),
             look_ups_under_way: 0,
             failing: RankSet::default(),
             steps: FuturesUnordered::new(),
@@ -95,7 +99,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
                 self.start_what_may_go()
             };
             let waits = !draining && (wake.is_some() || self.is_waiting());
-            let (in_hand, tied) = (self.in_hand(), self.tied.len());
+            let (in_hand, tied) = (self.in_hand(), self.tied.len() + self.pauses.len());
             self.depth.set((in_hand + tied) as f64);
             let has_room = !draining && in_hand < LANE_IN_HAND && tied < LANE_TIED;
             tokio::select! {
@@ -139,14 +143,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         match done {
             Done::Over => {}
             Done::NotHeld(job) => self.refused_for_now(job, now),
-            Done::Declined(job) => {
-                let declined = job.declined_by();
-                if self.context.board.ranks().all(|rank| declined.has(rank)) {
-                    self.start_reject(job);
-                } else {
-                    self.wait_in_line(job, true);
-                }
-            }
+            Done::Declined(job) => self.declined(job, now),
             Done::Doubtful(mut job) if Sabotage::CrossOverAfterDoubt.is_on() => {
                 job.free();
                 self.wait_in_line(job, true);
@@ -180,6 +177,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         let now = Instant::now();
         self.note_recoveries(now);
         self.tied.wake(now);
+        self.end_pauses(now);
         self.start_look_ups();
         let mut wake = None;
         for rank in self.context.board.ranks() {
@@ -194,7 +192,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
             wake = earlier(wake, self.start_picky(now, Rests::Broken));
         }
         // Some have only just begun to rest.
-        earlier(wake, self.tied.next_wake())
+        earlier(wake, earlier(self.tied.next_wake(), self.pauses.next()))
     }
 
     /// What rested at a processor while it failed may go once it works again.
@@ -331,17 +329,6 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
             }
         }));
     }
-
-    fn start_reject(&mut self, job: Job) {
-        let context = Arc::clone(&self.context);
-        self.steps.push(Box::pin(async move {
-            reject(&context, &job).await;
-            Stepped {
-                was_look_up: false,
-                done: Done::Over,
-            }
-        }));
-    }
 }
 
 /// Whether payments keep the rest that a processor's refusal gave them, or may find out whether
@@ -350,24 +337,6 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
 enum Rests {
     Kept,
     Broken,
-}
-
-/// Ends a payment that every processor declined.
-async fn reject<S: Store, C: ProcessorClient>(context: &Context<S, C>, job: &Job) {
-    let reasons = job.declined.iter().map(|(rank, status)| {
-        let processor = context.board.name(*rank);
-        format!("{processor} answered {status}")
-    });
-    let why = reasons.collect::<Vec<_>>().join(", ");
-    let tenure = job.share.tenure();
-    match persist::reject(&context.store, &tenure.hold, &job.payment, &why).await {
-        Reject::Rejected => {
-            context.meters.rejected.increment(1);
-            tracing::debug!(id = %job.payment.id, why, "every processor declined it");
-        }
-        Reject::Gone => {}
-        Reject::Fenced => context.lose(tenure),
-    }
 }
 
 async fn sleep_until(instant: Option<Instant>) {

@@ -66,6 +66,7 @@ struct ProcessorMeters {
     attempt: Histogram,
     unreadable: Counter,
     misdelivered: Counter,
+    impossible_times: Counter,
     in_flight: Gauge,
     breaker_open: Gauge,
     slow: Gauge,
@@ -138,6 +139,11 @@ impl Meters {
     /// A payment may have been settled by the answer to another one.
     pub(crate) fn misdelivered(&self, rank: Rank) {
         self.processors[rank.index()].misdelivered.increment(1);
+    }
+
+    /// A processor holds a payment at a time at which it cannot have taken it.
+    pub(crate) fn impossible_time(&self, rank: Rank) {
+        self.processors[rank.index()].impossible_times.increment(1);
     }
 
     /// A payment is in the ledger now, and was not before.
@@ -220,6 +226,7 @@ impl ProcessorMeters {
             attempt: histogram!("feeway_attempt_duration_seconds", "processor" => name()),
             unreadable: counter!("feeway_unreadable_answers_total", "processor" => name()),
             misdelivered: counter!("feeway_misdelivered_answers_total", "processor" => name()),
+            impossible_times: counter!("feeway_impossible_times_total", "processor" => name()),
             in_flight: gauge!("feeway_attempts_in_flight", "processor" => name()),
             breaker_open: gauge!("feeway_breaker_open", "processor" => name()),
             slow: gauge!("feeway_processor_slow", "processor" => name()),

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::context::Context;
 use crate::persist::{Backoff, settlement};
+use crate::restamp::{self, Found};
 use crate::watched::Watched;
 
 /// How often a look-up without a usable answer is repeated, and the pause before.
@@ -31,7 +32,7 @@ pub(crate) async fn check_for_ever<S: Store, C: ProcessorClient>(
         let since = Instant::now();
         let mut absent = Vec::new();
         for id in suspects {
-            if check(&context, rank, id).await == Found::Absent {
+            if check(&context, rank, id).await == Checked::Absent {
                 absent.push(id);
             }
         }
@@ -41,7 +42,7 @@ pub(crate) async fn check_for_ever<S: Store, C: ProcessorClient>(
         // The look-up may lag.
         sleep_until(since + context.config.absence_after).await;
         for id in absent {
-            if check(&context, rank, id).await == Found::Absent {
+            if check(&context, rank, id).await == Checked::Absent {
                 tell(&context, rank, id, "it is settled there and not held");
             }
         }
@@ -49,7 +50,7 @@ pub(crate) async fn check_for_ever<S: Store, C: ProcessorClient>(
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Found {
+enum Checked {
     /// Both books say the same, or it was told that they do not.
     Done,
     /// We settled it there, and the look-up finds nothing.
@@ -61,27 +62,37 @@ async fn check<S: Store, C: ProcessorClient>(
     context: &Arc<Context<S, C>>,
     rank: Rank,
     id: CorrelationId,
-) -> Found {
+) -> Checked {
     let client = Watched::new(context, rank);
+    let mut is_told = false;
     for _ in 0..TRIES {
         let answer = client.get(id).await;
         let Some(ours) = find(context, id).await else {
-            return Found::Done;
+            return Checked::Done;
         };
         match answer {
             GetAnswer::Held {
                 amount,
                 requested_at,
             } if amount == ours.amount => {
-                book(context, rank, Payment { id, amount }, requested_at).await;
-                return Found::Done;
+                if is_settled_at(context, &ours, rank) {
+                    return Checked::Done;
+                }
+                let found = found(context, rank, id, requested_at);
+                match restamp::time_to_book(context, &found, &mut is_told).await {
+                    Some(at) => {
+                        book(context, rank, Payment { id, amount }, at).await;
+                        return Checked::Done;
+                    }
+                    None => sleep(PAUSE).await,
+                }
             }
             GetAnswer::Held { .. } => {
                 tell(context, rank, id, "it is held there with another amount");
-                return Found::Done;
+                return Checked::Done;
             }
-            GetAnswer::Absent if is_settled_at(context, &ours, rank) => return Found::Absent,
-            GetAnswer::Absent => return Found::Done,
+            GetAnswer::Absent if is_settled_at(context, &ours, rank) => return Checked::Absent,
+            GetAnswer::Absent => return Checked::Done,
             GetAnswer::Pending
             | GetAnswer::Unreadable(_)
             | GetAnswer::Unclear
@@ -89,7 +100,24 @@ async fn check<S: Store, C: ProcessorClient>(
         }
     }
     tell(context, rank, id, "it cannot be looked up there");
-    Found::Done
+    Checked::Done
+}
+
+/// Nobody knows any longer when it was accepted.
+fn found<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    rank: Rank,
+    id: CorrelationId,
+    theirs: RequestedAt,
+) -> Found {
+    let possible = restamp::possible_since(context, None);
+    Found {
+        id,
+        rank,
+        theirs,
+        possible,
+        instead: context.config.clock.now(),
+    }
 }
 
 async fn find<S: Store, C: ProcessorClient>(
@@ -114,7 +142,7 @@ fn is_settled_at<S: Store, C: ProcessorClient>(
         Status::Settled { processor, .. } | Status::Conflict { processor, .. } => {
             processor == context.board.name(rank)
         }
-        Status::Open { .. } | Status::Rejected => false,
+        Status::Open { .. } | Status::Rejected { .. } => false,
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use feeway_domain::{
-    Hold, Note, Payment, ProcessorClient, ProcessorName, Reject, Rename, RequestedAt, Settle,
-    Settlement, Store, StoreFault,
+    Hold, Note, Payment, ProcessorClient, ProcessorName, Reject, Rename, RequestedAt, Restamp,
+    Settle, Settlement, Store, StoreFault,
 };
 use feeway_health::Rank;
 use tokio::time::Instant;
@@ -135,6 +135,17 @@ pub(crate) async fn note_freed<S: Store>(store: &S, payment: &Payment, from: &Pr
     let mut backoff = Backoff::default();
     loop {
         match store.note_freed(payment, from).await {
+            Ok(()) => return,
+            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => backoff.pause().await,
+        }
+    }
+}
+
+/// Remembers that a payment is about to be booked at another time than its processor says.
+pub(crate) async fn note_restamp<S: Store>(store: &S, restamp: &Restamp) {
+    let mut backoff = Backoff::default();
+    loop {
+        match store.note_restamp(restamp).await {
             Ok(()) => return,
             Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => backoff.pause().await,
         }

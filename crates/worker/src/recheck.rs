@@ -6,11 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use feeway_domain::{Freed, GetAnswer, ProcessorClient, Settle, Store, StoreFault};
+use feeway_domain::{
+    Freed, GetAnswer, ProcessorClient, RequestedAt, Settle, Status, Store, StoreFault,
+};
 use feeway_health::Rank;
 
 use crate::context::Context;
 use crate::persist::settlement;
+use crate::restamp::{self, Found};
 use crate::watched::Watched;
 
 /// How long after it left.
@@ -18,6 +21,9 @@ const AFTER: Duration = Duration::from_secs(60);
 
 /// Between two looks for those whose time has come.
 const PERIOD: Duration = Duration::from_secs(5);
+
+/// Before a processor is asked again that says an impossible time.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The most of one look.
 const PAGE: usize = 64;
@@ -68,16 +74,32 @@ async fn recheck<S: Store, C: ProcessorClient>(
     let Freed {
         payment, processor, ..
     } = freed;
-    match Watched::new(context, rank).get(payment.id).await {
-        GetAnswer::Held {
+    let mut is_told = false;
+    let answer = loop {
+        let answer = Watched::new(context, rank).get(payment.id).await;
+        let GetAnswer::Held {
             amount,
             requested_at,
-        } if amount == payment.amount => {
-            let settlement = settlement(context, *payment, rank, requested_at);
+        } = answer
+        else {
+            break answer;
+        };
+        if amount != payment.amount {
+            break answer;
+        }
+        if is_settled_there(context, freed).await? {
+            return Ok(Known::Yes);
+        }
+        let found = found(context, freed, rank, requested_at);
+        if let Some(at) = restamp::time_to_book(context, &found, &mut is_told).await {
+            let settlement = settlement(context, *payment, rank, at);
             let settled = context.store.settle(&settlement).await?;
             tell(context, freed, &settled);
-            Ok(Known::Yes)
+            return Ok(Known::Yes);
         }
+        tokio::time::sleep(PAUSE).await;
+    };
+    match answer {
         GetAnswer::Held { amount, .. } => {
             tracing::error!(id = %payment.id, %processor, ours = %payment.amount, theirs = %amount,
                 "a payment left this processor as absent, and now it holds one of that id with another amount");
@@ -91,13 +113,43 @@ async fn recheck<S: Store, C: ProcessorClient>(
     }
 }
 
+/// It came back, and is booked there as it should be.
+async fn is_settled_there<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    freed: &Freed,
+) -> Result<bool, StoreFault> {
+    let state = context.store.find(freed.payment.id).await?;
+    Ok(state.is_some_and(|state| match state.status {
+        Status::Settled { processor, .. } => processor == freed.processor,
+        Status::Open { .. } | Status::Rejected { .. } | Status::Conflict { .. } => false,
+    }))
+}
+
+/// Nobody knows any longer when it was accepted. It was sent there before it left.
+fn found<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    freed: &Freed,
+    rank: Rank,
+    theirs: RequestedAt,
+) -> Found {
+    let possible = restamp::possible_since(context, None);
+    let left_at = RequestedAt::from_micros(freed.at.micros());
+    Found {
+        id: freed.payment.id,
+        rank,
+        theirs,
+        possible,
+        instead: left_at.unwrap_or(possible.nearest(theirs)),
+    }
+}
+
 /// What was found after all, in words that say what to do.
 fn tell<S: Store, C: ProcessorClient>(context: &Context<S, C>, freed: &Freed, settled: &Settle) {
     let Freed {
         payment, processor, ..
     } = freed;
     match settled {
-        // It came back, and is settled there as it should be.
+        // Another front was quicker.
         Settle::Known => {}
         Settle::Conflict { first } => {
             context.meters.conflicts.increment(1);

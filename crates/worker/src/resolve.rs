@@ -10,6 +10,7 @@ use crate::attempt::Done;
 use crate::context::Context;
 use crate::job::{Bond, Job};
 use crate::persist;
+use crate::restamp;
 use crate::sabotage::Sabotage;
 use crate::watched::Watched;
 
@@ -37,8 +38,10 @@ pub(crate) async fn look_up<S: Store, C: ProcessorClient>(
             amount,
             requested_at,
         } if amount == job.payment.amount => {
-            persist::settle(context, &job, rank, requested_at).await;
-            Done::Over
+            match restamp::book(context, job, rank, requested_at).await {
+                None => Done::Over,
+                Some(job) => Done::Unclear(job.pin(&context.meters)),
+            }
         }
         GetAnswer::Held { amount, .. } => {
             if !std::mem::replace(&mut job.is_trouble_told, true) {
@@ -129,7 +132,7 @@ async fn free<S: Store, C: ProcessorClient>(
             by: Some(Refusal::Declined { status }),
             ..
         } => {
-            job.declined.push((rank, status));
+            job.add_decline(rank, status);
             Done::Declined(job)
         }
         // Who read that answer knew what it said; perhaps that it does not want this payment.

@@ -132,6 +132,11 @@ pub(crate) struct UpOptions {
     #[arg(long, value_name = "DURATION")]
     pub(crate) absence_after: Option<String>,
 
+    /// How far a processor's clock may be off before the time that it says of a payment is not
+    /// believed, like `2s` [default: 2s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) clock_slip: Option<String>,
+
     /// How many open payments the journal takes
     #[arg(long, value_name = "N")]
     pub(crate) max_open: Option<u64>,
@@ -246,6 +251,7 @@ impl UpOptions {
         give("--max-in-flight", self.max_in_flight.map(|n| n.to_string()));
         give("--attempt-timeout", self.attempt_timeout.clone());
         give("--absence-after", self.absence_after.clone());
+        give("--clock-slip", self.clock_slip.clone());
         give("--max-open", self.max_open.map(|n| n.to_string()));
         give("--retention", self.retention.clone());
         if self.allow_purge {

@@ -11,6 +11,7 @@ mod outages;
 mod poison;
 mod rate_limits;
 mod receipts;
+mod rejection_heals;
 mod way_back;
 
 use std::fs;

@@ -83,6 +83,11 @@ fn every_answer_is_as_the_openapi_document_says() {
     document.check("post /purge-payments", &forbidden);
     drop(stack);
 
+    let no_patience = ["--patience", "0s", "--absence-after", "1s"];
+    let stack = Stack::up(&[&["--fronts", "1"], &no_patience[..]].concat());
+    rejecting(&mut document, &stack);
+    drop(stack);
+
     let stack = Stack::up(&["--allow-purge"]);
     purging(&mut document, &stack);
     without_redis(&mut document, &stack);
@@ -166,6 +171,39 @@ fn asking(document: &mut Document, stack: &Stack) {
     eventually(Duration::from_secs(10), "nothing is open", || {
         stack.summary("").0 == (2, 1991)
     });
+}
+
+/// Without patience whatever every processor declines is rejected once it is absent there.
+fn rejecting(document: &mut Document, stack: &Stack) {
+    let decline = |processor: u16| {
+        let rules = r#"{"rules":[{"post":{"status":402}}]}"#;
+        stack.admin(processor, "PUT", "/admin/rules", rules);
+    };
+    let post = |id: &str| stack.ask("POST", "/payments", &payment(id, "19.90"));
+    // Each has to hold one before its absences count.
+    for declining in [None, Some(0), Some(1)] {
+        declining.into_iter().for_each(decline);
+        let id = new_id();
+        assert_eq!(post(&id).status, 202);
+        let mut found = None;
+        eventually(Duration::from_secs(20), "it has come to its end", || {
+            let answer = stack.ask("GET", &format!("/payments/{id}"), "");
+            let has_ended = answer.json()["status"] != "open";
+            found = Some(answer);
+            has_ended
+        });
+        let found = found.expect("it was asked for");
+        document.check("get /payments/{id}", &found);
+        if declining == Some(1) {
+            let reason = "default answered 402, fallback answered 402";
+            assert_eq!(found.json()["reason"], reason, "{found:?}");
+            let repeated = post(&id);
+            assert_eq!(repeated.status, 422, "{repeated:?}");
+            document.check("post /payments", &repeated);
+            let page = stack.ask("GET", "/payments?status=rejected", "");
+            document.check("get /payments", &page);
+        }
+    }
 }
 
 fn purging(document: &mut Document, stack: &Stack) {

@@ -5,4 +5,5 @@ mod desk;
 mod list_and_show;
 mod process;
 mod reconcile;
+mod reopen;
 mod resolve;

@@ -23,6 +23,8 @@ async fn the_exit_code_tells_how_it_went() {
         (&["show", &known], 0, ""),
         (&["show", &unknown], 1, "is not known"),
         (&["resolve", &unknown, "--not-held"], 1, "nothing was done"),
+        (&["reopen", &unknown], 1, "is not known"),
+        (&["reopen"], 64, "<ID>"),
         (
             &["reconcile", "/nowhere.json", "--processor=default"],
             2,

@@ -82,6 +82,7 @@ impl Config {
                 .collect(),
             patience: self.patience,
             absence_after: self.absence_after,
+            clock_slip: self.clock_slip,
             catch_up: self.catch_up,
             intake: self.intake.into(),
             dispatch: self.dispatch.into(),

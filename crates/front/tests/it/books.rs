@@ -133,7 +133,6 @@ async fn payments_are_listed_page_by_page() {
         },
         at: JournalTime::from_micros(requested_at.micros()),
         fee: Fee::from_millionths(50_000),
-        why: None,
     };
     *front.script.page.lock().unwrap() = Some(Ok(Page {
         next: Some(line.cursor()),

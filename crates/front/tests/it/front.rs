@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use feeway_domain::{
     Accept, Adopt, Beat, CorrelationId, Entry, Freed, Hold, Incarnation, LedgerFault, Listing,
-    Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle,
-    Settlement, Store, StoreFault, Summary, Window,
+    Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Restamp, Retire,
+    Settle, Settlement, Store, StoreFault, Summary, Window,
 };
 use feeway_front::{Admin, App, AppSettings, Intake, Limits, ListenAddress, Server, Vitals};
 use feeway_worker::Submit;
@@ -115,6 +115,9 @@ impl Store for Scripted {
         panic!("{NOT_ASKED}")
     }
     async fn forget_freed(&self, _: &Freed) -> Result<(), StoreFault> {
+        panic!("{NOT_ASKED}")
+    }
+    async fn note_restamp(&self, _: &Restamp) -> Result<(), StoreFault> {
         panic!("{NOT_ASKED}")
     }
     async fn trust_look_up(&self, _: &ProcessorName, _: &str, _: bool) -> Result<(), StoreFault> {

@@ -27,6 +27,11 @@ async fn what_the_intake_says_becomes_a_status() {
     for (submit, status, detail) in [
         (Submit::AmountDiffers, 409, "another amount"),
         (
+            Submit::Rejected("a answered 402, b answered \"400\"".to_owned()),
+            422,
+            "declined this payment: a answered 402, b answered \"400\"; to try it again send",
+        ),
+        (
             Submit::NotKept(NotKept::StoreAway),
             503,
             "not accepted because the journal is away",

@@ -1,4 +1,4 @@
-use feeway_domain::{CorrelationId, Entry, Hold, Payment, ProcessorName, Settlement};
+use feeway_domain::{CorrelationId, Entry, Hold, Payment, ProcessorName, Restamp, Settlement};
 
 use crate::memory_store::MemoryStore;
 
@@ -27,8 +27,8 @@ pub enum Acknowledged {
     Settle(Settlement),
     /// A payment is rejected.
     Reject {
-        /// Which.
-        payment: Payment,
+        /// The entry that it had.
+        entry: Entry,
         /// And why.
         why: String,
     },
@@ -43,6 +43,8 @@ pub enum Acknowledged {
         /// And where.
         processor: ProcessorName,
     },
+    /// A payment is about to be settled at another time than its processor says.
+    Restamp(Restamp),
     /// A look-up is not trusted any longer.
     Distrust {
         /// Whose.
@@ -72,10 +74,10 @@ impl MemoryStore {
                 state.books.settle(settlement, now.micros());
                 state.journal.remove(settlement.payment.id);
             }
-            Acknowledged::Reject { payment, why } => {
-                if state.books.find(payment.id).is_none() {
+            Acknowledged::Reject { entry, why } => {
+                if state.books.find(entry.payment.id).is_none() {
                     let times = self.rejection_times();
-                    state.journal.restore_reject(payment, why, times);
+                    state.journal.restore_reject(entry, why, times);
                 }
             }
             Acknowledged::Resign(hold) => state.journal.resign(hold),
@@ -85,6 +87,7 @@ impl MemoryStore {
             Acknowledged::Freed { payment, processor } => {
                 state.departures.note(payment, processor, now);
             }
+            Acknowledged::Restamp(restamp) => state.restamps.note(restamp, now),
             Acknowledged::Distrust { processor, url } => state.distrust(processor, url),
         }
     }

@@ -1,14 +1,16 @@
 mod notes;
+mod rejections;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use feeway_domain::{
     Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, JournalTime, LAPSE, Line, Listed,
-    Listing, Money, Page, Payment, PaymentState, ProcessorName, Reject, Rename, Status,
+    Listing, Page, PaymentState, ProcessorName, Rename, Status,
 };
 
 use crate::listing;
+use rejections::Rejected;
 
 /// Open and rejected payments, and who owns them.
 #[derive(Clone, Debug, Default)]
@@ -20,14 +22,6 @@ pub(crate) struct Journal {
     rejected: BTreeMap<CorrelationId, Rejected>,
     /// The moves of entries whose attempts have all ended, by owner.
     answered: BTreeMap<Incarnation, BTreeMap<CorrelationId, u32>>,
-}
-
-#[derive(Clone, Debug)]
-struct Rejected {
-    amount: Money,
-    at: JournalTime,
-    until: JournalTime,
-    why: String,
 }
 
 #[derive(Clone, Debug)]
@@ -63,12 +57,7 @@ impl Journal {
             let amount = entry.payment.amount;
             return Some(PaymentState { id, amount, status });
         }
-        let rejected = self.rejected.get(&id)?;
-        (now < rejected.until).then_some(PaymentState {
-            id,
-            amount: rejected.amount,
-            status: Status::Rejected,
-        })
+        self.rejection(id, now).map(|line| line.state)
     }
 
     pub(crate) fn insert(&mut self, entry: Entry) {
@@ -115,44 +104,11 @@ impl Journal {
         Rename::Named
     }
 
-    pub(crate) fn reject(
-        &mut self,
-        hold: &Hold,
-        id: CorrelationId,
-        why: &str,
-        (at, until): (JournalTime, JournalTime),
-    ) -> Reject {
-        let Some(entry) = self.open.get(&id) else {
-            return Reject::Gone;
-        };
-        if entry.owner != hold.owner || !self.is_good(hold) {
-            return Reject::Fenced;
-        }
-        let amount = entry.payment.amount;
-        let rejected = Rejected {
-            amount,
-            at,
-            until,
-            why: why.to_owned(),
-        };
-        self.rejected.insert(id, rejected);
-        self.remove(id);
-        Reject::Rejected
-    }
-
-    pub(crate) fn is_rejected(&self, id: CorrelationId, now: JournalTime) -> bool {
-        let rejected = self.rejected.get(&id);
-        rejected.is_some_and(|rejected| now < rejected.until)
-    }
-
     /// Open or rejected payments.
     pub(crate) fn list(&self, listing: &Listing, now: JournalTime) -> Page {
         let mut lines: Vec<Line> = if listing.listed == Listed::Rejected {
-            let kept = self.rejected.iter().filter(|(_, kept)| now < kept.until);
-            kept.map(|(&id, kept)| {
-                listing::rejected_line(id, kept.amount, kept.at, kept.why.clone())
-            })
-            .collect()
+            let rejected = self.rejected.keys();
+            rejected.filter_map(|&id| self.rejection(id, now)).collect()
         } else {
             let pinned = listing.listed == Listed::Pinned;
             let open = self.open.values();
@@ -167,14 +123,6 @@ impl Journal {
         });
         lines.sort_unstable_by_key(|line| (line.at, line.state.id));
         listing::page(lines, listing.limit)
-    }
-
-    pub(crate) fn retire(&mut self, now: JournalTime) {
-        self.rejected.retain(|_, rejected| now < rejected.until);
-    }
-
-    pub(crate) fn forget_rejected(&mut self) {
-        self.rejected.clear();
     }
 
     pub(crate) fn enlist(&mut self, owner: &Incarnation, now: JournalTime) -> Hold {
@@ -263,26 +211,20 @@ impl Journal {
 
     /// An operator's no: the entry names no processor, and its owner waits for an adopter.
     pub(crate) fn release(&mut self, id: CorrelationId, now: JournalTime) {
-        let epoch = self.next_epoch();
         let Some(entry) = self.open.get_mut(&id) else {
             return;
         };
         entry.processor = None;
         entry.moves = entry.moves.saturating_add(1);
         let owner = entry.owner.clone();
-        let hold = self.give(&owner, &Incarnation::new("feeway-ctl"), epoch, now);
-        self.resign(&hold);
+        self.abandon(&owner, now);
     }
 
-    /// When and why a payment was rejected.
-    pub(crate) fn rejection(&self, id: CorrelationId, now: JournalTime) -> Option<Line> {
-        let kept = self.rejected.get(&id).filter(|kept| now < kept.until)?;
-        Some(listing::rejected_line(
-            id,
-            kept.amount,
-            kept.at,
-            kept.why.clone(),
-        ))
+    /// Makes an owner wait for an adopter.
+    fn abandon(&mut self, owner: &Incarnation, now: JournalTime) {
+        let epoch = self.next_epoch();
+        let hold = self.give(owner, &Incarnation::new("feeway-ctl"), epoch, now);
+        self.resign(&hold);
     }
 
     /// As the function `restore_hold`: a later hold stands.
@@ -322,23 +264,6 @@ impl Journal {
             entry.processor = Some(to.clone());
             entry.moves = moves.saturating_add(1);
         }
-    }
-
-    /// As the function `restore_reject`.
-    pub(crate) fn restore_reject(
-        &mut self,
-        payment: &Payment,
-        why: &str,
-        (at, until): (JournalTime, JournalTime),
-    ) {
-        let rejected = Rejected {
-            amount: payment.amount,
-            at,
-            until,
-            why: why.to_owned(),
-        };
-        self.rejected.insert(payment.id, rejected);
-        self.remove(payment.id);
     }
 
     pub(crate) fn queued(

@@ -1,6 +1,6 @@
 use feeway_domain::{
-    Case, CorrelationId, Custody, MAX_RESOLUTIONS, Resolution, Resolutions, Resolve, Settle,
-    Settlement, StoreFault, Verdict,
+    Case, CorrelationId, Custody, Decided, Incarnation, MAX_RESOLUTIONS, Reopen, Resolution,
+    Resolutions, Resolve, Restamped, Settle, Settlement, StoreFault, Verdict,
 };
 
 use crate::listing;
@@ -16,6 +16,15 @@ impl MemoryStore {
             beat,
             now: self.now(),
         })
+    }
+}
+
+impl State {
+    fn record(&mut self, resolution: Resolution) {
+        self.resolutions.push_back(resolution);
+        if self.resolutions.len() > MAX_RESOLUTIONS {
+            self.resolutions.pop_front();
+        }
     }
 }
 
@@ -65,17 +74,16 @@ impl Resolutions for MemoryStore {
         if !current.is_unchanged(seen) || !current.is_lapsed() {
             return Ok(Resolve::Changed);
         }
-        state.resolutions.push_back(Resolution {
+        state.record(Resolution {
             at: current.now,
             id: payment.id,
             amount: payment.amount,
-            processor: named.clone(),
-            verdict: verdict.clone(),
+            decided: Decided::Resolved {
+                processor: named.clone(),
+                verdict: verdict.clone(),
+            },
             by: by.to_owned(),
         });
-        if state.resolutions.len() > MAX_RESOLUTIONS {
-            state.resolutions.pop_front();
-        }
         let Verdict::Held { requested_at, fee } = verdict else {
             state.journal.release(payment.id, current.now);
             return Ok(Resolve::Released);
@@ -91,7 +99,35 @@ impl Resolutions for MemoryStore {
         Ok(Resolve::Settled(settled))
     }
 
+    async fn reopen(
+        &self,
+        id: CorrelationId,
+        owner: &Incarnation,
+        by: &str,
+    ) -> Result<Reopen, StoreFault> {
+        let now = self.now();
+        let mut state = self.state();
+        if state.journal.entry(id).is_none() && state.books.find(id).is_some() {
+            return Ok(Reopen::Settled);
+        }
+        let (reply, rejected) = state.journal.reopen(id, owner, now);
+        if let Some((payment, reason)) = rejected {
+            state.record(Resolution {
+                at: now,
+                id,
+                amount: payment.amount,
+                decided: Decided::Reopened { reason },
+                by: by.to_owned(),
+            });
+        }
+        Ok(reply)
+    }
+
     async fn resolutions(&self) -> Result<Vec<Resolution>, StoreFault> {
         Ok(self.state().resolutions.iter().cloned().collect())
+    }
+
+    async fn restamped(&self) -> Result<Vec<Restamped>, StoreFault> {
+        Ok(self.state().restamps.list())
     }
 }

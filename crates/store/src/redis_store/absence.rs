@@ -1,9 +1,11 @@
-//! What lets a payment leave a processor, and what is remembered of those that left.
+//! What lets a payment leave a processor, what is remembered of those that left, and of those
+//! that are booked at another time than their processor says.
 
 use std::time::Duration;
 
 use feeway_domain::{
-    CorrelationId, Freed, Hold, Incarnation, JournalTime, Note, Payment, ProcessorName, StoreFault,
+    CorrelationId, Freed, Hold, Incarnation, JournalTime, Note, Payment, ProcessorName, Restamp,
+    StoreFault,
 };
 use redis::Value;
 
@@ -62,6 +64,12 @@ impl RedisStore {
             processor: processor.clone(),
         };
         let note = command::note_freed(payment, processor);
+        self.write(note, |_| Ok(((), Some(written)))).await
+    }
+
+    pub(crate) async fn add_restamp(&self, restamp: &Restamp) -> Result<(), StoreFault> {
+        let written = Written::Restamp(restamp.clone());
+        let note = command::note_restamp(restamp);
         self.write(note, |_| Ok(((), Some(written)))).await
     }
 

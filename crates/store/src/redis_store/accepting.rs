@@ -76,14 +76,16 @@ impl Step for Accepting {
                     };
                     // A client hears "kept" of this one too, so we vouch for the entry as it
                     // is: whoever wrote it may never have heard that it was written.
-                    if !entry.is_empty() {
+                    if entry.is_empty() {
+                        Accept::Ended
+                    } else {
                         written.push(Written::Found {
                             id: intake.payment.id,
                             entry: entry.as_bytes().into(),
                             hold: intake.hold.clone(),
                         });
+                        Accept::Known
                     }
-                    Accept::Known
                 }
             };
             accepts.push(Ok(accept));

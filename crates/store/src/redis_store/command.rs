@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use feeway_domain::{
     CorrelationId, Custody, Freed, Hold, Incarnation, JournalTime, LAPSE, MAX_FREED,
-    MAX_RESOLUTIONS, Payment, ProcessorName, Settlement,
+    MAX_RESOLUTIONS, MAX_RESTAMPED, Payment, ProcessorName, Restamp, Settlement,
 };
 use redis::{Cmd, RedisWrite as _, cmd};
 
@@ -134,6 +134,26 @@ pub(crate) fn resolve_not_held(seen: &Custody, named: &ProcessorName, resolution
     call
 }
 
+pub(crate) fn reopen(id: CorrelationId, owner: &Incarnation, by: &str) -> Cmd {
+    let (settled, rejected) = (keys::settled(id), keys::rejected(id));
+    let (record, queue) = (keys::owner(owner), keys::queue(owner));
+    let names = [
+        keys::OPEN,
+        &settled,
+        &rejected,
+        keys::OWNERS,
+        keys::EPOCH,
+        &record,
+        &queue,
+    ];
+    let mut call = call("reopen", &names);
+    call.arg(id.as_bytes())
+        .arg(owner.as_str())
+        .arg(by)
+        .arg(MAX_RESOLUTIONS);
+    call
+}
+
 fn add_resolution(call: &mut Cmd, seen: &Custody, resolution: &str) {
     call.arg(seen.entry.owner.as_str()).arg(seen.entry.moves);
     match &seen.hold {
@@ -190,13 +210,22 @@ pub(crate) fn reject(hold: &Hold, id: CorrelationId, why: &str, kept_for: Durati
     call
 }
 
-pub(crate) fn restore_reject(payment: &Payment, why: &str, kept_for: Duration) -> Cmd {
+/// The lineage is the time of acceptance, and how often the entry had been renamed.
+pub(crate) fn restore_reject(
+    payment: &Payment,
+    why: &str,
+    kept_for: Duration,
+    lineage: Option<(JournalTime, u32)>,
+) -> Cmd {
     let (settled, rejected) = (keys::settled(payment.id), keys::rejected(payment.id));
     let mut call = call("restore_reject", &[keys::OPEN, &settled, &rejected]);
     call.arg(payment.id.as_bytes())
         .arg(payment.amount.cents())
         .arg(why)
         .arg(whole_millis(kept_for));
+    if let Some((accepted_at, moves)) = lineage {
+        call.arg(accepted_at.micros()).arg(moves);
+    }
     call
 }
 
@@ -235,6 +264,12 @@ pub(crate) fn forget_freed(freed: &Freed) -> Cmd {
     let (id, amount) = (freed.payment.id, freed.payment.amount);
     call.arg(record::write_ledger_member(id, &freed.processor, amount))
         .arg(freed.at.micros());
+    call
+}
+
+pub(crate) fn note_restamp(restamp: &Restamp) -> Cmd {
+    let mut call = call("note_restamp", &[keys::RESTAMPED]);
+    call.arg(record::write_restamp(restamp)).arg(MAX_RESTAMPED);
     call
 }
 

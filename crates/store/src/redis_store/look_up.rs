@@ -46,7 +46,9 @@ impl RedisStore {
             record::read_rejected(text).map(|rejected| PaymentState {
                 id,
                 amount: rejected.amount,
-                status: Status::Rejected,
+                status: Status::Rejected {
+                    reason: rejected.why,
+                },
             })
         } else {
             return Ok(None);

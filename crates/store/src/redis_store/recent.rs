@@ -2,7 +2,9 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use feeway_domain::{CorrelationId, Entry, Hold, JournalTime, Payment, ProcessorName, Settlement};
+use feeway_domain::{
+    CorrelationId, Entry, Hold, JournalTime, Payment, ProcessorName, Restamp, Settlement,
+};
 use redis::Cmd;
 use tokio::time::Instant;
 use tracing::warn;
@@ -54,6 +56,9 @@ pub(crate) enum Written {
         payment: Payment,
         why: Box<str>,
         kept_for: Duration,
+        /// When it was accepted and how often its entry had been renamed, unless functions of an
+        /// earlier version carried it out.
+        lineage: Option<(JournalTime, u32)>,
     },
     /// A holder is going.
     Resign(Hold),
@@ -64,6 +69,8 @@ pub(crate) enum Written {
         payment: Payment,
         processor: ProcessorName,
     },
+    /// A payment is about to be settled at another time than its processor says.
+    Restamp(Restamp),
     /// A look-up is not trusted any longer. Trust is not repeated, and a repeated distrust may
     /// undo it: it has to be earned again, which costs time. Distrust that stays forgotten
     /// could let a payment go that is held.
@@ -100,12 +107,14 @@ impl Written {
                 payment,
                 why,
                 kept_for,
-            } => command::restore_reject(payment, why, *kept_for),
+                lineage,
+            } => command::restore_reject(payment, why, *kept_for, *lineage),
             Self::Resign(hold) => command::resign(hold),
             Self::Discharge(hold) => command::discharge(hold),
             // It left now at the latest, and the latest counts. If it was looked up and
             // removed meanwhile, it is looked up again, which does no harm.
             Self::Freed { payment, processor } => command::note_freed(payment, processor),
+            Self::Restamp(restamp) => command::note_restamp(restamp),
             Self::Distrust { processor, url } => command::trust_look_up(processor, url, false),
         }
     }

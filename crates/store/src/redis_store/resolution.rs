@@ -1,8 +1,8 @@
 //! What an operator may ask for and decide.
 
 use feeway_domain::{
-    Case, CorrelationId, Custody, Entry, Hold, Incarnation, JournalTime, Listed, Resolution,
-    Resolutions, Resolve, Settlement, StoreFault, Verdict,
+    Case, CorrelationId, Custody, Entry, Hold, Incarnation, JournalTime, Listed, Reopen,
+    Resolution, Resolutions, Resolve, Restamped, Settlement, StoreFault, Verdict,
 };
 use redis::{Value, cmd, pipe};
 
@@ -92,6 +92,24 @@ impl Resolutions for RedisStore {
         .await
     }
 
+    async fn reopen(
+        &self,
+        id: CorrelationId,
+        owner: &Incarnation,
+        by: &str,
+    ) -> Result<Reopen, StoreFault> {
+        // As a release, it is not repeated should Redis forget it: a front may have ended the
+        // payment meanwhile.
+        self.write(command::reopen(id, owner, by), |reply| match reply.word() {
+            "reopened" => Ok((Reopen::Reopened, None)),
+            "open" => Ok((Reopen::Open, None)),
+            "settled" => Ok((Reopen::Settled, None)),
+            "unknown" => Ok((Reopen::Unknown, None)),
+            _ => reply.unreadable(),
+        })
+        .await
+    }
+
     async fn resolutions(&self) -> Result<Vec<Resolution>, StoreFault> {
         let all = cmd("LRANGE").arg(keys::RESOLUTIONS).arg(0).arg(-1).take();
         let found = Reply::new(self.read(all).await?)?;
@@ -99,6 +117,26 @@ impl Resolutions for RedisStore {
             .parts()
             .iter()
             .map(|text| bytes(text).and_then(record::read_resolution));
+        read.collect::<Option<Vec<_>>>()
+            .ok_or_else(|| unreadable(&found))
+    }
+
+    async fn restamped(&self) -> Result<Vec<Restamped>, StoreFault> {
+        let all = cmd("ZRANGE")
+            .arg(keys::RESTAMPED)
+            .arg(&["0", "-1", "WITHSCORES"])
+            .take();
+        let found = self.read(all).await?;
+        let Ok(members) = redis::from_redis_value_ref::<Vec<(Vec<u8>, f64)>>(&found) else {
+            return Err(unreadable(&found));
+        };
+        let read = members.iter().map(|(restamp, at)| {
+            Some(Restamped {
+                // Exact below 2^53, which is in the year 2255.
+                at: JournalTime::from_micros(*at as i64),
+                restamp: record::read_restamp(restamp)?,
+            })
+        });
         read.collect::<Option<Vec<_>>>()
             .ok_or_else(|| unreadable(&found))
     }

@@ -154,7 +154,10 @@ async fn a_restart_brings_back_who_left_and_no_notes() {
     assert_eq!(store.answered(&hold.owner, &[id(1)]).await, Ok(vec![None]));
     assert_eq!(store.trusted_look_ups().await, Ok(Vec::new()));
     let case = store.case(id(2)).await.unwrap().unwrap();
-    assert_eq!(case.lines[0].why, Some(refused_by_all()));
+    assert_eq!(
+        case.lines[0].state.status.reason(),
+        Some(&*refused_by_all())
+    );
 }
 
 #[tokio::test]

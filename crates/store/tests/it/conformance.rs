@@ -2,8 +2,8 @@
 
 use crate::{
     conformance_absence as absence, conformance_journal as journal, conformance_ledger as ledger,
-    conformance_listing as listing, conformance_resolution as resolution,
-    conformance_retention as retention,
+    conformance_listing as listing, conformance_reopening as reopening,
+    conformance_resolution as resolution, conformance_retention as retention,
 };
 
 /// The limit of open payments in every behaviour.
@@ -85,6 +85,12 @@ both_stores_agree! {
         nothing_is_resolved_that_a_living_front_has_in_hand
         a_verdict_speaks_of_the_processor_that_is_named
         the_record_of_resolutions_is_bounded;
+    reopening:
+        what_is_reopened_is_open_for_the_next_front_and_recorded
+        only_what_is_rejected_is_reopened
+        what_is_reopened_together_has_one_owner_whoever_holds_it
+        what_was_reopened_may_be_rejected_and_reopened_again
+        restamps_are_noted_once_and_the_newest_are_kept;
     absence:
         a_note_is_of_the_moves_that_the_entry_has
         a_note_needs_a_good_hold

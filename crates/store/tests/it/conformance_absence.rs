@@ -346,7 +346,7 @@ where
         let rejected = store.reject(&hold, &payment(number), why).await;
         assert_eq!(rejected, Ok(Reject::Rejected));
         let case = store.case(id(number)).await.unwrap().unwrap();
-        assert_eq!(case.lines[0].why.as_ref(), Some(why));
+        assert_eq!(case.lines[0].state.status.reason(), Some(&**why));
     }
     let listing = Listing {
         listed: Listed::Rejected,
@@ -355,7 +355,10 @@ where
         limit: 10,
     };
     let page = store.list(&listing).await.unwrap();
-    let mut listed: Vec<_> = page.lines.into_iter().filter_map(|line| line.why).collect();
-    listed.sort();
+    let lines = page.lines.iter();
+    let mut listed: Vec<_> = lines
+        .filter_map(|line| line.state.status.reason())
+        .collect();
+    listed.sort_unstable();
     assert_eq!(listed, whys);
 }

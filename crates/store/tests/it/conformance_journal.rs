@@ -184,11 +184,13 @@ pub(crate) async fn a_rejected_payment_is_over_and_remembered(world: &impl World
     let state = PaymentState {
         id: id(1),
         amount: cents(1_990),
-        status: Status::Rejected,
+        status: Status::Rejected {
+            reason: "400 | everywhere".to_owned(),
+        },
     };
     assert_eq!(store.find(id(1)).await, Ok(Some(state)));
     let again = store.accept(&hold, &payment(1), None).await;
-    assert_eq!(again, Ok(Accept::Known));
+    assert_eq!(again, Ok(Accept::Ended));
     let dearer = Payment {
         amount: cents(1),
         ..payment(1)

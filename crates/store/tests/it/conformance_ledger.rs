@@ -54,7 +54,7 @@ pub(crate) async fn a_settled_payment_ends_its_entry_whoever_owns_it(world: &imp
     let beat = store.beat(std::slice::from_ref(&hold)).await.unwrap();
     assert_eq!(beat.queued, [Some(1)]);
     let again = store.accept(&hold, &payment(1), None).await;
-    assert_eq!(again, Ok(Accept::Known));
+    assert_eq!(again, Ok(Accept::Ended));
     let dearer = Payment {
         amount: cents(1),
         ..payment(1)

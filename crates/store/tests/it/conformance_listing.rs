@@ -218,8 +218,8 @@ pub(crate) async fn rejected_payments_are_listed_with_the_reason(world: &impl Wo
     assert!(lines.is_sorted_by_key(|line| (line.at, line.state.id)));
     for line in &lines {
         let number = (0..5).find(|&number| id(number) == line.state.id).unwrap();
-        assert_eq!(line.why, Some(format!("no|{number}")));
-        assert_eq!(line.state.status, Status::Rejected);
+        let reason = format!("no|{number}");
+        assert_eq!(line.state.status, Status::Rejected { reason });
         assert_eq!(line.state.amount, cents(1_990));
     }
     assert_eq!(read_all(store, listing(Listed::Settled, 9)).await, []);

@@ -1,6 +1,6 @@
 use feeway_domain::{
-    Adopt, Case, Custody, Fee, Hold, Incarnation, MAX_RESOLUTIONS, Reject, Rename, RequestedAt,
-    Resolution, Resolutions, Resolve, Settle, Status, Store, Verdict, Window,
+    Adopt, Case, Custody, Decided, Fee, Hold, Incarnation, MAX_RESOLUTIONS, Reject, Rename,
+    RequestedAt, Resolution, Resolutions, Resolve, Settle, Status, Store, Verdict, Window,
 };
 
 use crate::world::{World, at, enlist, id, keep, payment, processor, settlement};
@@ -91,7 +91,7 @@ where
     keep(store, &hold, 3, None).await;
     store.reject(&hold, &payment(3), "400").await.unwrap();
     let rejected = case(store, 3).await;
-    assert_eq!(rejected.lines[0].why.as_deref(), Some("400"));
+    assert_eq!(rejected.lines[0].state.status.reason(), Some("400"));
 }
 
 pub(crate) async fn an_operators_yes_is_settled_once_and_recorded<W: World>(world: &W)
@@ -126,8 +126,10 @@ where
         at: records[0].at,
         id: id(1),
         amount: payment(1).amount,
-        processor: processor("default"),
-        verdict: held(),
+        decided: Decided::Resolved {
+            processor: processor("default"),
+            verdict: held(),
+        },
         by: "ann@desk".to_owned(),
     };
     assert_eq!(records, [expected]);

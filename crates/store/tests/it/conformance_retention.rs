@@ -159,7 +159,7 @@ pub(crate) async fn a_settle_in_closed_books_counts_nowhere_and_is_known(world: 
         let state = store.find(id(number)).await.unwrap().unwrap();
         assert!(matches!(state.status, Status::Settled { .. }));
         let again = store.accept(&hold, &payment(number), None).await;
-        assert_eq!(again, Ok(Accept::Known));
+        assert_eq!(again, Ok(Accept::Ended));
     }
     let beat = store.beat(std::slice::from_ref(&hold)).await.unwrap();
     assert_eq!(beat.queued, [Some(0)]);

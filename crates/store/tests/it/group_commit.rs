@@ -181,13 +181,14 @@ async fn each_gets_the_answer_that_it_would_get_alone() {
         .map(|accepted| match accepted.unwrap() {
             Accept::Kept { .. } => "kept",
             Accept::Known => "known",
+            Accept::Ended => "ended",
             Accept::AmountDiffers => "differs",
             Accept::Full => "full",
             Accept::Fenced => "fenced",
         })
         .collect();
     let expected = [
-        "known", "differs", "known", "differs", "known", "differs", "kept", "kept", "kept", "full",
+        "ended", "differs", "ended", "differs", "known", "differs", "kept", "kept", "kept", "full",
         "full",
     ];
     assert_eq!(words, expected);

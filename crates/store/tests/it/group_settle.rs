@@ -250,7 +250,7 @@ async fn of_a_closed_hour_none_counts_and_all_are_known() {
         "{again:?}"
     );
     let accepted = store.accept(&hold, &payment(2), None).await;
-    assert_eq!(accepted, Ok(Accept::Known));
+    assert_eq!(accepted, Ok(Accept::Ended));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod conformance_absence;
 mod conformance_journal;
 mod conformance_ledger;
 mod conformance_listing;
+mod conformance_reopening;
 mod conformance_resolution;
 mod conformance_retention;
 mod cost;

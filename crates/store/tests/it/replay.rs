@@ -1,8 +1,8 @@
 //! A Redis that forgets what it acknowledged, and what becomes of it.
 
 use feeway_domain::{
-    Accept, Adopt, Entry, Incarnation, Reject, Rename, Resolutions, Resolve, Status, Store,
-    Summary, Verdict, Window,
+    Accept, Adopt, Entry, Incarnation, Reject, Rename, Reopen, RequestedAt, Resolutions, Resolve,
+    Restamp, Status, Store, Summary, Verdict, Window,
 };
 use feeway_store::RedisStore;
 use feeway_store::testing::{Persistence, PrivateRedis};
@@ -64,7 +64,7 @@ async fn check_restored(world: &InRedis, before: &(feeway_domain::Hold, Vec<Entr
     assert_eq!(queued(store, &hold.owner).await, *entries);
     assert_eq!(all(store).await, *summary);
     let rejected = store.find(id(3)).await.unwrap().unwrap();
-    assert_eq!(rejected.status, Status::Rejected);
+    assert_eq!(rejected.status.reason(), Some("400"));
     let conflict = store.find(id(2)).await.unwrap().unwrap();
     assert!(matches!(conflict.status, Status::Conflict { .. }));
     let other = queued(store, &Incarnation::new("front-2.b")).await;
@@ -261,4 +261,103 @@ async fn a_release_stands_against_the_replay_of_the_front_that_slept() {
     let beat = world.store.beat(std::slice::from_ref(&hold)).await.unwrap();
     assert_eq!(beat.queued, [None], "its hold is good no longer");
     assert_eq!(world.store.resolutions().await.unwrap().len(), 1);
+}
+
+fn restamp() -> Restamp {
+    Restamp {
+        id: id(7),
+        processor: processor("default"),
+        theirs: RequestedAt::MIN,
+        ours: at(NOON),
+    }
+}
+
+/// The front that rejected a payment repeats all that it did; the operator's word is later.
+#[tokio::test]
+async fn a_reopening_stands_against_the_replay_of_the_front_that_rejected() {
+    let redis = PrivateRedis::start_with(Persistence::AppendOnly, &[]);
+    let mut world = InRedis::on(redis, 100).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    keep(&world.store, &hold, 1, Some("fallback")).await;
+    let default = processor("default");
+    let named = world.store.rename(&hold, id(1), 0, &default).await;
+    assert_eq!(named, Ok(Rename::Named));
+    let rejected = world.store.reject(&hold, &payment(1), "402").await;
+    assert_eq!(rejected, Ok(Reject::Rejected));
+    let desk = world.another().await;
+    let owner = Incarnation::new("feeway-ctl.1");
+    let reopened = desk.reopen(id(1), &owner, "ann").await;
+    assert_eq!(reopened, Ok(Reopen::Reopened));
+    drop(desk);
+    restart(&mut world).await;
+    let entry = queued(&world.store, &owner).await.remove(0);
+    assert_eq!((entry.processor, entry.moves), (None, 2));
+    assert_eq!(queued(&world.store, &hold.owner).await, []);
+    let state = world.store.find(id(1)).await.unwrap().unwrap();
+    assert_eq!(state.status, Status::Open { processor: None });
+}
+
+/// Also when it was rejected again meanwhile.
+#[tokio::test]
+async fn of_two_rejections_the_later_one_stands() {
+    let redis = PrivateRedis::start_with(Persistence::AppendOnly, &[]);
+    let mut world = InRedis::on(redis, 100).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    keep(&world.store, &hold, 1, Some("default")).await;
+    world.store.reject(&hold, &payment(1), "402").await.unwrap();
+    let other = world.another().await;
+    let owner = Incarnation::new("feeway-ctl.1");
+    other.reopen(id(1), &owner, "ann").await.unwrap();
+    let adopted = other.adopt(&owner, &Incarnation::new("front-2.b")).await;
+    let Ok(Adopt::Adopted(adopted)) = adopted else {
+        panic!("{adopted:?}");
+    };
+    let rejected = other.reject(&adopted, &payment(1), "410").await;
+    assert_eq!(rejected, Ok(Reject::Rejected));
+    drop(other);
+    restart(&mut world).await;
+    let state = world.store.find(id(1)).await.unwrap().unwrap();
+    assert_eq!(state.status.reason(), Some("410"));
+}
+
+#[tokio::test]
+async fn a_forgotten_rejection_and_a_forgotten_restamp_are_repeated_as_they_were() {
+    let mut world = InRedis::new(100).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    keep(&world.store, &hold, 1, Some("default")).await;
+    let accepted_at = queued(&world.store, &hold.owner).await[0].accepted_at;
+    let fallback = processor("fallback");
+    let named = world.store.rename(&hold, id(1), 0, &fallback).await;
+    assert_eq!(named, Ok(Rename::Named));
+    world.store.reject(&hold, &payment(1), "402").await.unwrap();
+    world.store.note_restamp(&restamp()).await.unwrap();
+    restart(&mut world).await;
+    let restamped = world.store.restamped().await.unwrap();
+    assert_eq!(restamped[0].restamp, restamp());
+    let owner = Incarnation::new("feeway-ctl.1");
+    world.store.reopen(id(1), &owner, "ann").await.unwrap();
+    let entry = queued(&world.store, &owner).await.remove(0);
+    assert_eq!((entry.accepted_at, entry.moves), (accepted_at, 2));
+}
+
+/// What a version wrote that did not know when the payment was accepted.
+#[tokio::test]
+async fn a_rejection_of_an_earlier_version_is_read_and_reopened() {
+    let world = InRedis::new(100).await;
+    let store = world.store();
+    let mut raw = world.raw().await;
+    redis::cmd("SET")
+        .arg(format!("{{0}}:rejected:{}", id(1)))
+        .arg("1990|1752580800000000|default answered 402")
+        .exec_async(&mut raw)
+        .await
+        .unwrap();
+    let state = store.find(id(1)).await.unwrap().unwrap();
+    assert_eq!(state.status.reason(), Some("default answered 402"));
+    let owner = Incarnation::new("feeway-ctl.1");
+    let reopened = store.reopen(id(1), &owner, "ann").await;
+    assert_eq!(reopened, Ok(Reopen::Reopened));
+    let entry = queued(store, &owner).await.remove(0);
+    assert_eq!((entry.payment, entry.moves), (payment(1), 1));
+    assert_eq!(entry.accepted_at.micros(), at(NOON).micros());
 }

@@ -54,6 +54,10 @@ const COUNTERS: &[Described] = &[
         "Payments that got the answer to another one, and of which the books differ from the processor's.",
     ),
     (
+        "feeway_impossible_times_total",
+        "Payments that a processor holds at a time at which it cannot have taken them.",
+    ),
+    (
         "feeway_adoptions_total",
         "Fronts, or former lives of this one, whose open payments this front took over.",
     ),

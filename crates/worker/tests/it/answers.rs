@@ -101,7 +101,7 @@ impl World {
         match self.status(payment).await {
             Status::Settled { processor, .. } => Some(processor.to_string()),
             Status::Open { .. } => None,
-            other @ (Status::Rejected | Status::Conflict { .. }) => panic!("{other:?}"),
+            other @ (Status::Rejected { .. } | Status::Conflict { .. }) => panic!("{other:?}"),
         }
     }
 

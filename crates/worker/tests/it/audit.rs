@@ -79,7 +79,7 @@ async fn audit_payment(
     let Some((name, &(amount, requested_at))) = holders.next() else {
         match state.map(|state| state.status) {
             // Every processor declined it, which is an end as well.
-            Some(Status::Rejected) => {}
+            Some(Status::Rejected { .. }) => {}
             None if !told.kept => {}
             None => found.push(format!("{id} was answered 202 and never charged")),
             Some(Status::Open { processor }) if may_stay(world, id, processor.as_ref()) => {}

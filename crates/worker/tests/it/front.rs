@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use feeway_domain::{Fee, Processor, RequestedAt};
+use feeway_domain::{CLOCK_SLIP, Fee, Processor, RequestedAt};
 use feeway_health::{Board, BoardConfig};
 use feeway_store::MemoryStore;
 use feeway_worker::{Clock, Dispatch, Gateway, IntakeMode, Worker, WorkerConfig, start};
@@ -113,6 +113,7 @@ impl Front {
             processors: configured,
             patience: self.patience,
             absence_after: ABSENCE_AFTER,
+            clock_slip: CLOCK_SLIP,
             catch_up: self.catch_up,
             intake: self.intake,
             dispatch: Dispatch::RoundRobin,

@@ -154,7 +154,7 @@ async fn named(world: &World, number: u32) -> Option<String> {
     let state = world.store.find(payment(number).id).await.unwrap();
     match state.expect("it is known").status {
         Status::Open { processor } => processor.map(|name| name.to_string()),
-        ended @ (Status::Settled { .. } | Status::Rejected | Status::Conflict { .. }) => {
+        ended @ (Status::Settled { .. } | Status::Rejected { .. } | Status::Conflict { .. }) => {
             panic!("{ended:?}")
         }
     }

@@ -10,6 +10,7 @@ mod audit;
 mod catch_up;
 mod front;
 mod gate;
+mod impossible_times;
 mod line;
 mod linger;
 mod memory_intake;

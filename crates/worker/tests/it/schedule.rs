@@ -53,6 +53,8 @@ pub(crate) enum Fault {
     StoreAway,
     StoreLate,
     StoreForgets,
+    /// An operator reopens whatever is rejected.
+    Reopening,
     Processor(usize, Mood),
 }
 
@@ -65,6 +67,7 @@ impl Fault {
             Self::StoreAway => "store away",
             Self::StoreLate => "store carries out late",
             Self::StoreForgets => "store forgets",
+            Self::Reopening => "operator reopens",
             Self::Processor(_, mood) => match mood {
                 Mood::Fine => "fine",
                 Mood::Slow(_) => "slow",
@@ -108,6 +111,7 @@ impl Schedule {
                 fault,
             });
         }
+        faults.extend(reopenings(seed, &faults));
         faults.sort_by_key(|planned| planned.at);
         Self {
             orders,
@@ -130,6 +134,7 @@ impl Schedule {
                     Fault::StoreAway | Fault::StoreLate | Fault::StoreForgets => {
                         other.at < until && !ends_before
                     }
+                    Fault::Reopening => false,
                 }
             })
         };
@@ -183,8 +188,32 @@ fn keep_apart(faults: &mut Vec<Planned>) {
         Fault::StoreAway | Fault::StoreLate => forgets
             .iter()
             .all(|&at| at + APART < planned.at || planned.at + planned.lasts + APART < at),
-        Fault::StoreForgets | Fault::Processor(..) => true,
+        Fault::StoreForgets | Fault::Reopening | Fault::Processor(..) => true,
     });
+}
+
+/// What an operator decided within the last second is nobody's to repeat when the store forgets
+/// it.
+fn reopenings(seed: u64, faults: &[Planned]) -> Vec<Planned> {
+    const APART: Duration = Duration::from_secs(2);
+    // Draws of its own, so that no schedule changes otherwise.
+    let mut rng = fastrand::Rng::with_seed(!seed);
+    let moments: Vec<Duration> = (0..rng.usize(..4))
+        .map(|_| Duration::from_millis(rng.u64(10_000..95_000)))
+        .collect();
+    let is_apart = |at: Duration| {
+        let mut forgets = faults
+            .iter()
+            .filter(|planned| planned.fault == Fault::StoreForgets);
+        forgets.all(|forgets| at.abs_diff(forgets.at) > APART)
+    };
+    let reopenings = moments.into_iter().filter(|at| is_apart(*at));
+    let reopenings = reopenings.map(|at| Planned {
+        at,
+        lasts: Duration::ZERO,
+        fault: Fault::Reopening,
+    });
+    reopenings.collect()
 }
 
 fn order(rng: &mut fastrand::Rng) -> Order {
@@ -288,5 +317,6 @@ fn nature(rng: &mut fastrand::Rng) -> Nature {
         declines,
         status,
         poisons: if declines == 0 && rng.bool() { 4 } else { 0 },
+        off_micros: 0,
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Nature {
     pub(crate) status: u16,
     /// Of 100 payments so many always fail, always the same ones.
     pub(crate) poisons: u8,
+    /// By so many microseconds the instants are wrong that its look-ups tell.
+    pub(crate) off_micros: i64,
 }
 
 pub(crate) type Book = BTreeMap<CorrelationId, (Money, RequestedAt)>;
@@ -115,7 +117,9 @@ impl ScriptedProcessor {
         let inside = self.0.lock().unwrap();
         let stored_at = inside.stored_at.get(&id)?;
         let is_found = stored_at.elapsed() >= inside.nature.lag;
-        is_found.then(|| inside.book.get(&id).copied()).flatten()
+        let (amount, at) = *inside.book.get(&id).filter(|_| is_found)?;
+        let told = at.micros() + inside.nature.off_micros;
+        Some((amount, RequestedAt::from_micros(told).unwrap_or(at)))
     }
 
     pub(crate) fn book(&self) -> Book {

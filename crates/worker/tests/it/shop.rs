@@ -79,7 +79,8 @@ impl Shop {
         for attempt in 0..TRIES {
             if let Some(gateway) = world.gateway((first + attempt) % 2) {
                 match timeout(RESPONSE_TIMEOUT, gateway.submit(payment)).await {
-                    Ok(Submit::Kept) => {
+                    // A repeat hears of the end that the payment came to.
+                    Ok(Submit::Kept | Submit::Rejected(_)) => {
                         self.0.lock().unwrap().insert(
                             payment.id,
                             Told {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use feeway_domain::{
     Accept, Adopt, Beat, CorrelationId, Entry, Freed, Hold, Incarnation, LedgerFault, Listing,
-    Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Retire, Settle,
-    Settlement, Store, StoreFault, Summary, Window,
+    Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Restamp, Retire,
+    Settle, Settlement, Store, StoreFault, Summary, Window,
 };
 use feeway_store::{Acknowledged, MemoryStore};
 use futures_util::future::join_all;
@@ -157,7 +157,7 @@ impl Store for UnreliableStore {
                     hold: hold.clone(),
                 })
             }
-            Accept::AmountDiffers | Accept::Full | Accept::Fenced => None,
+            Accept::Ended | Accept::AmountDiffers | Accept::Full | Accept::Fenced => None,
         };
         let (hold, payment, processor) = (hold.clone(), *payment, processor.cloned());
         let accept = move |inner: MemoryStore| async move {
@@ -214,11 +214,12 @@ impl Store for UnreliableStore {
         let (hold, again, reason) = (hold.clone(), *payment, why.to_owned());
         let reject =
             move |inner: MemoryStore| async move { inner.reject(&hold, &again, &reason).await };
-        let acknowledged = |reply: &Reject| {
-            (*reply == Reject::Rejected).then(|| Acknowledged::Reject {
-                payment: *payment,
+        let acknowledged = |reply: &Reject| match reply {
+            Reject::Rejected => Some(Acknowledged::Reject {
+                entry: self.inner.rejected_entry(payment.id)?,
                 why: why.to_owned(),
-            })
+            }),
+            Reject::Gone | Reject::Fenced => None,
         };
         self.call(reject, acknowledged).await
     }
@@ -275,6 +276,13 @@ impl Store for UnreliableStore {
             nothing,
         )
         .await
+    }
+
+    async fn note_restamp(&self, restamp: &Restamp) -> Result<(), StoreFault> {
+        let (restamp, again) = (restamp.clone(), restamp.clone());
+        let note = move |inner: MemoryStore| async move { inner.note_restamp(&again).await };
+        self.call(note, |(): &()| Some(Acknowledged::Restamp(restamp)))
+            .await
     }
 
     async fn trust_look_up(

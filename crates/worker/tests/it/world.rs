@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use feeway_domain::Store;
+use feeway_domain::{Incarnation, Listed, Listing, MAX_PAGE, Reopen, Resolutions, Store, Window};
 use feeway_store::{MemorySnapshot, MemoryStore};
 use feeway_worker::Gateway;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -127,6 +127,7 @@ impl World {
                 self.weather.set_late(false);
             }
             Fault::StoreForgets => self.forget(),
+            Fault::Reopening => self.reopen_rejected().await,
             Fault::Processor(processor, mood) => {
                 self.processors[processor].set_mood(mood);
                 sleep(lasts).await;
@@ -149,6 +150,24 @@ impl World {
             .collect();
         for store in stores {
             store.replay();
+        }
+    }
+
+    /// Takes back whatever was rejected. Between two steps one may have been found to be held.
+    async fn reopen_rejected(&self) {
+        let listing = Listing {
+            listed: Listed::Rejected,
+            window: Window::default(),
+            after: None,
+            limit: MAX_PAGE,
+        };
+        let rejected = self.store.list(&listing).await.unwrap();
+        let now = self.store.now().micros();
+        let owner = Incarnation::new(&format!("feeway-ctl.{now}"));
+        for line in rejected.lines {
+            let reopened = self.store.reopen(line.state.id, &owner, "ann").await;
+            let expected = [Ok(Reopen::Reopened), Ok(Reopen::Settled)];
+            assert!(expected.contains(&reopened), "{reopened:?}");
         }
     }
 
@@ -194,7 +213,7 @@ impl World {
                 processor.requests()
             ));
         }
-        let summary = self.store.summary(feeway_domain::Window::default()).await;
+        let summary = self.store.summary(Window::default()).await;
         trace.push_str(&format!("{summary:?}"));
         trace
     }

@@ -75,7 +75,7 @@ fn where_declines_are_final_a_payment_leaves_at_once_and_is_rejected_when_all_de
     let default = option("default", DEFAULT, "0.05");
     let fallback = option("fallback", FALLBACK, "0.15");
     // Whatever waits for its absence waits for longer than this test takes.
-    let absence = ["--absence-after", "60s"];
+    let absence = ["--absence-after", "60s", "--patience", "2s"];
     let processors = ["--processor", &default, "--processor", &fallback];
     stack.start(&[&absence[..], &processors].concat());
     let _processors = [("default", DEFAULT), ("fallback", FALLBACK)].map(|(name, processor)| {
@@ -102,8 +102,9 @@ fn where_declines_are_final_a_payment_leaves_at_once_and_is_rejected_when_all_de
             _ => assert_eq!(fate(&stack, &id[0]), "open at default", "{status}"),
         }
     }
+    // Nothing but declines came from the first, so they count after three times the patience.
     let rejected = &ids[both..];
-    until_all_are(&stack, Duration::from_secs(10), rejected, "rejected");
+    until_all_are(&stack, Duration::from_secs(20), rejected, "rejected");
     let page = stack.ask("GET", "/payments?status=rejected", "").json();
     let lines = page["payments"].as_array().expect("a list");
     assert_eq!(lines.len(), 1, "{page}");

@@ -1,0 +1,42 @@
+//! What becomes of a payment that every processor declined.
+
+use feeway_domain::{Hold, JournalTime, Payment, Reject, StoreFault};
+
+use crate::redis_store::recent::Written;
+use crate::redis_store::reply::Reply;
+use crate::redis_store::{RedisStore, command};
+
+impl RedisStore {
+    pub(crate) async fn end_rejected(
+        &self,
+        hold: &Hold,
+        payment: &Payment,
+        why: &str,
+    ) -> Result<Reject, StoreFault> {
+        let kept_for = self.inner.retention;
+        let reject = command::reject(hold, payment.id, why, kept_for);
+        self.write(reject, |reply| match reply.word() {
+            "rejected" => {
+                let written = Written::Reject {
+                    payment: *payment,
+                    why: why.into(),
+                    kept_for,
+                    lineage: read_lineage(reply),
+                };
+                Ok((Reject::Rejected, Some(written)))
+            }
+            "gone" => Ok((Reject::Gone, None)),
+            "fenced" => Ok((Reject::Fenced, None)),
+            _ => reply.unreadable(),
+        })
+        .await
+    }
+}
+
+/// When a rejected payment was accepted, and how often its entry had been renamed. Functions of
+/// an earlier version do not tell.
+fn read_lineage(reply: &Reply) -> Option<(JournalTime, u32)> {
+    let accepted_at = reply.text(1)?.parse().ok()?;
+    let moves = reply.text(2)?.parse().ok()?;
+    Some((JournalTime::from_micros(accepted_at), moves))
+}
