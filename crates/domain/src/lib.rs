@@ -30,6 +30,7 @@ mod requested_at;
 mod resolution;
 mod restamp;
 mod secret;
+mod site;
 mod store;
 
 pub use correlation_id::{CorrelationId, CorrelationIdError};
@@ -55,4 +56,5 @@ pub use resolution::{
 };
 pub use restamp::{MAX_RESTAMPED, Restamp, Restamped};
 pub use secret::{Secret, without_credentials};
+pub use site::{Census, Enlist, Known, MAX_URLS, Relocation, Site};
 pub use store::{Store, StoreFault};

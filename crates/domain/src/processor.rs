@@ -116,7 +116,8 @@ impl fmt::Display for Fee {
 pub struct Processor {
     /// Its name in the summary and in the ledger.
     pub name: ProcessorName,
-    /// Where its API is: scheme, host, perhaps a port and a path, without a closing slash.
+    /// Where its API is: scheme, host, perhaps a port and a path, without a closing slash, as
+    /// everybody writes it, so that two texts are the same URL if they are equal.
     pub url: String,
     /// What it keeps of each payment.
     pub fee: Fee,

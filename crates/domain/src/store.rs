@@ -2,9 +2,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::{
-    Accept, Adopt, Beat, CorrelationId, Entry, Freed, Hold, Incarnation, LedgerFault, Listing,
-    Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Restamp, Retire,
-    Settle, Settlement, Summary, Window,
+    Accept, Adopt, Beat, Census, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
+    LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject,
+    Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, Summary, Window,
 };
 
 /// The journal of open payments and the ledger of settled ones: in Redis in the product,
@@ -12,11 +12,29 @@ use crate::{
 ///
 /// Dropping a returned future leaves the step's fate unknown, as [`StoreFault::Unknown`].
 pub trait Store: Clone + Send + Sync + 'static {
-    /// Registers a new incarnation as its own holder, its first heartbeat included.
+    /// Registers a new incarnation as its own holder, its first heartbeat included, without a
+    /// word of where it finds its processors.
     fn enlist(
         &self,
         incarnation: &Incarnation,
     ) -> impl Future<Output = Result<Hold, StoreFault>> + Send;
+
+    /// As [`Store::enlist`], of one that comes with its processors. The store enters those that
+    /// it does not know. For one that it knows at other URLs the same is asked twice, the second
+    /// time with the reply to the first. A URL that is vouched for is then known as well; any
+    /// other takes the place of the known ones, for which [`Store::census`] must have found no
+    /// entry in between that names the processor. The store sees to it that nobody can have
+    /// named it since.
+    fn enlist_at(
+        &self,
+        incarnation: &Incarnation,
+        sites: &[Site],
+        seen: Option<&Relocation>,
+    ) -> impl Future<Output = Result<Enlist, StoreFault>> + Send;
+
+    /// Counts open entries by the processor that they name, in pages of which each is a step.
+    /// Entries that are there all the time are counted at least once.
+    fn census(&self, from: Option<u64>) -> impl Future<Output = Result<Census, StoreFault>> + Send;
 
     /// Writes a payment into the journal, naming the processor it is about to be sent to,
     /// or none when it is going to wait. Idempotent by id.

@@ -3,16 +3,19 @@ use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser, ValueEnum};
+use clap::{CommandFactory as _, Parser};
+use feeway_domain::ProcessorName;
 use feeway_options::{NatsOptions, RedisOptions, between, processor_parser};
 use feeway_processor::{Deployment, ProcessorOption, order_processors};
 use feeway_store::RedisConfig;
 use feeway_telemetry::LogOptions;
-use feeway_worker::{Dispatch, IntakeMode};
 
 use crate::listen_address::ListenAddress;
 
+mod modes;
 mod parts;
+
+pub use modes::{DispatchOption, IntakeOption};
 
 const MS: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -84,6 +87,14 @@ pub struct Config {
         required = true
     )]
     pub processors: Vec<ProcessorOption>,
+
+    /// The name of a processor that has another URL than before, and whose operator vouches that
+    /// the same ledger is behind both; several of them, in the variable separated by ";".
+    /// Without it a front does not start with another URL while anything open may have reached
+    /// the processor at the one before, since that could be charged twice. Give it to every
+    /// front, once: what is known then stays known.
+    #[arg(long, env = "FEEWAY_MOVED", value_name = "NAME", value_delimiter = ';')]
+    pub moved: Vec<ProcessorName>,
 
     /// Redis, and what it takes to be let in.
     #[command(flatten)]
@@ -222,45 +233,6 @@ pub struct Config {
     pub log: LogOptions,
 }
 
-/// When a payment is answered with 202.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum IntakeOption {
-    /// Once it is in the journal: a front that dies loses nothing that it accepted.
-    Durable,
-    /// As soon as this process has it in memory, for up to 512 at a time, 0.1 ms earlier: a
-    /// front that dies LOSES what it accepted and had not yet journalled, a few milliseconds
-    /// of payments or all while Redis is away, and a repeated id with another amount may be
-    /// answered with 202 and dropped.
-    Memory,
-}
-
-/// How payments are dealt to lanes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DispatchOption {
-    /// Each lane has a channel of its own, filled in turn.
-    RoundRobin,
-    /// All lanes take from one channel behind a mutex, for comparison.
-    SharedPool,
-}
-
-impl From<IntakeOption> for IntakeMode {
-    fn from(intake: IntakeOption) -> Self {
-        match intake {
-            IntakeOption::Durable => Self::Durable,
-            IntakeOption::Memory => Self::Memory,
-        }
-    }
-}
-
-impl From<DispatchOption> for Dispatch {
-    fn from(dealing: DispatchOption) -> Self {
-        match dealing {
-            DispatchOption::RoundRobin => Self::RoundRobin,
-            DispatchOption::SharedPool => Self::SharedPool,
-        }
-    }
-}
-
 impl Config {
     /// Reads and checks a command line, its program name first, and the environment.
     ///
@@ -277,7 +249,19 @@ impl Config {
         })?;
         let checked = config.redis.check().and_then(|()| config.nats.check());
         checked.map_err(|why| Self::command().error(ErrorKind::ArgumentConflict, why))?;
+        config.check_moved()?;
         Ok(config)
+    }
+
+    /// Whoever vouches for a processor that is not there has most likely mistyped its name.
+    fn check_moved(&self) -> Result<(), clap::Error> {
+        let known = self.processor_names();
+        let Some(unknown) = self.moved.iter().find(|name| !known.contains(name)) else {
+            return Ok(());
+        };
+        let why =
+            format!("invalid value '{unknown}' for '--moved <NAME>': no --processor is named so");
+        Err(Self::command().error(ErrorKind::ValueValidation, why))
     }
 }
 
@@ -384,6 +368,11 @@ mod tests {
             ("--intake=fast", "'fast' for '--intake <MODE>'"),
             ("--log=info,=", "'info,=' for '--log <FILTER>'"),
             ("--no-such-option", "--no-such-option"),
+            ("--moved=Default", "'Default' for '--moved <NAME>'"),
+            (
+                "--moved=default;other",
+                "'other' for '--moved <NAME>': no --processor is named so",
+            ),
         ] {
             check_refused(&[PROCESSOR, argument], reason);
         }

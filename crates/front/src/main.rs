@@ -61,7 +61,8 @@ async fn run(config: &Config) -> anyhow::Result<()> {
         gateway.enlisted().await;
         anyhow::Ok(())
     };
-    let stopped = stop.wait_beside(readiness.follow(loaded));
+    let refused = async { gateway.refused().await.into() };
+    let stopped = stop.wait_beside(readiness.follow(loaded, refused));
     let stopped = server.run(Arc::new(app), Arc::new(admin), stopped).await;
     worker.drain(DRAIN).await;
     stopped

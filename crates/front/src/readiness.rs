@@ -20,16 +20,23 @@ impl Readiness {
     }
 
     /// Waits until `loaded` has come true, says so, and goes on waiting; it ends only if
-    /// the store can never be used. Cancel safe if `loaded` is.
+    /// the store can never be used, or with what `refused` says. Cancel safe if both are.
     pub async fn follow<E>(
         &self,
         loaded: impl Future<Output = Result<(), E>>,
+        refused: impl Future<Output = E>,
     ) -> Result<Infallible, E> {
         info!("waiting for Redis and a place in its journal");
-        loaded.await?;
-        self.set_loaded();
-        info!("ready");
-        std::future::pending().await
+        let ready = async {
+            loaded.await?;
+            self.set_loaded();
+            info!("ready");
+            std::future::pending().await
+        };
+        tokio::select! {
+            failed = ready => failed,
+            why = refused => Err(why),
+        }
     }
 
     /// This front is going down.

@@ -1,5 +1,6 @@
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,6 +41,9 @@ pub(crate) struct Connections {
     tls: Option<Tls>,
     addresses: Addresses,
     connect_timeout: Duration,
+    /// How long a connection carries requests, and how many were opened.
+    life: Duration,
+    opened: AtomicU32,
     permits: Arc<Semaphore>,
     idle: Arc<Shelf>,
     /// At most as many as may be in use.
@@ -85,6 +89,7 @@ impl Connections {
         connections_max: usize,
         connect_timeout: Duration,
         idle_timeout: Duration,
+        life: Duration,
     ) -> Self {
         let connections_max = connections_max.clamp(1, Semaphore::MAX_PERMITS);
         let misdelivery = Misdelivery::new(endpoint.base());
@@ -93,6 +98,8 @@ impl Connections {
             tls,
             addresses: Addresses::default(),
             connect_timeout,
+            life,
+            opened: AtomicU32::new(0),
             permits: Arc::new(Semaphore::new(connections_max)),
             idle: Arc::new(Shelf::new(idle_timeout, connections_max)),
             retired: Arc::new(Shelf::new(RETIRED_REST, connections_max)),
@@ -146,15 +153,28 @@ impl Connections {
             self.idle.move_to(&self.retired);
             return None;
         }
-        let (sender, record) = self.idle.take()?;
-        record.taken();
-        Some((sender, record))
+        loop {
+            let (sender, record) = self.idle.take()?;
+            if !record.is_spent() {
+                record.taken();
+                return Some((sender, record));
+            }
+            // It grew too old while it rested.
+            self.retired.put(sender, record);
+        }
+    }
+
+    /// How long the next connection carries requests: those that are opened together are not
+    /// to be replaced together, so that up to a quarter is taken off in sixteen steps.
+    fn next_life(&self) -> Duration {
+        let step = self.opened.fetch_add(1, Ordering::Relaxed).wrapping_mul(7) % 16;
+        self.life - self.life / 64 * step
     }
 
     async fn open(&self, deadline: Instant) -> Option<(Sender, Arc<Record>)> {
         let deadline = deadline.min(Instant::now() + self.connect_timeout);
         let Endpoint { host, port, .. } = &self.endpoint;
-        let record = Arc::new(Record::new(&self.misdelivery));
+        let record = Arc::new(Record::new(&self.misdelivery, self.next_life()));
         let opened = timeout_at(deadline, async {
             let stream = self.addresses.connect(host, *port).await?;
             stream.set_nodelay(true)?;
@@ -259,7 +279,7 @@ impl Connection {
         } = self;
         if !is_apart && record.is_kept() && !sender.is_closed() {
             record.answered();
-            let is_over = record.is_full() || connections.misdelivery.is_known();
+            let is_over = record.is_spent() || connections.misdelivery.is_known();
             let shelf = if is_over {
                 &connections.retired
             } else {

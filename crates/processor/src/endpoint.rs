@@ -1,6 +1,9 @@
 use hyper::Uri;
 use hyper::header::HeaderValue;
 
+/// Below a processor's URL.
+const PAYMENTS: &str = "/payments";
+
 /// Where a processor listens: `http://host:port` or `https://host:port`, and the path below
 /// which its API is.
 #[derive(Clone, Debug)]
@@ -33,6 +36,31 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
+    /// The URL as everybody writes it: scheme and host in lower case, a port only if it is not
+    /// the scheme's own, the path without a closing slash. Two texts that lead to one endpoint
+    /// give one URL.
+    pub(crate) fn url(&self) -> String {
+        let (scheme, own_port) = if self.is_tls {
+            ("https", 443)
+        } else {
+            ("http", 80)
+        };
+        let host = self.host.to_ascii_lowercase();
+        let host = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host
+        };
+        let port = if self.port == own_port {
+            String::new()
+        } else {
+            format!(":{}", self.port)
+        };
+        let path = self.payments.path();
+        let base = path.strip_suffix(PAYMENTS).unwrap_or(path);
+        format!("{scheme}://{host}{port}{base}")
+    }
+
     /// The URL without a path, for those who read a log.
     pub(crate) fn base(&self) -> String {
         let scheme = if self.is_tls { "https" } else { "http" };
@@ -77,7 +105,7 @@ impl Endpoint {
             host: host.to_owned(),
             port,
             authority: header,
-            payments: below("/payments").or(Err(EndpointError::NotAUrl))?,
+            payments: below(PAYMENTS).or(Err(EndpointError::NotAUrl))?,
             health: below("/payments/service-health").or(Err(EndpointError::NotAUrl))?,
         })
     }
@@ -118,6 +146,37 @@ mod tests {
             assert_eq!(endpoint.payments, expected);
             let health = format!("{expected}/service-health");
             assert_eq!(endpoint.health, health.as_str());
+        }
+    }
+
+    #[test]
+    fn one_endpoint_has_one_url() {
+        for (urls, expected) in [
+            (
+                &[
+                    "http://Pay.Example",
+                    "HTTP://pay.example:80/",
+                    "http://pay.example//",
+                ][..],
+                "http://pay.example",
+            ),
+            (
+                &["https://a:443/v2", "https://A/v2/", "https://a/v2//"],
+                "https://a/v2",
+            ),
+            (&["https://a:80/V2"], "https://a:80/V2"),
+            (
+                &["http://[::1]:8001/", "http://[::1]:8001"],
+                "http://[::1]:8001",
+            ),
+            (&["http://[::1]:80"], "http://[::1]"),
+            (&["http://127.0.0.1:8001"], "http://127.0.0.1:8001"),
+        ] {
+            for url in urls {
+                assert_eq!(Endpoint::parse(url).unwrap().url(), expected, "{url}");
+            }
+            // It leads to the same place.
+            assert_eq!(Endpoint::parse(expected).unwrap().url(), expected);
         }
     }
 

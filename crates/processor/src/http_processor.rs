@@ -46,6 +46,10 @@ pub struct HttpProcessorConfig {
     /// How long a connection is kept without use. Processors close theirs after 130 s; one
     /// that they close at the moment of a POST makes its fate unknown.
     pub idle_timeout: Duration,
+    /// How long a connection carries requests, less up to a quarter of it, so that those that
+    /// were opened together are not replaced together. A processor whose name gets another
+    /// address is then found there under traffic too.
+    pub connection_life: Duration,
     /// Whose requests these are: each says so in its `Via` header, if it is known.
     pub deployment: Option<Deployment>,
 }
@@ -60,6 +64,7 @@ impl Default for HttpProcessorConfig {
             look_up_timeout: Duration::from_secs(5),
             health_timeout: Duration::from_secs(2),
             idle_timeout: Duration::from_secs(60),
+            connection_life: Duration::from_secs(60),
             deployment: None,
         }
     }
@@ -133,6 +138,7 @@ impl HttpProcessor {
             config.max_connections,
             config.connect_timeout,
             config.idle_timeout,
+            config.connection_life,
         );
         // A deployment's name is plain text.
         let via = config.deployment.as_ref();

@@ -1,9 +1,11 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use feeway_domain::CorrelationId;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tracing::{debug, error};
 
 /// The most payments that are posted on one connection: so many ids of 16 bytes are
@@ -74,6 +76,8 @@ pub(crate) struct Record {
     misdelivery: Arc<Misdelivery>,
     /// Whether it may carry more than one request.
     is_kept: bool,
+    /// From then on it carries no further request.
+    retires_at: Instant,
     posts: AtomicUsize,
     /// The payments whose POST was answered on it; nothing once they were handed out.
     answered: Mutex<Option<Vec<CorrelationId>>>,
@@ -85,11 +89,12 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Of a connection that is about to be opened.
-    pub(crate) fn new(misdelivery: &Arc<Misdelivery>) -> Self {
+    /// Of a connection that is about to be opened and carries requests for so long.
+    pub(crate) fn new(misdelivery: &Arc<Misdelivery>, life: Duration) -> Self {
         Self {
             misdelivery: Arc::clone(misdelivery),
             is_kept: !misdelivery.is_known(),
+            retires_at: Instant::now() + life,
             posts: AtomicUsize::new(0),
             answered: Mutex::new(Some(Vec::new())),
             was_used: AtomicBool::new(false),
@@ -103,9 +108,9 @@ impl Record {
         self.is_kept
     }
 
-    /// Whether it has carried all that it may.
-    pub(crate) fn is_full(&self) -> bool {
-        self.posts.load(Ordering::Relaxed) >= POSTS_MAX
+    /// Whether it has carried all that it may, or for as long as it may.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.posts.load(Ordering::Relaxed) >= POSTS_MAX || Instant::now() >= self.retires_at
     }
 
     /// A payment is about to be posted on it.
@@ -190,11 +195,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::time::timeout;
+    use tokio::time::{advance, timeout};
 
     use super::*;
+
+    const LIFE: Duration = Duration::from_secs(60);
 
     fn id(number: u8) -> CorrelationId {
         CorrelationId::from_bytes([number; 16])
@@ -203,7 +208,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_connection_from_before_hands_its_payments_out_once() {
         let misdelivery = Arc::new(Misdelivery::new("http://a".to_owned()));
-        let [first, second, empty] = [(); 3].map(|()| Record::new(&misdelivery));
+        let [first, second, empty] = [(); 3].map(|()| Record::new(&misdelivery, LIFE));
         assert!(
             first.note_answered(id(1)) && first.note_answered(id(2)) && second.note_answered(id(3))
         );
@@ -223,26 +228,36 @@ mod tests {
         empty.misdelivered();
         assert_eq!(misdelivery.next().await, [id(3)]);
 
-        let later = Record::new(&misdelivery);
+        let later = Record::new(&misdelivery, LIFE);
         assert!(!later.is_kept() && !later.note_answered(id(6)));
         later.misdelivered();
         let none = timeout(Duration::from_secs(1), misdelivery.next()).await;
         assert!(none.is_err(), "{none:?}");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_spent_when_its_time_is_over() {
+        let record = Record::new(&Arc::new(Misdelivery::new("http://a".to_owned())), LIFE);
+        assert!(!record.is_spent());
+        advance(LIFE - Duration::from_millis(1)).await;
+        assert!(!record.is_spent());
+        advance(Duration::from_millis(1)).await;
+        assert!(record.is_spent());
+    }
+
     #[test]
-    fn a_connection_is_full_after_so_many_payments() {
-        let record = Record::new(&Arc::new(Misdelivery::new("http://a".to_owned())));
+    fn a_connection_is_spent_after_so_many_payments() {
+        let record = Record::new(&Arc::new(Misdelivery::new("http://a".to_owned())), LIFE);
         for _ in 0..POSTS_MAX {
-            assert!(!record.is_full());
+            assert!(!record.is_spent());
             record.count_post();
         }
-        assert!(record.is_full());
+        assert!(record.is_spent());
     }
 
     #[test]
     fn the_socket_is_asked_once_for_each_time_it_is_taken() {
-        let record = Record::new(&Arc::new(Misdelivery::new("http://a".to_owned())));
+        let record = Record::new(&Arc::new(Misdelivery::new("http://a".to_owned())), LIFE);
         assert!(!record.takes_look());
         record.taken();
         assert!(record.takes_look() && !record.takes_look());

@@ -47,14 +47,19 @@ pub enum ProcessorOptionError {
     /// The same name twice.
     #[error("two processors are named {0}")]
     SameName(ProcessorName),
+    /// The same URL under two names: fees and breakers would be told apart, and the ledger's
+    /// duplicates would not.
+    #[error("the processors {0} and {1} have the same URL, {2}: one ledger has one name")]
+    SameUrl(ProcessorName, ProcessorName, String),
     /// None, or more than [`MAX_PROCESSORS`].
     #[error("{0} processors given; 1 to {MAX_PROCESSORS} work")]
     Count(usize),
 }
 
 /// Reads one processor from `NAME=URL,fee=0.05`, to which `authorization-file=PATH`,
-/// `ca-file=PATH` and `declines=final` may be added after a comma. Its URL is kept without a closing slash. The
-/// files are not looked at. What an error says holds no password.
+/// `ca-file=PATH` and `declines=final` may be added after a comma. Its URL is kept as everybody
+/// writes it: in lower case but for the path, without the scheme's own port and without a
+/// closing slash. The files are not looked at. What an error says holds no password.
 pub fn parse_processor(text: &str) -> Result<ProcessorOption, ProcessorOptionError> {
     let form = || {
         // Somebody may have put the header's value where the name of its file belongs.
@@ -64,7 +69,7 @@ pub fn parse_processor(text: &str) -> Result<ProcessorOption, ProcessorOptionErr
     let (name, rest) = text.trim().split_once('=').ok_or_else(form)?;
     let (url, parts) = rest.split_once(',').ok_or_else(form)?;
     let url = url.trim_end_matches('/');
-    Endpoint::parse(url)
+    let endpoint = Endpoint::parse(url)
         .map_err(|error| ProcessorOptionError::Url(without_credentials(url), error))?;
     let (mut fee, mut declines, mut access) = (None, None, Access::default());
     for part in parts.split(',') {
@@ -88,7 +93,7 @@ pub fn parse_processor(text: &str) -> Result<ProcessorOption, ProcessorOptionErr
         name: name
             .parse()
             .map_err(|error| ProcessorOptionError::Name(name.to_owned(), error))?,
-        url: url.to_owned(),
+        url: endpoint.url(),
         fee: fee
             .parse()
             .map_err(|error| ProcessorOptionError::Fee(fee.to_owned(), error))?,
@@ -110,7 +115,7 @@ pub fn parse_processors(text: &str) -> Result<Vec<ProcessorOption>, ProcessorOpt
 }
 
 /// Puts processors in the order in which they are tried: the cheapest first, equal fees as
-/// given. Refuses a list that is empty, too long, or names one of them twice.
+/// given. Refuses a list that is empty, too long, or has a name or a URL twice.
 pub fn order_processors(
     mut processors: Vec<ProcessorOption>,
 ) -> Result<Vec<ProcessorOption>, ProcessorOptionError> {
@@ -118,11 +123,18 @@ pub fn order_processors(
         return Err(ProcessorOptionError::Count(processors.len()));
     }
     for (index, ProcessorOption { processor, .. }) in processors.iter().enumerate() {
-        if processors[..index]
-            .iter()
-            .any(|earlier| earlier.processor.name == processor.name)
+        for ProcessorOption {
+            processor: earlier, ..
+        } in &processors[..index]
         {
-            return Err(ProcessorOptionError::SameName(processor.name.clone()));
+            let name = processor.name.clone();
+            if earlier.name == name {
+                return Err(ProcessorOptionError::SameName(name));
+            }
+            if earlier.url == processor.url {
+                let (first, url) = (earlier.name.clone(), without_credentials(&processor.url));
+                return Err(ProcessorOptionError::SameUrl(first, name, url));
+            }
         }
     }
     // A stable sort keeps the given order of equal fees.
@@ -234,6 +246,10 @@ mod tests {
         check(
             "a=http://a:1,fee=0.1;a=http://a:2,fee=0.2",
             "two processors are named a",
+        );
+        check(
+            "a=http://x:80,fee=0.1;b=http://b,fee=0.1;c=HTTP://X/,fee=0.2",
+            "the processors a and c have the same URL, http://x: one ledger has one name",
         );
         let nine: Vec<_> = (0..9).map(|n| format!("p{n}=http://a:1,fee=0.1")).collect();
         check(&nine.join(";"), "9 processors given; 1 to 8 work");

@@ -144,7 +144,11 @@ mod tests {
         tokio::spawn(connection);
         sender.ready().await.unwrap();
         let misdelivery = Arc::new(Misdelivery::new("http://a".to_owned()));
-        (sender, Arc::new(Record::new(&misdelivery)), theirs)
+        (
+            sender,
+            Arc::new(Record::new(&misdelivery, Duration::from_secs(60))),
+            theirs,
+        )
     }
 
     async fn is_closed(theirs: &mut DuplexStream) -> bool {

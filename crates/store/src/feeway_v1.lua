@@ -518,6 +518,127 @@ local function enlist(keys, args)
   return { 'enlisted', epoch }
 end
 
+-- A list of URLs, the newest first, is one text with a space between each.
+local function has_url(list, url)
+  return string.find(' ' .. list .. ' ', ' ' .. url .. ' ', 1, true) ~= nil
+end
+
+local function with_url(list, url, limit)
+  local urls = { url }
+  for known in string.gmatch(list, '%S+') do
+    if #urls < limit then urls[#urls + 1] = known end
+  end
+  return table.concat(urls, ' ')
+end
+
+-- The URL to which an incarnation sends payments of a processor, as it said when it enlisted.
+-- Its record has ` name url name url `. Nothing when it never said any, and an empty text when
+-- it has no such processor.
+local function url_used(incarnation, processor)
+  local sites = redis.call('HGET', record_of(incarnation), 'sites')
+  if not sites then return nil end
+  local _, last = string.find(sites, ' ' .. processor .. ' ', 1, true)
+  return last and string.match(sites, '^%S+', last + 1) or ''
+end
+
+-- A holder that lives, but for one, and sends payments of a processor to another URL, or of
+-- which nobody knows where it sends them. Whoever holds an owner sends with its own URLs.
+local function other_user(owners, but_for, processor, url, at, lapse)
+  for _, owner in ipairs(redis.call('SMEMBERS', owners)) do
+    local holder = redis.call('HGET', record_of(owner), 'holder')
+    if holder and holder ~= but_for and not lapsed(record_of(owner), at, lapse) then
+      local used = url_used(holder, processor)
+      if used ~= '' and used ~= url then return holder end
+    end
+  end
+  return nil
+end
+
+-- A holder that never lives: whoever comes next adopts the owner at once.
+local NOBODY = 'nobody'
+
+-- Whoever is silent can do nothing any more, should it wake up, before it enlists again.
+local function fence_silent(owners, epoch, at, lapse)
+  for _, owner in ipairs(redis.call('SMEMBERS', owners)) do
+    local record = record_of(owner)
+    if redis.call('HGET', record, 'holder') ~= NOBODY and lapsed(record, at, lapse) then
+      local next = string.format('%.0f', redis.call('INCR', epoch))
+      redis.call('HSET', record, 'holder', NOBODY, 'epoch', next, 'beat', '0')
+    end
+  end
+end
+
+-- The arguments of an enlistment before its processors, and of each of them.
+local ENLIST_HEAD, ENLIST_EACH = 4, 4
+
+-- An incarnation comes with its processors. For one that was at another URL it has to come
+-- twice, with what the first call replied. If somebody vouches for the URL, that shows which
+-- known ones the vouching is about. If nobody does, nobody may live who sends elsewhere, and
+-- whoever is silent is fenced; when the second call finds that nobody came or adopted since the
+-- first, nobody can have named that processor, and the caller has seen that no entry does.
+-- keys: owners, owner's record, epoch, urls
+-- args: owner, lapse in µs, how many URLs of a processor are kept, the epoch of the earlier
+--       reply or nothing; then of each processor name, URL, 1 if it is vouched for, and the
+--       URLs of the earlier reply or nothing
+local function enlist_at(keys, args)
+  local owner, lapse = args[1], args[2]
+  check_digits(lapse, 'lapse')
+  check_digits(args[3], 'the limit')
+  check((#args - ENLIST_HEAD) % ENLIST_EACH == 0, 'a malformed enlistment')
+  local at, is_same = now(), args[4] == (redis.call('GET', keys[3]) or '0')
+  local sites, lists, names, relocated, must_fence = ' ', {}, {}, {}, false
+  for start = ENLIST_HEAD + 1, #args, ENLIST_EACH do
+    local name, url, vouched, seen = unpack(args, start, start + ENLIST_EACH - 1)
+    check(string.find(name, '^%S+$') and string.find(url, '^%S+$'), 'a malformed processor')
+    sites = sites .. name .. ' ' .. url .. ' '
+    local known = redis.call('HGET', keys[4], name)
+    local list = known or url
+    if known and not has_url(known, url) then
+      local may_enter = seen == known
+      if vouched == '1' then
+        list = with_url(known, url, tonumber(args[3]))
+      else
+        local user = other_user(keys[1], owner, name, url, at, lapse)
+        if user then return { 'in-use', name, known, user } end
+        list, may_enter = url, may_enter and is_same
+        must_fence = must_fence or not may_enter
+      end
+      if not may_enter then
+        relocated[#relocated + 1] = name
+        relocated[#relocated + 1] = known
+      end
+    end
+    names[#names + 1], lists[#lists + 1] = name, list
+  end
+  if #relocated > 0 then
+    if must_fence then fence_silent(keys[1], keys[3], at, lapse) end
+    return { 'relocated', redis.call('GET', keys[3]) or '0', relocated }
+  end
+  local enlisted = enlist({ keys[1], keys[2], keys[3] }, { owner })
+  redis.call('HSET', keys[2], 'sites', sites)
+  for each, name in ipairs(names) do redis.call('HSET', keys[4], name, lists[each]) end
+  return { 'enlisted', enlisted[2], lists }
+end
+
+-- Open entries of one page of the journal, by the processor that they name. An entry that is
+-- there all the time is on one page at least.
+-- keys: open; args: cursor, entries a page
+local function census(keys, args)
+  check_digits(args[1], 'the cursor')
+  check_digits(args[2], 'the size of a page')
+  local page = redis.call('HSCAN', keys[1], args[1], 'COUNT', args[2])
+  local named, reply = {}, {}
+  for at = 2, #page[2], 2 do
+    local _, processor = read_entry(page[2][at])
+    if processor and processor ~= '' then named[processor] = (named[processor] or 0) + 1 end
+  end
+  for processor, count in pairs(named) do
+    reply[#reply + 1] = processor
+    reply[#reply + 1] = string.format('%.0f', count)
+  end
+  return { page[1], reply }
+end
+
 -- A hold that was given before this server forgot it; a later one stands.
 -- keys: owners, owner's record, epoch; args: owner, holder, epoch
 local function restore_hold(keys, args)
@@ -531,6 +652,25 @@ local function restore_hold(keys, args)
   redis.call('HSET', keys[2], 'holder', args[2], 'epoch', args[3], 'beat', now())
   redis.call('SADD', keys[1], args[1])
   return { 'restored' }
+end
+
+-- An incarnation that came with its processors before this server forgot it. What is known of
+-- a processor by now stands if the incarnation's URL is in it.
+-- keys: owners, owner's record, epoch, urls
+-- args: owner, holder, epoch, then of each processor name, URL and the URLs known then
+local function restore_sites(keys, args)
+  local restored = restore_hold({ keys[1], keys[2], keys[3] }, { args[1], args[2], args[3] })
+  local sites = ' '
+  for start = 4, #args, 3 do
+    local name, url, list = unpack(args, start, start + 2)
+    check(list, 'a malformed enlistment')
+    sites = sites .. name .. ' ' .. url .. ' '
+    if not has_url(redis.call('HGET', keys[4], name) or '', url) then
+      redis.call('HSET', keys[4], name, list)
+    end
+  end
+  if redis.call('EXISTS', keys[2]) == 1 then redis.call('HSET', keys[2], 'sites', sites) end
+  return restored
 end
 
 -- keys: owners, then record and queue of each hold; args: lapse in µs, then owner, holder
@@ -949,6 +1089,7 @@ redis.register_function('accept_all', accept_all)
 redis.register_function({ function_name = 'queued', callback = queued, flags = { 'no-writes' } })
 redis.register_function({ function_name = 'lines', callback = lines, flags = { 'no-writes' } })
 redis.register_function({ function_name = 'freed', callback = freed, flags = { 'no-writes' } })
+redis.register_function({ function_name = 'census', callback = census, flags = { 'no-writes' } })
 register('rename', rename)
 register('settle_all', settle_all)
 register('reject', reject)
@@ -958,6 +1099,7 @@ register('note_restamp', note_restamp)
 register('forget_freed', forget_freed)
 register('trust_look_up', trust_look_up)
 register('enlist', enlist)
+register('enlist_at', enlist_at)
 register('beat', beat)
 register('resign', resign)
 register('adopt', adopt)
@@ -971,6 +1113,7 @@ register('restore_entry', restore_entry)
 register('restore_rename', restore_rename)
 register('restore_reject', restore_reject)
 register('restore_hold', restore_hold)
+register('restore_sites', restore_sites)
 register('lease', lease)
 register('vacate', vacate)
 register('ask', ask)

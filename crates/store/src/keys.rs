@@ -25,6 +25,8 @@ pub(crate) const FREED: &str = "{0}:freed";
 pub(crate) const LOOK_UPS: &str = "{0}:look-ups";
 /// Whose time in the books is ours and not their processor's, by the time of that.
 pub(crate) const RESTAMPED: &str = "{0}:restamped";
+/// The URLs that lead to each processor's ledger.
+pub(crate) const URLS: &str = "{0}:urls";
 /// What operators decided.
 pub(crate) const RESOLUTIONS: &str = "{0}:resolutions";
 pub(crate) const LEASE: &str = "feeway:lease:health";

@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, CorrelationId, Entry, Freed, Hold, Incarnation, JournalTime, LedgerFault,
-    Listed, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename,
-    Resolution, Restamp, Retire, Settle, Settlement, Status, Store, StoreFault, Summary, Window,
+    Accept, Adopt, Beat, Census, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
+    JournalTime, LedgerFault, Listed, Listing, Note, Page, Payment, PaymentState, ProcessorName,
+    Purge, Reject, Relocation, Rename, Resolution, Restamp, Retire, Settle, Settlement, Site,
+    Status, Store, StoreFault, Summary, Window,
 };
 use tokio::time::Instant;
 
@@ -110,6 +111,11 @@ impl MemoryStore {
         self.state().journal.rejected_entry(id, self.now())
     }
 
+    /// The URLs that are known of a processor, the newest first.
+    pub fn urls(&self, processor: &ProcessorName) -> Vec<String> {
+        self.state().journal.urls(processor).to_vec()
+    }
+
     /// Now, and until when what is rejected now is kept.
     fn rejection_times(&self) -> (JournalTime, JournalTime) {
         let now = self.now();
@@ -146,6 +152,21 @@ impl State {
 impl Store for MemoryStore {
     async fn enlist(&self, incarnation: &Incarnation) -> Result<Hold, StoreFault> {
         Ok(self.state().journal.enlist(incarnation, self.now()))
+    }
+
+    async fn enlist_at(
+        &self,
+        incarnation: &Incarnation,
+        sites: &[Site],
+        seen: Option<&Relocation>,
+    ) -> Result<Enlist, StoreFault> {
+        let now = self.now();
+        let journal = &mut self.state().journal;
+        Ok(journal.enlist_at(incarnation, sites, seen, now))
+    }
+
+    async fn census(&self, _from: Option<u64>) -> Result<Census, StoreFault> {
+        Ok(self.state().journal.census())
     }
 
     async fn accept(

@@ -32,6 +32,15 @@ pub(crate) fn read_entry(id: CorrelationId, text: &[u8]) -> Option<Entry> {
     })
 }
 
+/// URLs, the newest first, with a space between each.
+pub(crate) fn write_urls(urls: &[String]) -> String {
+    urls.join(" ")
+}
+
+pub(crate) fn read_urls(text: &str) -> Vec<String> {
+    text.split(' ').map(str::to_owned).collect()
+}
+
 /// A settled payment, as far as it is looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settled {

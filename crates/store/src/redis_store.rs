@@ -18,6 +18,7 @@ mod reply;
 mod resolution;
 mod retirement;
 mod settling;
+mod sites;
 mod standing;
 mod summary;
 mod writer;
@@ -27,9 +28,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, CorrelationId, Entry, Freed, Hold, Incarnation, LedgerFault, Listing,
-    Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Restamp, Retire,
-    Settle, Settlement, Store, StoreFault, Summary, Window,
+    Accept, Adopt, Beat, Census, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
+    LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject,
+    Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, Store, StoreFault, Summary,
+    Window,
 };
 use redis::{Cmd, Value};
 use tokio::sync::{Mutex, watch};
@@ -150,16 +152,20 @@ impl RedisStore {
 
 impl Store for RedisStore {
     async fn enlist(&self, incarnation: &Incarnation) -> Result<Hold, StoreFault> {
-        let enlist = command::enlist(incarnation);
-        self.write(enlist, |reply| {
-            let hold = Hold {
-                owner: incarnation.clone(),
-                holder: incarnation.clone(),
-                epoch: reply.parsed(1)?,
-            };
-            Ok((hold.clone(), Some(Written::Hold(hold))))
-        })
-        .await
+        self.enlist_alone(incarnation).await
+    }
+
+    async fn enlist_at(
+        &self,
+        incarnation: &Incarnation,
+        sites: &[Site],
+        seen: Option<&Relocation>,
+    ) -> Result<Enlist, StoreFault> {
+        self.enlist_with(incarnation, sites, seen).await
+    }
+
+    async fn census(&self, from: Option<u64>) -> Result<Census, StoreFault> {
+        self.count_named(from).await
     }
 
     async fn accept(

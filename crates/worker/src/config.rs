@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use feeway_domain::Processor;
+use feeway_domain::{Processor, ProcessorName};
 
 use crate::Clock;
 
@@ -12,6 +12,9 @@ pub struct WorkerConfig {
     pub life: String,
     /// The processors, cheapest first, in the order of the board.
     pub processors: Vec<Processor>,
+    /// Those of them of which an operator vouches that their ledger is the same as ever,
+    /// whatever their URL is.
+    pub moved: Vec<ProcessorName>,
     /// How long a payment waits for a failing cheap processor before it takes a dearer one.
     pub patience: Duration,
     /// How long after the answer to a payment's last attempt a look-up must be sent so that

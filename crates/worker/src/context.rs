@@ -11,6 +11,7 @@ use crate::answered::Answered;
 use crate::catch_up::CatchUp;
 use crate::declines::Declines;
 use crate::dispatcher::Dispatcher;
+use crate::enlist::MovedProcessor;
 use crate::linger::Linger;
 use crate::look_ups::LookUps;
 use crate::meters::Meters;
@@ -45,6 +46,8 @@ pub(crate) struct Context<S: Store, C: ProcessorClient> {
     pub(crate) hold_lost: Notify,
     /// Wakes those who wait for a new own hold.
     pub(crate) enlisted: Notify,
+    /// Why this front may not take part, once that is known.
+    pub(crate) refusal: watch::Sender<Option<MovedProcessor>>,
     journal_clock: Mutex<Option<(JournalTime, Instant)>>,
     /// By rank: it refuses to deal with us, and that has been said.
     misconfigured: Vec<AtomicBool>,
@@ -80,6 +83,7 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
             draining: watch::Sender::new(false),
             hold_lost: Notify::new(),
             enlisted: Notify::new(),
+            refusal: watch::Sender::new(None),
             journal_clock: Mutex::new(None),
             misconfigured,
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use feeway_domain::{Entry, ProcessorClient, Store, StoreFault};
+use feeway_domain::{Entry, ProcessorClient, ProcessorName, Store, StoreFault};
 use tokio::time::Instant;
 
 use crate::config::PAGE;
@@ -14,7 +14,7 @@ use crate::job::{Bond, Job};
 use crate::persist::Backoff;
 use crate::registry::{InHand, Refused};
 use crate::sabotage::Sabotage;
-use crate::tenure::Tenure;
+use crate::tenure::{Tenure, Unconfigured};
 
 /// Feeds one tenure's entries until it is lost.
 pub(crate) async fn feed<S: Store, C: ProcessorClient>(
@@ -33,7 +33,7 @@ pub(crate) async fn feed<S: Store, C: ProcessorClient>(
 async fn pass<S: Store, C: ProcessorClient>(context: &Context<S, C>, tenure: &Arc<Tenure>) {
     let mut backoff = Backoff::default();
     let mut after: Option<Entry> = None;
-    let mut unplaceable = 0;
+    let mut unconfigured = Unconfigured::new();
     while !tenure.is_lost() {
         let seen = tenure.times_behind();
         let page = match context
@@ -56,18 +56,27 @@ async fn pass<S: Store, C: ProcessorClient>(context: &Context<S, C>, tenure: &Ar
         for (entry, note) in page.into_iter().zip(notes) {
             match feed_entry(context, tenure, entry, note).await {
                 Fed::Yes => {}
-                Fed::Unplaceable => unplaceable += 1,
+                Fed::Unconfigured(name) => *unconfigured.entry(name).or_default() += 1,
                 Fed::LanesEnded => return,
             }
         }
         if at_end && tenure.catch_up(seen) {
-            let before = tenure.unplaceable.swap(unplaceable, Ordering::Relaxed);
-            if unplaceable > 0 && unplaceable != before {
-                tracing::error!(owner = %tenure.hold.owner, payments = unplaceable,
-                    "open at processors that are not configured");
-            }
+            note_unconfigured(tenure, unconfigured);
             return;
         }
+    }
+}
+
+/// Counts what nobody here can work on, and says so when it is news.
+fn note_unconfigured(tenure: &Tenure, found: Unconfigured) {
+    let unplaceable: usize = found.values().sum();
+    tenure.unplaceable.store(unplaceable, Ordering::Relaxed);
+    let named = found.iter().map(|(name, count)| format!("{name} {count}"));
+    let named = named.collect::<Vec<_>>().join(", ");
+    if tenure.set_unconfigured(found) && unplaceable > 0 {
+        tracing::error!(owner = %tenure.hold.owner, payments = unplaceable, processors = named,
+            "payments are open at processors that are not configured: nobody asks these any \
+             longer; configure them again, or decide about the payments with feeway-ctl resolve");
     }
 }
 
@@ -87,8 +96,8 @@ async fn notes<S: Store, C: ProcessorClient>(
 enum Fed {
     /// It is in a lane, or in hand already.
     Yes,
-    /// It is pinned to a processor that is not configured here.
-    Unplaceable,
+    /// It is pinned to this processor, which is not configured here.
+    Unconfigured(ProcessorName),
     LanesEnded,
 }
 
@@ -104,7 +113,7 @@ async fn feed_entry<S: Store, C: ProcessorClient>(
             Some(rank) => Some(rank),
             None => {
                 tracing::debug!(id = %entry.payment.id, processor = %name, "not configured");
-                return Fed::Unplaceable;
+                return Fed::Unconfigured(name.clone());
             }
         },
     };

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::IntakeMode;
 use crate::context::Context;
 use crate::dispatcher::{Dealt, Slot};
+use crate::enlist::MovedProcessor;
 use crate::job::{Job, RankSet};
 use crate::meters::observe;
 use crate::registry::{InHand, Refused};
@@ -74,6 +75,16 @@ impl<S: Store, C: ProcessorClient> Gateway<S, C> {
             }
             enlisted.await;
         }
+    }
+
+    /// Waits until it turns out that this front may not take part, because a processor is not
+    /// where it was: also long after it took part, if others took over while it slept. Cancel
+    /// safe.
+    pub async fn refused(&self) -> MovedProcessor {
+        let mut refusal = self.0.refusal.subscribe();
+        let known = refusal.wait_for(Option::is_some).await;
+        let known = known.expect("the sender lives as long as self");
+        known.clone().expect("waited for some")
     }
 
     /// Reads what is true now into the gauges, for somebody who is about to look at them.

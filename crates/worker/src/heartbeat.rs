@@ -2,6 +2,7 @@
 //! have open.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use feeway_domain::{
     Adopt, Beat, HEARTBEAT, Hold, Incarnation, LAPSE, ProcessorClient, RequestedAt, Store,
@@ -10,6 +11,7 @@ use feeway_domain::{
 use tokio::time::Instant;
 
 use crate::context::Context;
+use crate::enlist::enlist;
 use crate::feeder::feed;
 use crate::persist::Backoff;
 use crate::tenure::Tenure;
@@ -19,6 +21,7 @@ pub(crate) async fn beat_for_ever<S: Store, C: ProcessorClient>(context: Arc<Con
     let mut heartbeat = Heartbeat {
         context,
         lives: 0,
+        has_enlisted: false,
         adopt_from: None,
         arrivals: (0, Instant::now()),
     };
@@ -44,6 +47,8 @@ struct Heartbeat<S: Store, C: ProcessorClient> {
     context: Arc<Context<S, C>>,
     /// Incarnations that this process has had.
     lives: u64,
+    /// Whether one of them got its place in the journal.
+    has_enlisted: bool,
     /// When others may be adopted.
     adopt_from: Option<Instant>,
     /// Payments accepted until the last beat, and when that was.
@@ -94,7 +99,15 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
     async fn enlist(&mut self) -> Result<(), StoreFault> {
         self.lives += 1;
         let incarnation = Incarnation::new(&format!("{}.{}", self.context.config.life, self.lives));
-        let hold = self.context.store.enlist(&incarnation).await?;
+        let hold = match enlist(&self.context, &incarnation, !self.has_enlisted).await? {
+            Ok(hold) => hold,
+            Err(moved) => {
+                self.context.refusal.send_replace(Some(moved));
+                // Nothing can be done without a place in the journal; the process ends.
+                return std::future::pending().await;
+            }
+        };
+        self.has_enlisted = true;
         tracing::info!(%incarnation, "enlisted");
         self.take_on(hold);
         self.context.enlisted.notify_waiters();
@@ -124,6 +137,10 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
             }
             // Accepted without our knowing: the reply was lost, or came too late.
             Some(queued) if queued > tenure.accounted_for() as u64 => tenure.fall_behind(),
+            // Some that nobody here could work on have ended: an operator decided about them.
+            Some(queued) if queued < tenure.unplaceable.load(Ordering::Relaxed) as u64 => {
+                tenure.fall_behind();
+            }
             Some(_) => {}
         }
         Ok(())

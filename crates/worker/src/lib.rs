@@ -23,6 +23,7 @@ mod context;
 mod declines;
 mod dispatcher;
 mod doubt;
+mod enlist;
 mod feeder;
 mod gateway;
 mod heartbeat;
@@ -48,6 +49,7 @@ mod worker;
 
 pub use clock::Clock;
 pub use config::{Dispatch, IntakeMode, WorkerConfig};
+pub use enlist::{MovedProcessor, Objection};
 pub use gateway::{Gateway, NotKept, Submit};
 #[cfg(feature = "sabotage")]
 pub use sabotage::Sabotage;

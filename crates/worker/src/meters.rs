@@ -2,6 +2,7 @@
 //! payment is a few atomic additions and never a look-up by name.
 
 mod descriptions;
+mod unconfigured;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -11,6 +12,7 @@ use feeway_health::{Condition, Rank};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::time::Instant;
 
+use self::unconfigured::UnconfiguredMeters;
 use crate::config::LANES;
 use crate::context::Context;
 
@@ -48,6 +50,7 @@ pub(crate) struct Meters {
     in_hand: Gauge,
     open_payments: Gauge,
     clock_offset: Gauge,
+    unconfigured: UnconfiguredMeters,
     /// By rank.
     processors: Vec<ProcessorMeters>,
     /// Open payments of all owners in this front's care, as of the last heartbeat.
@@ -102,6 +105,7 @@ impl Meters {
             in_hand: gauge!("feeway_payments_in_hand"),
             open_payments: gauge!("feeway_open_payments"),
             clock_offset: gauge!("feeway_redis_clock_offset_seconds"),
+            unconfigured: UnconfiguredMeters::new(processors),
             processors: processors
                 .iter()
                 .map(|processor| ProcessorMeters::new(processor, dearest))
@@ -199,6 +203,9 @@ pub(crate) fn observe<S: Store, C: ProcessorClient>(context: &Context<S, C>) {
     }
     meters.in_hand.set(context.registry.len() as f64);
     meters.open_payments.set(meters.last_open() as f64);
+    let tenures = context.tenures.all();
+    let found = tenures.iter().map(|tenure| tenure.unconfigured());
+    meters.unconfigured.set(found);
     if let Some(micros) = meters.clock_offset() {
         meters.clock_offset.set(micros as f64 / 1e6);
     }

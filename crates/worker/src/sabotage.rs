@@ -26,6 +26,8 @@ pub enum Sabotage {
     BelieveEvery2xx,
     /// A processor that leaves its probes in doubt is probed as one that refuses them.
     FreshProbesAfterDoubt,
+    /// A processor may be at another URL than before, whatever is open there.
+    TrustEveryUrl,
 }
 
 #[cfg(feature = "sabotage")]

@@ -1,8 +1,12 @@
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use feeway_domain::Hold;
+use feeway_domain::{Hold, ProcessorName};
 use tokio::sync::Notify;
+
+/// Entries by a processor that they name and that is not configured here.
+pub(crate) type Unconfigured = BTreeMap<ProcessorName, usize>;
 
 /// One owner's entries in this front's care: its own, or adopted ones.
 #[derive(Debug)]
@@ -13,6 +17,8 @@ pub(crate) struct Tenure {
     in_hand: AtomicUsize,
     /// Entries that wait in the journal because nothing here can work on them.
     pub(crate) unplaceable: AtomicUsize,
+    /// Those of them that name a processor which is not configured here, by its name.
+    unconfigured: Mutex<Unconfigured>,
     /// Entries wait in the journal, or may do so: the feeder has work.
     behind: AtomicBool,
     times_behind: AtomicUsize,
@@ -26,6 +32,7 @@ impl Tenure {
             lost: AtomicBool::new(false),
             in_hand: AtomicUsize::new(0),
             unplaceable: AtomicUsize::new(0),
+            unconfigured: Mutex::default(),
             behind: AtomicBool::new(false),
             times_behind: AtomicUsize::new(0),
             work: Notify::new(),
@@ -81,6 +88,25 @@ impl Tenure {
     /// Payments of this owner that are in hand or cannot be worked on here.
     pub(crate) fn accounted_for(&self) -> usize {
         self.in_hand.load(Ordering::Relaxed) + self.unplaceable.load(Ordering::Relaxed)
+    }
+
+    /// Entries that name processors which are not configured here.
+    pub(crate) fn unconfigured(&self) -> Unconfigured {
+        self.lock_unconfigured().clone()
+    }
+
+    /// The feeder found these. True when they are others than before.
+    pub(crate) fn set_unconfigured(&self, found: Unconfigured) -> bool {
+        let mut known = self.lock_unconfigured();
+        let is_news = *known != found;
+        *known = found;
+        is_news
+    }
+
+    fn lock_unconfigured(&self) -> MutexGuard<'_, Unconfigured> {
+        self.unconfigured
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a payment as in hand until the returned share is dropped.

@@ -77,6 +77,11 @@ pub(crate) struct UpOptions {
     #[arg(long = "processor", value_name = "NAME=URL,fee=F", value_parser = processor)]
     pub(crate) processors: Vec<String>,
 
+    /// The name of a processor whose URL is another than before, with the same ledger behind it;
+    /// once for each
+    #[arg(long, value_name = "NAME", value_delimiter = ';')]
+    pub(crate) moved: Vec<String>,
+
     /// The name of all fronts together, by which a payment that comes back is known
     /// [default: feeway]
     #[arg(long, value_name = "NAME")]
@@ -241,6 +246,10 @@ impl UpOptions {
                 arguments.extend([option.to_owned(), value]);
             }
         };
+        give(
+            "--moved",
+            (!self.moved.is_empty()).then(|| self.moved.join(";")),
+        );
         give("--deployment", self.deployment.clone());
         give("--intake", self.intake.map(word));
         give("--dispatch", self.dispatch.map(word));
@@ -300,9 +309,14 @@ mod tests {
             "0s",
             "--catch-up",
             "3s",
+            "--moved",
+            "a",
+            "--moved=b",
             "--allow-purge",
         ]);
         let expected = [
+            "--moved",
+            "a;b",
             "--dispatch",
             "shared-pool",
             "--patience",

@@ -23,8 +23,8 @@ use serde_json::{Value, json};
 use crate::stack::{Stack, eventually, new_id, payment};
 
 /// The simulated processors, as [`Stack::admin`] knows them.
-const DEFAULT: u16 = 0;
-const FALLBACK: u16 = 1;
+pub(crate) const DEFAULT: u16 = 0;
+pub(crate) const FALLBACK: u16 = 1;
 
 /// A stack whose simulated processors count the requests for each payment, which they do from
 /// the first document on.
@@ -62,7 +62,7 @@ fn set_rules(stack: &Stack, processor: u16, rules: &[Value]) {
 }
 
 #[track_caller]
-fn set_document(stack: &Stack, processor: u16, document: &Value) {
+pub(crate) fn set_document(stack: &Stack, processor: u16, document: &Value) {
     stack.admin(processor, "PUT", "/admin/rules", &document.to_string());
 }
 
@@ -75,7 +75,7 @@ fn accept(stack: &Stack, id: &str) {
 
 /// Has a payment with a new id accepted.
 #[track_caller]
-fn accept_new(stack: &Stack) -> String {
+pub(crate) fn accept_new(stack: &Stack) -> String {
     let id = new_id();
     accept(stack, &id);
     id
@@ -83,7 +83,7 @@ fn accept_new(stack: &Stack) -> String {
 
 /// What is told of a payment, such as `settled at default`, `open` or `rejected`.
 #[track_caller]
-fn fate(stack: &Stack, id: &str) -> String {
+pub(crate) fn fate(stack: &Stack, id: &str) -> String {
     let answer = stack.ask("GET", &format!("/payments/{id}"), "");
     assert_eq!(answer.status, 200, "{answer:?}");
     let told = answer.json();
@@ -96,7 +96,7 @@ fn fate(stack: &Stack, id: &str) -> String {
 
 /// Waits until this is told of each of the payments.
 #[track_caller]
-fn until_all_are(stack: &Stack, within: Duration, ids: &[String], expected: &str) {
+pub(crate) fn until_all_are(stack: &Stack, within: Duration, ids: &[String], expected: &str) {
     let begin = SystemTime::now();
     let mut others: Vec<&String> = ids.iter().collect();
     loop {
@@ -113,8 +113,8 @@ fn until_all_are(stack: &Stack, within: Duration, ids: &[String], expected: &str
 }
 
 /// What a simulated processor has to do with one payment.
-struct Seen {
-    posts: u64,
+pub(crate) struct Seen {
+    pub(crate) posts: u64,
     look_ups: u64,
     is_held: bool,
     /// When each POST came that has an answer, in microseconds since 1970.
@@ -122,7 +122,7 @@ struct Seen {
 }
 
 #[track_caller]
-fn seen(stack: &Stack, processor: u16, id: &str) -> Seen {
+pub(crate) fn seen(stack: &Stack, processor: u16, id: &str) -> Seen {
     let path = format!("/admin/payments/{id}");
     let told = stack.admin(processor, "GET", &path, "").json();
     let requests = told["requests"].as_array().expect("a list");
@@ -148,7 +148,7 @@ fn until_posted(stack: &Stack, processor: u16, ids: &[String]) {
 }
 
 /// The lines of the fronts' logs that say this.
-fn told(stack: &Stack, text: &str) -> Vec<Value> {
+pub(crate) fn told(stack: &Stack, text: &str) -> Vec<Value> {
     let logs = ["front-1", "front-2"].map(|front| {
         let log = stack.dir.join(format!("logs/{front}.log"));
         fs::read_to_string(log).unwrap_or_default()

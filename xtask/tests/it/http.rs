@@ -62,7 +62,12 @@ pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
     pub(crate) fn open(port: u16) -> Self {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("it listens");
+        Self::open_at(Ipv4Addr::LOCALHOST, port)
+    }
+
+    /// To another address of this machine.
+    pub(crate) fn open_at(address: Ipv4Addr, port: u16) -> Self {
+        let stream = TcpStream::connect((address, port)).expect("it listens");
         stream.set_nodelay(true).expect("it is a TCP socket");
         stream.set_read_timeout(Some(TIMEOUT)).expect("not zero");
         Self(BufReader::new(stream))

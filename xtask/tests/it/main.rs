@@ -22,6 +22,7 @@ mod lifecycle;
 mod listing;
 mod load;
 mod metrics;
+mod moved;
 mod nginx;
 mod openapi;
 mod own_process;

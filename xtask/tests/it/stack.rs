@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::http::{Answer, Connection};
 
 /// What a simulated processor's own books are asked with.
-const TOKEN: &str = "X-Rinha-Token: 123\r\n";
+pub(crate) const TOKEN: &str = "X-Rinha-Token: 123\r\n";
 
 /// One stack at a time: they measure time, and the machine may be small.
 static TURN: Mutex<()> = Mutex::new(());
@@ -60,14 +60,19 @@ impl Stack {
 
     /// As [`Self::try_start`], in an environment with these variables.
     pub(crate) fn try_start_in(&self, variables: &[(&str, &str)], options: &[&str]) -> Output {
+        self.up_command(options)
+            .envs(variables.iter().copied())
+            .output()
+            .expect("cargo built it")
+    }
+
+    /// Starts this stack.
+    pub(crate) fn up_command(&self, options: &[&str]) -> Command {
         let (port, simulator_port) = (self.port.to_string(), self.simulator_port.to_string());
         let mut arguments = vec!["--detach", "--profile", "dev", "--port", &port];
         arguments.extend(["--simulator-port", &simulator_port]);
         arguments.extend(options);
         command(&self.dir, "up", &arguments)
-            .envs(variables.iter().copied())
-            .output()
-            .expect("cargo built it")
     }
 
     /// Runs a command on this stack.

@@ -80,6 +80,7 @@ impl Config {
             processors: (self.processors.iter())
                 .map(|option| option.processor.clone())
                 .collect(),
+            moved: self.moved.clone(),
             patience: self.patience,
             absence_after: self.absence_after,
             clock_slip: self.clock_slip,

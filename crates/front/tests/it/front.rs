@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, CorrelationId, Entry, Freed, Hold, Incarnation, LedgerFault, Listing,
-    Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Restamp, Retire,
-    Settle, Settlement, Store, StoreFault, Summary, Window,
+    Accept, Adopt, Beat, Census, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
+    LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject,
+    Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, Store, StoreFault, Summary,
+    Window,
 };
 use feeway_front::{Admin, App, AppSettings, Intake, Limits, ListenAddress, Server, Vitals};
 use feeway_worker::Submit;
@@ -73,6 +74,17 @@ const NOT_ASKED: &str = "a front leaves this to its worker";
 
 impl Store for Scripted {
     async fn enlist(&self, _: &Incarnation) -> Result<Hold, StoreFault> {
+        panic!("{NOT_ASKED}")
+    }
+    async fn enlist_at(
+        &self,
+        _: &Incarnation,
+        _: &[Site],
+        _: Option<&Relocation>,
+    ) -> Result<Enlist, StoreFault> {
+        panic!("{NOT_ASKED}")
+    }
+    async fn census(&self, _: Option<u64>) -> Result<Census, StoreFault> {
         panic!("{NOT_ASKED}")
     }
     async fn accept(

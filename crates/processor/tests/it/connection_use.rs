@@ -118,6 +118,29 @@ async fn a_connection_is_replaced_after_512_payments() {
     }
 }
 
+/// Also when it is never without use.
+#[tokio::test]
+async fn a_connection_is_replaced_when_its_time_is_over() {
+    let server = ScriptedServer::start(vec![Act::Answer(answer(200, "{}")); 1_000]).await;
+    let life = Duration::from_millis(400);
+    let config = HttpProcessorConfig {
+        connection_life: life,
+        ..quick()
+    };
+    let client = server.client(config);
+    let start = Instant::now();
+    while server.connections() < 3 {
+        assert_eq!(client.post(&payment(), instant()).await, PostAnswer::Stored);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Up to a quarter is taken off.
+    assert!(start.elapsed() >= 2 * life * 3 / 4, "{:?}", start.elapsed());
+    // One that rested until then carries nothing more either, whatever it is asked for.
+    tokio::time::sleep(life).await;
+    client.get(payment().id).await;
+    assert_eq!(server.connections(), 4);
+}
+
 #[tokio::test]
 async fn connections_are_limited_and_requests_beyond_wait() {
     let slow = || Act::AnswerInParts(vec![answer(200, "")], Duration::from_millis(50));

@@ -1,4 +1,6 @@
-use feeway_domain::{CorrelationId, Entry, Hold, Payment, ProcessorName, Restamp, Settlement};
+use feeway_domain::{
+    CorrelationId, Entry, Hold, Payment, ProcessorName, Restamp, Settlement, Site,
+};
 
 use crate::memory_store::MemoryStore;
 
@@ -7,6 +9,13 @@ use crate::memory_store::MemoryStore;
 pub enum Acknowledged {
     /// An incarnation was enlisted, or an owner adopted.
     Hold(Hold),
+    /// An incarnation came with its processors.
+    Sites {
+        /// Its own.
+        hold: Hold,
+        /// They, and the URLs that were known of each then.
+        known: Vec<(Site, Vec<String>)>,
+    },
     /// A payment is in the journal with this entry, put there or found there under this hold.
     Entry {
         /// The entry as it was.
@@ -62,6 +71,10 @@ impl MemoryStore {
         let mut state = self.state();
         match write {
             Acknowledged::Hold(hold) => state.journal.restore_hold(hold, now),
+            Acknowledged::Sites { hold, known } => {
+                state.journal.restore_hold(hold, now);
+                state.journal.restore_sites(hold, known);
+            }
             Acknowledged::Entry { entry, hold } => {
                 if state.books.find(entry.payment.id).is_none()
                     && !state.journal.is_rejected(entry.payment.id, now)

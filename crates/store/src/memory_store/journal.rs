@@ -1,5 +1,6 @@
 mod notes;
 mod rejections;
+mod sites;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -9,6 +10,7 @@ use feeway_domain::{
     Listing, Page, PaymentState, ProcessorName, Rename, Status,
 };
 
+use self::sites::Sites;
 use crate::listing;
 use rejections::Rejected;
 
@@ -22,6 +24,7 @@ pub(crate) struct Journal {
     rejected: BTreeMap<CorrelationId, Rejected>,
     /// The moves of entries whose attempts have all ended, by owner.
     answered: BTreeMap<Incarnation, BTreeMap<CorrelationId, u32>>,
+    sites: Sites,
 }
 
 #[derive(Clone, Debug)]
@@ -191,6 +194,7 @@ impl Journal {
         self.owners.remove(&hold.owner);
         self.queues.remove(&hold.owner);
         self.answered.remove(&hold.owner);
+        self.sites.forget(&hold.owner);
         true
     }
 

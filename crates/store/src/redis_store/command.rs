@@ -1,5 +1,7 @@
 //! The calls of library `feeway_v1`: which keys and arguments each function takes.
 
+mod sites;
+
 use std::time::Duration;
 
 use feeway_domain::{
@@ -12,6 +14,8 @@ use crate::horizon::{LEAP, LEAP_PACE};
 use crate::keys::{self, shown};
 use crate::record;
 use crate::roll_up::{Place, Unit};
+
+pub(crate) use sites::{census, enlist_at, restore_sites};
 
 fn call(function: &str, keys: &[&str]) -> Cmd {
     let mut call = cmd("FCALL");

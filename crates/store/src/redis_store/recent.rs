@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use feeway_domain::{
-    CorrelationId, Entry, Hold, JournalTime, Payment, ProcessorName, Restamp, Settlement,
+    CorrelationId, Entry, Hold, JournalTime, Payment, ProcessorName, Restamp, Settlement, Site,
 };
 use redis::Cmd;
 use tokio::time::Instant;
@@ -19,6 +19,9 @@ const KEPT: Duration = Duration::from_secs(3);
 /// The most writes that are kept: 3 s at 20 000 writes a second, at about 150 bytes 10 MB.
 const MAX_KEPT: usize = 65_536;
 
+/// Processors of a front, each with the URLs that were known of it, as Redis has them.
+pub(crate) type KnownSites = Box<[(Site, Box<str>)]>;
+
 /// A write that Redis has acknowledged, and all that it takes to repeat it.
 ///
 /// A note that all attempts of a payment have ended is not among them. Without it the next
@@ -29,6 +32,8 @@ const MAX_KEPT: usize = 65_536;
 pub(crate) enum Written {
     /// An incarnation was enlisted, or an owner adopted.
     Hold(Hold),
+    /// An incarnation came with its processors, of each of which these URLs were known then.
+    Sites { hold: Hold, sites: KnownSites },
     /// We put a payment into the journal. Its entry is put into words when it is needed,
     /// which is almost never.
     Kept {
@@ -85,6 +90,7 @@ impl Written {
     pub(crate) fn replay(&self) -> Cmd {
         match self {
             Self::Hold(hold) => command::restore_hold(hold),
+            Self::Sites { hold, sites } => command::restore_sites(hold, sites),
             Self::Kept {
                 hold,
                 payment,
@@ -162,7 +168,8 @@ impl Recent {
 
     /// Forgets everything about payments, after a purge.
     pub(crate) fn clear(&self) {
-        let is_kept = |written: &Written| matches!(written, Written::Distrust { .. });
+        let is_kept =
+            |written: &Written| matches!(written, Written::Distrust { .. } | Written::Sites { .. });
         self.lock().writes.retain(|(_, written)| is_kept(written));
     }
 

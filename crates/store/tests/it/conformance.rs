@@ -4,6 +4,7 @@ use crate::{
     conformance_absence as absence, conformance_journal as journal, conformance_ledger as ledger,
     conformance_listing as listing, conformance_reopening as reopening,
     conformance_resolution as resolution, conformance_retention as retention,
+    conformance_sites as sites,
 };
 
 /// The limit of open payments in every behaviour.
@@ -104,4 +105,14 @@ both_stores_agree! {
         a_look_up_is_trusted_by_name_and_url
         a_purge_forgets_who_left_and_not_who_is_trusted
         a_rejection_keeps_what_each_processor_said;
+    sites:
+        who_comes_first_enters_its_processors
+        another_url_waits_for_those_that_live_with_the_known_one
+        who_says_nothing_of_its_processors_may_send_anywhere
+        who_holds_an_adopted_owner_sends_with_its_own_urls
+        who_was_silent_can_do_nothing_before_it_comes_again
+        a_url_that_somebody_vouches_for_is_known_from_then_on
+        of_the_urls_of_a_processor_the_newest_are_known
+        open_entries_are_counted_by_the_processor_that_they_name
+        a_purge_forgets_no_url;
 }

@@ -73,6 +73,10 @@ const GAUGES: &[Described] = &[
         "Payments in hand that must end at the processor they name.",
     ),
     (
+        "feeway_unconfigured_payments",
+        "Open payments that must end at a processor which this front does not know.",
+    ),
+    (
         "feeway_lane_payments",
         "Payments that a lane has in hand, waiting or in flight.",
     ),

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use feeway_domain::{CLOCK_SLIP, Fee, Processor, RequestedAt};
+use feeway_domain::{CLOCK_SLIP, Fee, Processor, ProcessorName, RequestedAt};
 use feeway_health::{Board, BoardConfig};
 use feeway_store::MemoryStore;
 use feeway_worker::{Clock, Dispatch, Gateway, IntakeMode, Worker, WorkerConfig, start};
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::gate::Gate;
 use crate::line::Line;
+use crate::moving::Address;
 use crate::scripted_processor::ScriptedProcessor;
 use crate::unreliable_store::UnreliableStore;
 use crate::weather::Weather;
@@ -22,13 +23,16 @@ pub(crate) const ABSENCE_AFTER: Duration = Duration::from_secs(15);
 /// A front's place in the stack: it may be down, up, or up and paused.
 pub(crate) struct Front {
     place: usize,
-    lives: u32,
+    pub(crate) lives: u32,
     skew_ms: i64,
     patience: Duration,
     pub(crate) catch_up: Duration,
     pub(crate) intake: IntakeMode,
     pub(crate) max_in_flight: usize,
     pub(crate) declines_are_final: bool,
+    /// Where it finds each processor, and for which somebody vouches.
+    pub(crate) addresses: [Address; 2],
+    pub(crate) vouched: Option<ProcessorName>,
     pub(crate) gate: Gate,
     worker: Option<Worker<UnreliableStore, Line>>,
     pub(crate) store: Option<UnreliableStore>,
@@ -46,6 +50,8 @@ impl Front {
             intake: IntakeMode::Durable,
             max_in_flight: 8,
             declines_are_final: false,
+            addresses: [Address::FIRST; 2],
+            vouched: None,
             gate,
             worker: None,
             store: None,
@@ -85,8 +91,9 @@ impl Front {
         let store = UnreliableStore::new(store.clone(), weather.clone(), self.gate.clone());
         self.store = Some(store.clone());
         let mut configured = configured();
-        for processor in &mut configured {
+        for (processor, address) in configured.iter_mut().zip(self.addresses) {
             processor.declines_are_final = self.declines_are_final;
+            processor.url = address.url();
         }
         let board = Board::new(
             BoardConfig {
@@ -111,6 +118,7 @@ impl Front {
         let config = WorkerConfig {
             life: format!("front-{}.{}", self.place, self.lives),
             processors: configured,
+            moved: self.vouched.iter().cloned().collect(),
             patience: self.patience,
             absence_after: ABSENCE_AFTER,
             clock_slip: CLOCK_SLIP,
@@ -128,7 +136,7 @@ pub(crate) fn configured() -> Vec<Processor> {
     [("default", 50_000), ("fallback", 150_000)]
         .map(|(name, fee)| Processor {
             name: name.parse().expect("a good name"),
-            url: String::new(),
+            url: Address::FIRST.url(),
             fee: Fee::from_millionths(fee).expect("a good fee"),
             declines_are_final: false,
         })

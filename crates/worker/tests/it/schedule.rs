@@ -50,6 +50,14 @@ pub(crate) struct Planned {
 pub(crate) enum Fault {
     FrontCrashes(usize),
     FrontPauses(usize),
+    /// A front comes back with another URL for a processor, of the same ledger or of another.
+    FrontMoves {
+        front: usize,
+        place: usize,
+        vouched: bool,
+    },
+    /// Every front comes back with the URL of another ledger for a processor.
+    AllMove(usize),
     StoreAway,
     StoreLate,
     StoreForgets,
@@ -64,6 +72,9 @@ impl Fault {
         match self {
             Self::FrontCrashes(_) => "front crashes",
             Self::FrontPauses(_) => "front pauses",
+            Self::FrontMoves { vouched: true, .. } => "front moves, vouched",
+            Self::FrontMoves { vouched: false, .. } => "front moves, not vouched",
+            Self::AllMove(_) => "all fronts move",
             Self::StoreAway => "store away",
             Self::StoreLate => "store carries out late",
             Self::StoreForgets => "store forgets",
@@ -102,6 +113,12 @@ impl Schedule {
             faults.extend(trouble_before(&planned, &mut rng));
             faults.push(planned);
         }
+        let mut moves = fastrand::Rng::with_seed(seed ^ 0x6d6f_7665);
+        for _ in 0..[0, 0, 1, 1, 2][moves.usize(..5)] {
+            let planned = planned_move(&mut moves);
+            faults.extend(trouble_before(&planned, &mut moves));
+            faults.push(planned);
+        }
         keep_apart(&mut faults);
         while faults.len() < FAULTS_MIN {
             let fault = Fault::Processor(rng.usize(..2), mood(&mut rng));
@@ -130,7 +147,10 @@ impl Schedule {
                 match other.fault {
                     Fault::Processor(_, Mood::DeadProxy) if other.at == from => false,
                     Fault::Processor(at, _) => at == place && other.at < until && !ends_before,
-                    Fault::FrontCrashes(_) | Fault::FrontPauses(_) => other.at < until,
+                    Fault::FrontCrashes(_)
+                    | Fault::FrontPauses(_)
+                    | Fault::FrontMoves { .. }
+                    | Fault::AllMove(_) => other.at < until,
                     Fault::StoreAway | Fault::StoreLate | Fault::StoreForgets => {
                         other.at < until && !ends_before
                     }
@@ -182,7 +202,10 @@ fn keep_apart(faults: &mut Vec<Planned>) {
         .map(|planned| planned.at)
         .collect();
     faults.retain(|planned| match planned.fault {
-        Fault::FrontCrashes(_) | Fault::FrontPauses(_) => forgets
+        Fault::FrontCrashes(_)
+        | Fault::FrontPauses(_)
+        | Fault::FrontMoves { .. }
+        | Fault::AllMove(_) => forgets
             .iter()
             .all(|&at| at + APART < planned.at || planned.at + planned.lasts + APART < at),
         Fault::StoreAway | Fault::StoreLate => forgets
@@ -262,12 +285,33 @@ fn planned(rng: &mut fastrand::Rng) -> Planned {
     }
 }
 
+/// Drawn beside all others, so that these are the same with and without it.
+fn planned_move(rng: &mut fastrand::Rng) -> Planned {
+    let place = rng.usize(..2);
+    let fault = match rng.u8(..3) {
+        0 => Fault::AllMove(place),
+        vouched => Fault::FrontMoves {
+            front: rng.usize(..2),
+            place,
+            vouched: vouched == 1,
+        },
+    };
+    Planned {
+        at: moment(rng),
+        lasts: secs(rng, 15),
+        fault,
+    }
+}
+
 /// A front that is paused or crashes with nothing in hand proves little: half of the time
 /// the cheap processor has begun to fail a moment before, so that payments wait.
 fn trouble_before(planned: &Planned, rng: &mut fastrand::Rng) -> Option<Planned> {
     let struck = matches!(
         planned.fault,
-        Fault::FrontPauses(_) | Fault::FrontCrashes(_)
+        Fault::FrontPauses(_)
+            | Fault::FrontCrashes(_)
+            | Fault::FrontMoves { .. }
+            | Fault::AllMove(_)
     );
     (struck && rng.bool()).then(|| Planned {
         at: planned

@@ -3,22 +3,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, CorrelationId, Entry, Freed, Hold, Incarnation, LedgerFault, Listing,
-    Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject, Rename, Restamp, Retire,
-    Settle, Settlement, Store, StoreFault, Summary, Window,
+    Accept, Adopt, Beat, Census, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
+    LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject,
+    Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, Store, StoreFault, Summary,
+    Window,
 };
 use feeway_store::{Acknowledged, MemoryStore};
 use futures_util::future::join_all;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::gate::Gate;
+use crate::remembered::Remembered;
 use crate::weather::{Fate, Weather};
 
 /// When a command counts as lost, as in the product.
 const COMMAND_TIMEOUT: Duration = Duration::from_millis(700);
-
-/// How long a front remembers what it was told is written.
-const REMEMBERED: Duration = Duration::from_secs(3);
 
 /// One front's way to the store.
 #[derive(Clone)]
@@ -31,17 +30,9 @@ pub(crate) struct UnreliableStore {
     stale_page: Arc<Mutex<Option<Vec<Entry>>>>,
 }
 
-struct Remembered {
-    lapses: u64,
-    writes: Vec<(Instant, Acknowledged)>,
-}
-
 impl UnreliableStore {
     pub(crate) fn new(inner: MemoryStore, weather: Weather, gate: Gate) -> Self {
-        let memory = Remembered {
-            lapses: weather.lapses(),
-            writes: Vec::new(),
-        };
+        let memory = Remembered::new(weather.lapses());
         Self {
             inner,
             weather,
@@ -58,27 +49,14 @@ impl UnreliableStore {
 
     /// Writes again what the store may have forgotten.
     pub(crate) fn replay(&self) {
-        let writes = {
-            let mut memory = self.memory.lock().unwrap();
-            let lapses = self.weather.lapses();
-            if memory.lapses == lapses {
-                return;
-            }
-            memory.lapses = lapses;
-            memory.writes.retain(|(at, _)| at.elapsed() < REMEMBERED);
-            memory.writes.clone()
-        };
-        for (_, write) in writes {
+        let writes = self.memory.lock().unwrap().lapsed(self.weather.lapses());
+        for write in writes {
             self.inner.replay(&write);
         }
     }
 
     fn remember(&self, write: Option<Acknowledged>) {
-        let mut memory = self.memory.lock().unwrap();
-        memory.writes.retain(|(at, _)| at.elapsed() < REMEMBERED);
-        memory
-            .writes
-            .extend(write.map(|write| (Instant::now(), write)));
+        self.memory.lock().unwrap().note(write);
     }
 
     async fn call<T, F, O>(
@@ -141,6 +119,36 @@ impl Store for UnreliableStore {
         let enlist = |inner: MemoryStore| async move { inner.enlist(&incarnation).await };
         self.call(enlist, |hold: &Hold| Some(Acknowledged::Hold(hold.clone())))
             .await
+    }
+
+    async fn enlist_at(
+        &self,
+        incarnation: &Incarnation,
+        sites: &[Site],
+        seen: Option<&Relocation>,
+    ) -> Result<Enlist, StoreFault> {
+        let acknowledged = |reply: &Enlist| {
+            let Enlist::Enlisted(hold) = reply else {
+                return None;
+            };
+            let known = sites
+                .iter()
+                .map(|site| (site.clone(), self.inner.urls(&site.processor)));
+            Some(Acknowledged::Sites {
+                hold: hold.clone(),
+                known: known.collect(),
+            })
+        };
+        let (incarnation, again, seen) = (incarnation.clone(), sites.to_vec(), seen.cloned());
+        let enlist = move |inner: MemoryStore| async move {
+            inner.enlist_at(&incarnation, &again, seen.as_ref()).await
+        };
+        self.call(enlist, acknowledged).await
+    }
+
+    async fn census(&self, from: Option<u64>) -> Result<Census, StoreFault> {
+        let census = move |inner: MemoryStore| async move { inner.census(from).await };
+        self.call(census, nothing).await
     }
 
     async fn accept(

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::front::{ABSENCE_AFTER, Front};
 use crate::line::Line;
+use crate::moving::Outcomes;
 use crate::schedule::{Fault, Planned, SPAN, Schedule};
 use crate::scripted_processor::{Mood, ScriptedProcessor};
 use crate::shop::Shop;
@@ -27,7 +28,12 @@ pub(crate) struct World {
     pub(crate) store: MemoryStore,
     pub(crate) weather: Weather,
     pub(crate) processors: Vec<ScriptedProcessor>,
-    fronts: Mutex<Vec<Front>>,
+    /// The other ledger of each, which a front finds at another URL.
+    pub(crate) strangers: Vec<ScriptedProcessor>,
+    pub(crate) fronts: Mutex<Vec<Front>>,
+    /// Held while fronts come back with another URL.
+    pub(crate) moving: tokio::sync::Mutex<()>,
+    pub(crate) outcomes: Mutex<Outcomes>,
     /// The store as it was at most a second ago.
     last_copy: Mutex<MemorySnapshot>,
 }
@@ -44,13 +50,20 @@ pub(crate) async fn run(seed: u64, schedule: Schedule) -> (Arc<World>, Shop) {
         processors: (0..2)
             .map(|place| ScriptedProcessor::new(seed + place))
             .collect(),
+        strangers: (0..2)
+            .map(|place| ScriptedProcessor::new((seed + place) ^ 0x1ed6e2))
+            .collect(),
+        moving: tokio::sync::Mutex::default(),
+        outcomes: Mutex::default(),
         fronts: Mutex::new(vec![
             Front::down(0, schedule.patience, 0),
             Front::down(1, schedule.patience, schedule.skew_ms),
         ]),
     });
-    for (processor, nature) in world.processors.iter().zip(schedule.natures) {
-        processor.set_nature(nature);
+    for ledgers in [&world.processors, &world.strangers] {
+        for (processor, nature) in ledgers.iter().zip(schedule.natures) {
+            processor.set_nature(nature);
+        }
     }
     world.start_front(0);
     world.start_front(1);
@@ -87,11 +100,6 @@ impl World {
         self.fronts.lock().unwrap()[front].gateway()
     }
 
-    fn start_front(&self, front: usize) {
-        let mut fronts = self.fronts.lock().unwrap();
-        fronts[front].start(&self.store, &self.weather, &self.processors, self.dawn);
-    }
-
     async fn copy_store_every_second(self: Arc<Self>) {
         loop {
             *self.last_copy.lock().unwrap() = self.store.snapshot();
@@ -107,9 +115,15 @@ impl World {
                 sleep(lasts).await;
                 let is_up = self.fronts.lock().unwrap()[front].is_up();
                 if !is_up {
-                    self.start_front(front);
+                    self.start_as_known(front);
                 }
             }
+            Fault::FrontMoves {
+                front,
+                place,
+                vouched,
+            } => self.suffer_move(&[front], place, vouched, lasts).await,
+            Fault::AllMove(place) => self.suffer_move(&[0, 1], place, false, lasts).await,
             Fault::FrontPauses(front) => {
                 let gate = self.fronts.lock().unwrap()[front].gate.clone();
                 gate.set_open(false);
@@ -129,9 +143,9 @@ impl World {
             Fault::StoreForgets => self.forget(),
             Fault::Reopening => self.reopen_rejected().await,
             Fault::Processor(processor, mood) => {
-                self.processors[processor].set_mood(mood);
+                self.set_mood(processor, mood);
                 sleep(lasts).await;
-                self.processors[processor].set_mood(Mood::Fine);
+                self.set_mood(processor, Mood::Fine);
             }
         }
     }
@@ -171,11 +185,18 @@ impl World {
         }
     }
 
-    fn heal(&self) {
+    /// Of both ledgers of a processor.
+    fn set_mood(&self, processor: usize, mood: Mood) {
+        for ledgers in [&self.processors, &self.strangers] {
+            ledgers[processor].set_mood(mood);
+        }
+    }
+
+    fn heal(self: &Arc<Self>) {
         self.weather.set_away(false);
         self.weather.set_late(false);
-        for processor in &self.processors {
-            processor.set_mood(Mood::Fine);
+        for processor in 0..2 {
+            self.set_mood(processor, Mood::Fine);
         }
         for front in 0..2 {
             let is_up = {
@@ -184,7 +205,7 @@ impl World {
                 fronts[front].is_up()
             };
             if !is_up {
-                self.start_front(front);
+                self.start_as_known(front);
             }
         }
     }
@@ -202,11 +223,16 @@ impl World {
         processors.any(|processor| processor.lag() > ABSENCE_AFTER)
     }
 
+    /// Whether another ledger has ever taken the place of one.
+    pub(crate) fn has_replaced(&self) -> bool {
+        self.outcomes.lock().unwrap().contains_key("replaced")
+    }
+
     /// Everything that both sides have in their books, as one text: two runs of a seed must
     /// give the same.
     pub(crate) async fn trace(&self) -> String {
         let mut trace = String::new();
-        for processor in &self.processors {
+        for processor in self.processors.iter().chain(&self.strangers) {
             trace.push_str(&format!(
                 "{:?} {}\n",
                 processor.book(),
