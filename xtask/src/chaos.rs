@@ -15,6 +15,7 @@ mod front_backlog;
 mod kill_all;
 mod load;
 mod mixed;
+mod operator;
 mod outage;
 mod register;
 mod report;

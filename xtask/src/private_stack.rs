@@ -4,6 +4,7 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -49,6 +50,27 @@ impl Victim {
     }
 }
 
+/// The operator's tool on the Redis of a stack.
+#[derive(Clone, Debug)]
+pub(crate) struct Tool {
+    program: PathBuf,
+    redis: String,
+}
+
+impl Tool {
+    /// How it ended, and what it said.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Result<(Option<i32>, String)> {
+        let output = Command::new(&self.program)
+            .args(arguments)
+            .env("FEEWAY_REDIS", &self.redis)
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("cannot run {}", self.program.display()))?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok((output.status.code(), said))
+    }
+}
+
 #[derive(Parser)]
 struct UpLine {
     #[command(flatten)]
@@ -83,6 +105,17 @@ impl PrivateStack {
     /// The log of a process.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.dir.log(name)
+    }
+
+    /// The operator's tool on its Redis.
+    pub(crate) fn tool(&self) -> Result<Tool> {
+        let Address::Unix(redis) = self.address("redis")? else {
+            bail!("Redis does not listen on a socket");
+        };
+        Ok(Tool {
+            program: self.dir.binaries().join("feeway-ctl"),
+            redis: format!("unix://{}", redis.display()),
+        })
     }
 
     /// The names of its fronts.

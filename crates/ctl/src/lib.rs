@@ -1,17 +1,19 @@
-//! What an operator asks of the journal and the ledger, and decides about a payment that
-//! cannot end by itself.
+//! What an operator asks of the journal and the ledger, and decides about payments that
+//! cannot end by themselves.
 //!
-//! Does: lists payments in the order of time, shows all that is known of one, resolves one
-//! whose processor never comes back, reopens rejected ones, compares a processor's export with
-//! the ledger, and settles what only the export has.
+//! Does: lists payments in the order of time, shows all that is known of one, has the fronts
+//! stand back from a processor, resolves payments whose processor never comes back, reopens
+//! rejected ones, compares a processor's export with the ledger, and settles what only the export
+//! has.
 //!
 //! Does not: talk to processors or fronts, or send a payment anywhere. It decides nothing:
 //! it carries out what the operator vouches for.
 //!
 //! ```text
 //! list, show, resolutions, restamped ──► journal and ledger, read only
-//! resolve ──► the same custody for 6 s? ──► one step in Redis, recorded
-//! reopen  ──► one step in Redis for each, recorded
+//! resolve ──► no front lives: none heard of for 6 s ──────┬─► a step in Redis for each, recorded
+//!   └─► else stand-back ──► every front has confirmed it ─┘
+//! reopen ──► a step in Redis for each, recorded
 //! reconcile ◄── export (JSON lines), sorted in memory ◄──► ledger, page by page
 //!   └─ with a fee ──► what the ledger lacks is settled
 //! ```
@@ -20,6 +22,7 @@ mod connect;
 mod ledger_pages;
 mod list;
 mod options;
+mod patience;
 mod payment_json;
 mod reconcile;
 mod reopen;
@@ -27,10 +30,13 @@ mod resolutions;
 mod resolve;
 mod restamped;
 mod show;
+mod stand_back;
+mod stood_back;
 
 use std::io::Write;
 
 pub use options::{Command, Options};
+pub use stood_back::{StoodBack, Waited};
 
 /// How a command ended that could do its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +59,7 @@ pub async fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<Endi
         Command::Show(asked) => show::run(&store, asked, out).await?,
         Command::Resolve(asked) => resolve::run(&store, asked, out).await?,
         Command::Reopen(asked) => reopen::run(&store, asked, out).await?,
+        Command::StandBack(asked) => stand_back::run(&store, asked, out).await?,
         Command::Resolutions(asked) => resolutions::run(&store, asked, out).await?,
         Command::Restamped(asked) => restamped::run(&store, asked, out).await?,
         Command::Reconcile(asked) => reconcile::run(&store, asked, out).await?,

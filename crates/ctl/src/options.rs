@@ -1,3 +1,6 @@
+mod resolve;
+mod stand_back;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,9 +10,12 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use feeway_domain::{
     CorrelationId, Fee, Listed, ProcessorName, RequestedAt, RequestedAtError, Window,
 };
-use feeway_options::{RedisOptions, between};
+use feeway_options::RedisOptions;
 
-const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) use resolve::Resolve;
+pub(crate) use stand_back::StandBack;
+
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 /// Lists, shows, resolves, reopens and reconciles payments, straight from Redis.
 ///
@@ -35,11 +41,11 @@ pub enum Command {
     List(List),
     /// Shows all that is known of a payment.
     Show(Show),
-    /// Ends the wait of a payment that is pinned to a processor which never comes back.
+    /// Ends the wait of payments that are pinned to a processor which never comes back.
     ///
-    /// Only while no living front has it in hand: stop every front, wait 6 s, resolve, and
-    /// start them again, without that processor if it is gone for good. A living front asks
-    /// it for ever and may not be overtaken. What is decided, when and by whom is kept: see
+    /// While fronts live they are told to stand back from that processor, and nothing is decided
+    /// before each of them has confirmed that nothing of it is in flight. Without any front
+    /// nobody may be heard of for 6 s. What is decided, when and by whom is kept: see
     /// resolutions.
     Resolve(Resolve),
     /// Takes rejections back: fronts try those payments again.
@@ -48,6 +54,11 @@ pub enum Command {
     /// still declines such a payment makes it rejected again. What is decided, when and by whom
     /// is kept: see resolutions.
     Reopen(Reopening),
+    /// Has the fronts stand back from a processor, or lists from which they do.
+    ///
+    /// They start nothing there, no attempt, probe or look-up, and send new payments to the
+    /// others. What is pinned there waits until the order is ended.
+    StandBack(StandBack),
     /// Lists what was resolved and reopened, when and by whom: the last 10 000.
     Resolutions(Resolutions),
     /// Lists payments that are booked at another time than their processor says, because that
@@ -86,46 +97,6 @@ pub struct Show {
     /// One JSON object.
     #[arg(long)]
     pub json: bool,
-}
-
-/// Options of `resolve`.
-#[derive(Args, Clone, Debug)]
-pub struct Resolve {
-    /// The payment's correlation id.
-    pub id: CorrelationId,
-    /// You vouch: this processor holds the payment. It is settled there.
-    #[arg(
-        long,
-        value_name = "PROCESSOR",
-        requires = "requested_at",
-        required_unless_present = "not_held"
-    )]
-    pub held: Option<ProcessorName>,
-    /// The payment's requestedAt in the processor's books, such as
-    /// 2025-07-15T12:34:56.000001Z.
-    #[arg(long, value_name = "INSTANT", requires = "held", value_parser = processors_instant)]
-    pub requested_at: Option<RequestedAt>,
-    /// The share of the amount that the processor keeps, such as 0.05. Unless given, that of
-    /// its nearest payments in the ledger.
-    #[arg(long, value_name = "SHARE", requires = "held")]
-    pub fee: Option<Fee>,
-    /// You vouch: the processor it is pinned to does not hold the payment and will never take
-    /// it, whoever asks, also from requests that may still be under way. It may then go to
-    /// any processor: if you are wrong, the customer is charged twice.
-    #[arg(long, conflicts_with_all = ["held", "requested_at", "fee"])]
-    pub not_held: bool,
-    /// How far the processor's clock may be off: the payment cannot be in its books at an instant
-    /// that is longer before its acceptance, or longer after now; 0s to 1m.
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "2s",
-        value_parser = between(Duration::ZERO, MINUTE)
-    )]
-    pub clock_slip: Duration,
-    /// Who vouches, for the record.
-    #[arg(long, env = "USER", value_name = "NAME", default_value = "unknown", value_parser = person)]
-    pub by: String,
 }
 
 /// Options of `reopen`.
@@ -259,10 +230,14 @@ impl Options {
             Command::Reopen(asked) => Some(asked.times),
             Command::Show(_)
             | Command::Resolve(_)
+            | Command::StandBack(_)
             | Command::Resolutions(_)
             | Command::Restamped(_) => None,
         };
         times.map_or(Ok(()), Times::check).map_err(wrong)?;
+        if let Command::Resolve(asked) = &options.command {
+            asked.check().map_err(wrong)?;
+        }
         Ok(options)
     }
 }
@@ -281,93 +256,14 @@ fn person(text: &str) -> Result<String, &'static str> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use feeway_options::one_line;
-
-    use super::*;
-
-    const ID: &str = "4a7901b8-7d26-4d9d-aa19-4dc1c7cf60b3";
-    const T: &str = "2025-07-15T12:34:56.000001";
-
-    fn read(arguments: &[&str]) -> Result<Options, String> {
-        let redis = ["feeway-ctl", "--redis=unix:///run/redis.sock"];
-        let arguments = redis.iter().chain(arguments).map(OsString::from);
-        Options::read(arguments).map_err(|error| one_line(&error))
-    }
-
-    #[test]
-    fn the_command_is_well_formed() {
-        Options::command().debug_assert();
-    }
-
-    #[test]
-    fn a_verdict_is_one_of_two_and_complete() {
-        for (arguments, refusal) in [
-            (&["resolve", ID][..], Some("--held")),
-            (&["resolve", ID, "--held=default"], Some("--requested-at")),
-            (
-                &["resolve", ID, "--requested-at", T],
-                Some("--held <PROCESSOR>"),
-            ),
-            (
-                &["resolve", ID, "--held=default", "--requested-at", T],
-                None,
-            ),
-            (&["resolve", ID, "--not-held"], None),
-            (
-                &["resolve", ID, "--not-held", "--fee=0.05"],
-                Some("cannot be used with"),
-            ),
-            (
-                &["resolve", ID, "--not-held", "--held=a", "--requested-at", T],
-                Some("cannot be used with"),
-            ),
-            (&["resolve", "1", "--not-held"], Some("not a UUID")),
-            (
-                &["resolve", ID, "--not-held", "--clock-slip=2m"],
-                Some("between 0s and 1m"),
-            ),
-            (&["reopen"], Some("<ID>...")),
-            (&["reopen", ID, ID], None),
-            (&["reopen", ID, "--all"], Some("cannot be used with")),
-            (&["reopen", ID, "--yes"], None),
-            (&["reopen", "--all", "--from=2025-07-15T00:00:00Z"], None),
-            (
-                &["reopen", ID, "--from=2025-07-15T00:00:00Z"],
-                Some("--from and --to are for --all"),
-            ),
-            (&["resolve", ID, "--not-held", "--by="], Some("--by")),
-            (
-                &[
-                    "list",
-                    "open",
-                    "--from=2025-07-15T00:00:00Z",
-                    "--to=2025-07-14T00:00:00Z",
-                ],
-                Some("--from lies after --to"),
-            ),
-            (&["list", "lost"], Some("lost")),
-            (&["reconcile", "x.json"], Some("--processor")),
-            (
-                &["reconcile", "x", "--processor=a", "--settle-with-fee=5"],
-                Some("--settle-with-fee"),
-            ),
-        ] {
-            match (read(arguments), refusal) {
-                (Ok(_), None) => {}
-                (Err(said), Some(expected)) => {
-                    assert!(said.contains(expected) && !said.contains('\n'), "{said}");
-                }
-                (other, _) => panic!("{arguments:?}: {other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn redis_is_needed() {
-        let bare = ["feeway-ctl", "list", "open"].map(OsString::from);
-        // Unless the environment of the test has it.
-        assert!(Options::read(bare).is_err() || std::env::var_os("FEEWAY_REDIS").is_some());
+/// A whole number of seconds, up to an hour.
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.strip_suffix('s').unwrap_or(text).parse::<u64>();
+    match seconds {
+        Ok(seconds @ 0..=3_600) => Ok(Duration::from_secs(seconds)),
+        Ok(_) | Err(_) => Err("must be whole seconds, such as 60s, and at most 3600s"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ use crate::options::Reconcile;
 use crate::resolve::said;
 use difference::{Difference, Report};
 use export::{Export, Exported};
+pub(crate) use export::{read_amount, read_lines, with_source};
 
 /// Compares, and writes every difference as soon as it is known.
 pub(crate) async fn run(

@@ -1,251 +1,213 @@
-//! Ends the wait of a payment that is pinned to a processor which never comes back.
+//! Ends the wait of payments that are pinned to a processor which never comes back.
 
-use std::io::Write;
-use std::time::Duration;
+mod carry_out;
+mod fee;
+mod plan;
+mod silence;
+mod statement;
 
-use anyhow::{Context, bail};
-use feeway_domain::{
-    Case, Custody, Fee, HEARTBEAT, JournalTime, LAPSE, Listed, Possible, ProcessorName,
-    RequestedAt, Resolutions, Settle, Status, StoreFault, Verdict, Window,
-};
-use tokio::time::{Instant, sleep};
+use std::io::{BufRead, IsTerminal, Write, stdin};
+
+use feeway_domain::{Resolutions, Settle, Total, Verdict};
 
 use crate::Ending;
-use crate::ledger_pages::{LedgerPages, oldest_kept};
 use crate::options::Resolve;
-use crate::show::{in_hand, unknown};
+use carry_out::{Ended, Manner, carry_out, count_of_not_held};
+use plan::{Plan, Wanted};
 
-/// How long the same custody must be seen by our own clock, Redis answering all the time.
-/// A living front beats every second, so it cannot go unheard for so long.
-const WATCH: Duration = LAPSE.saturating_add(HEARTBEAT);
+/// So many payments are named in a preview, and as many refusals.
+const NAMED: usize = 10;
 
-/// How long to go on when Redis does not answer.
-const PATIENCE: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(300);
-
-/// How long before the payment the processor's fee is searched for.
-const NEAR_MICROS: i64 = 3_600_000_000;
-
-/// Pages of the ledger that are searched for it, on either side.
-const FEE_PAGES: usize = 5;
-
-/// Nothing was done, for this reason.
-#[derive(Debug)]
-struct Refused(String);
-
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Refused {}
-
-fn refuse<T>(why: impl Into<String>) -> anyhow::Result<T> {
-    Err(Refused(why.into()).into())
-}
-
-/// Resolves a payment, or says why not.
+/// Resolves payments, or says why not.
 pub(crate) async fn run(
     store: &impl Resolutions,
     asked: &Resolve,
     out: &mut impl Write,
 ) -> anyhow::Result<Ending> {
-    let done = match decide(store, asked).await {
-        Ok(done) => done,
-        Err(error) => match error.downcast::<Refused>() {
-            Ok(refused) => {
-                eprintln!("nothing was done: {refused}");
-                return Ok(Ending::Not);
-            }
-            Err(error) => return Err(error),
-        },
+    let plan = plan::make(store, asked).await?;
+    if asked.dry_run {
+        preview(&plan, out)?;
+        return Ok(ending(plan.refused.is_empty()));
+    }
+    if !asked.is_single() {
+        preview(&plan, &mut std::io::stderr())?;
+    }
+    let Plan {
+        wanted,
+        done,
+        left,
+        refused,
+    } = plan;
+    let (is_nothing_to_do, is_asked) = (wanted.is_empty(), asked.is_single() || asked.yes);
+    if !is_nothing_to_do && !is_asked && !is_confirmed(&wanted)? {
+        return Ok(Ending::Not);
+    }
+    let mut ended: Vec<Ended> = refused
+        .into_iter()
+        .map(|(id, why)| Ended { id, how: Err(why) })
+        .collect();
+    let manner = Manner {
+        by: &asked.by,
+        wait: asked.wait,
+        all: asked.all,
     };
-    writeln!(out, "{done}")?;
-    Ok(Ending::Fine)
+    let carried_out = carry_out(store, wanted, manner, &mut ended).await;
+    if asked.is_single() {
+        for (_, how) in &done {
+            writeln!(out, "{how}")?;
+        }
+        report_one(&ended, out)?;
+    } else {
+        report(&ended, (done.len(), left), out)?;
+    }
+    carried_out?;
+    Ok(ending(ended.iter().all(|one| one.how.is_ok())))
 }
 
-async fn decide(store: &impl Resolutions, asked: &Resolve) -> anyhow::Result<String> {
-    let Some(case) = store.case(asked.id).await? else {
-        return refuse(unknown(asked.id));
+fn ending(is_fine: bool) -> Ending {
+    if is_fine { Ending::Fine } else { Ending::Not }
+}
+
+/// What would be decided, for people.
+fn preview(plan: &Plan, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut sum = Total::default();
+    for one in &plan.wanted {
+        sum.add(1, i128::from(one.custody.entry.payment.amount.cents()));
+    }
+    let not_held = count_of_not_held(&plan.wanted);
+    let held = plan.wanted.len() - not_held;
+    writeln!(
+        out,
+        "{} to resolve, {} in all: {held} held, {not_held} not held",
+        payments(plan.wanted.len()),
+        amount(&sum)
+    )?;
+    for one in plan.wanted.iter().take(NAMED) {
+        writeln!(out, "  {}", row(one))?;
+    }
+    rest(plan.wanted.len(), out)?;
+    if !plan.done.is_empty() {
+        writeln!(out, "{} settled so already", payments(plan.done.len()))?;
+    }
+    if !plan.refused.is_empty() {
+        writeln!(out, "{} cannot be resolved", payments(plan.refused.len()))?;
+        for (id, why) in plan.refused.iter().take(NAMED) {
+            writeln!(out, "  {id}  {why}")?;
+        }
+        rest(plan.refused.len(), out)?;
+    }
+    Ok(())
+}
+
+fn payments(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} payment{plural}")
+}
+
+fn rest(count: usize, out: &mut impl Write) -> anyhow::Result<()> {
+    if count > NAMED {
+        writeln!(out, "  … and {} more", count - NAMED)?;
+    }
+    Ok(())
+}
+
+fn row(one: &Wanted) -> String {
+    let (payment, named) = (&one.custody.entry.payment, &one.named);
+    let verdict = match &one.verdict {
+        Verdict::Held { requested_at, fee } => {
+            format!("held by {named}, requestedAt {requested_at}, fee {fee}")
+        }
+        Verdict::NotHeld => format!("not held by {named}"),
     };
-    let Some(custody) = &case.custody else {
-        return ended(&case, asked);
-    };
-    let Some(named) = &custody.entry.processor else {
-        return refuse(
-            "it names no processor, so it is not stuck: a front sends it to whichever works",
+    format!(
+        "{}  {:>13}  {verdict}",
+        payment.id,
+        payment.amount.to_string()
+    )
+}
+
+/// A sum of cents as people write it.
+fn amount(sum: &Total) -> String {
+    format!("{}.{:02}", sum.cents / 100, sum.cents % 100)
+}
+
+/// Asks at the terminal.
+fn is_confirmed(wanted: &[Wanted]) -> anyhow::Result<bool> {
+    if !stdin().is_terminal() {
+        eprintln!("nothing was done: there is no terminal to ask at, so give --yes");
+        return Ok(false);
+    }
+    if count_of_not_held(wanted) > 0 {
+        eprintln!(
+            "You vouch that what is not held will never be taken, whoever asks: if you are \
+             wrong, customers are charged twice."
         );
-    };
-    if let Some(held) = &asked.held
-        && held != named
-    {
-        return refuse(format!("it is pinned to {named}, and {held} never saw it"));
     }
-    let verdict = verdict(store, asked, custody, named).await?;
-    if !custody.is_lapsed() {
-        return refuse_living(custody);
+    eprint!("Type yes to go on: ");
+    let mut typed = String::new();
+    stdin().lock().read_line(&mut typed)?;
+    let is_yes = typed.trim() == "yes";
+    if !is_yes {
+        eprintln!("nothing was done");
     }
-    eprintln!(
-        "watching for {} s that nobody has it in hand …",
-        WATCH.as_secs()
-    );
-    watch(store, custody).await?;
-    carry_out(store, custody, &verdict, asked).await
+    Ok(is_yes)
 }
 
-/// It is no longer open. To be told again what is settled already is no refusal.
-fn ended(case: &Case, asked: &Resolve) -> anyhow::Result<String> {
-    let Some(line) = case.lines.first() else {
-        return refuse(unknown(asked.id));
-    };
-    match &line.state.status {
-        Status::Settled {
-            processor,
-            requested_at,
-        } if asked.held.as_ref() == Some(processor)
-            && asked.requested_at == Some(*requested_at) =>
-        {
-            Ok(format!("it is settled at {processor} already"))
-        }
-        Status::Settled {
-            processor,
-            requested_at,
-        } => refuse(format!(
-            "it is settled at {processor}, requestedAt {requested_at}"
-        )),
-        Status::Conflict { .. } => refuse("two processors hold it: see show"),
-        Status::Rejected { .. } => {
-            refuse("every processor refused it: it is rejected, and reopen takes that back")
-        }
-        Status::Open { .. } => bail!("an open payment without an entry"),
-    }
-}
-
-fn refuse_living<T>(custody: &Custody) -> anyhow::Result<T> {
-    refuse(format!(
-        "it is in hand of {}. Stop every front, wait {} s, resolve, and start them again",
-        in_hand(custody),
-        WATCH.as_secs()
-    ))
-}
-
-async fn verdict(
-    store: &impl Resolutions,
-    asked: &Resolve,
-    custody: &Custody,
-    named: &ProcessorName,
-) -> anyhow::Result<Verdict> {
-    let Some(requested_at) = asked.requested_at else {
-        return Ok(Verdict::NotHeld);
-    };
-    let instant = |at: JournalTime| RequestedAt::from_micros(at.micros());
-    let accepted_at = custody.entry.accepted_at;
-    let now = instant(custody.now).unwrap_or(RequestedAt::MAX);
-    let possible = Possible::between(instant(accepted_at), now, asked.clock_slip);
-    if !possible.includes(requested_at) {
-        let accepted = crate::payment_json::time(accepted_at);
-        return refuse(format!(
-            "it was accepted at {accepted} and can only be in any books {possible}, not at \
-             {requested_at}; a processor whose clock is further off takes --clock-slip"
-        ));
-    }
-    let fee = match asked.fee {
-        Some(fee) => fee,
-        None => match fee_in_force(store, named, requested_at).await? {
-            Some(fee) => fee,
-            None => {
-                return refuse(format!(
-                    "the ledger has no payment of {named} near {requested_at} to tell its fee: \
-                     give --fee"
-                ));
-            }
-        },
-    };
-    Ok(Verdict::Held { requested_at, fee })
-}
-
-/// The fee of a payment that the processor held at about that time.
-async fn fee_in_force(
-    store: &impl Resolutions,
-    processor: &ProcessorName,
-    at: RequestedAt,
-) -> anyhow::Result<Option<Fee>> {
-    let oldest = oldest_kept(store).await?.unwrap_or(RequestedAt::MIN);
-    let hour_before = RequestedAt::from_micros(at.micros() - NEAR_MICROS).unwrap_or(oldest);
-    for from in [at, hour_before] {
-        let window = Window::new(Some(from.max(oldest)), None)?;
-        let mut pages = LedgerPages::new(store, Listed::Settled, window);
-        for _ in 0..FEE_PAGES {
-            let Some(lines) = pages.next().await? else {
-                break;
-            };
-            let of_processor = lines
-                .iter()
-                .find(|line| line.state.status.processor() == Some(processor));
-            if let Some(fee) = of_processor.and_then(|line| line.fee) {
-                return Ok(Some(fee));
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// Sees for [`WATCH`] that nothing happens to an entry, neither a step nor a heartbeat.
-async fn watch(store: &impl Resolutions, seen: &Custody) -> anyhow::Result<()> {
-    let give_up = Instant::now() + PATIENCE;
-    let mut since = Instant::now();
-    while since.elapsed() < WATCH {
-        sleep(PAUSE).await;
-        match store.case(seen.entry.payment.id).await {
-            Ok(Some(Case {
-                custody: Some(now), ..
-            })) if now.is_unchanged(seen) => {}
-            Ok(Some(Case {
-                custody: Some(now), ..
-            })) => return refuse_living(&now),
-            Ok(_) => return refuse("it ended meanwhile: see show"),
-            // Fronts may have been unable to beat as well: the silence counts from now on.
-            Err(fault) if Instant::now() > give_up => return Err(fault.into()),
-            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => {
-                since = Instant::now();
-            }
+fn report_one(ended: &[Ended], out: &mut impl Write) -> anyhow::Result<()> {
+    for one in ended {
+        match &one.how {
+            Ok(resolve) => writeln!(out, "{}", said_of(resolve))?,
+            Err(why) => eprintln!("nothing was done: {why}"),
         }
     }
     Ok(())
 }
 
-async fn carry_out(
-    store: &impl Resolutions,
-    seen: &Custody,
-    verdict: &Verdict,
-    asked: &Resolve,
-) -> anyhow::Result<String> {
-    let give_up = Instant::now() + PATIENCE;
-    let reply = loop {
-        match store.resolve(seen, verdict, &asked.by).await {
-            Ok(reply) => break reply,
-            Err(fault) if Instant::now() > give_up => {
-                return Err(fault).context("nobody knows whether it was done: see resolutions");
-            }
-            // The same call says what became of the first one.
-            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => sleep(PAUSE).await,
-        }
+/// Tells how many were done now, how many were settled before, and how many left before.
+fn report(
+    ended: &[Ended],
+    (before, left): (usize, usize),
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let count = |is_so: fn(&feeway_domain::Resolve) -> bool| {
+        let done = ended.iter().filter_map(|one| one.how.as_ref().ok());
+        done.filter(|resolve| is_so(resolve)).count()
     };
-    match reply {
-        feeway_domain::Resolve::Settled(settled) => Ok(said(&settled)),
+    let settled = count(|resolve| matches!(resolve, feeway_domain::Resolve::Settled(_)));
+    let released = count(|resolve| matches!(resolve, feeway_domain::Resolve::Released));
+    let gone = left + ended.iter().filter(|one| one.how.is_ok()).count() - settled - released;
+    let refused = ended.iter().filter(|one| one.how.is_err());
+    writeln!(
+        out,
+        "settled {settled}, released {released}, settled before {before}, gone by themselves \
+         {gone}, not done {}",
+        refused.clone().count()
+    )?;
+    for one in ended {
+        if let Ok(resolve @ feeway_domain::Resolve::Settled(settle)) = &one.how
+            && !matches!(settle, Settle::Settled | Settle::Known)
+        {
+            writeln!(out, "{}  {}", one.id, said_of(resolve))?;
+        }
+    }
+    for one in refused {
+        if let Err(why) = &one.how {
+            eprintln!("{}  {why}", one.id);
+        }
+    }
+    Ok(())
+}
+
+fn said_of(resolve: &feeway_domain::Resolve) -> String {
+    match resolve {
+        feeway_domain::Resolve::Settled(settled) => said(settled),
         feeway_domain::Resolve::Released => {
-            let named = seen.entry.processor.as_ref();
-            let named = named.map_or("that processor", ProcessorName::as_str);
-            Ok(format!(
-                "released: start the fronts without {named}, or it may go there again"
-            ))
+            "released: it may go to any processor from which the fronts do not stand back"
+                .to_owned()
         }
-        feeway_domain::Resolve::Changed => {
-            refuse("its front was heard of at the last moment: see show")
-        }
-        feeway_domain::Resolve::Gone => refuse("it ended meanwhile: see show"),
-        feeway_domain::Resolve::Unnamed => refuse("it was released meanwhile: see resolutions"),
+        feeway_domain::Resolve::Changed
+        | feeway_domain::Resolve::Gone
+        | feeway_domain::Resolve::Unnamed => "not done".to_owned(),
     }
 }
 

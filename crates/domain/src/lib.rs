@@ -31,6 +31,7 @@ mod resolution;
 mod restamp;
 mod secret;
 mod site;
+mod stand_back;
 mod store;
 
 pub use correlation_id::{CorrelationId, CorrelationIdError};
@@ -52,9 +53,11 @@ pub use processor::{Fee, FeeError, MAX_PROCESSORS, Processor, ProcessorName, Pro
 pub use processor_client::{GetAnswer, PostAnswer, ProcessorClient, Unreadable};
 pub use requested_at::{RequestedAt, RequestedAtError};
 pub use resolution::{
-    Case, Custody, Decided, MAX_RESOLUTIONS, Reopen, Resolution, Resolutions, Resolve, Verdict,
+    Case, Custody, Decided, MAX_RESOLUTIONS, Proof, RELEASED, Reopen, Resolution, Resolutions,
+    Resolve, Verdict,
 };
 pub use restamp::{MAX_RESTAMPED, Restamp, Restamped};
 pub use secret::{Secret, without_credentials};
 pub use site::{Census, Enlist, Known, MAX_URLS, Relocation, Site};
+pub use stand_back::{Confirm, Fronts, Owner, StandBack};
 pub use store::{Store, StoreFault};

@@ -4,12 +4,16 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::{
-    CorrelationId, Entry, Fee, Hold, Incarnation, JournalTime, LAPSE, Line, Money, ProcessorName,
-    RequestedAt, Restamped, Settle, Store, StoreFault,
+    CorrelationId, Entry, Fee, Fronts, Hold, Incarnation, JournalTime, LAPSE, Line, Money,
+    ProcessorName, RequestedAt, Restamped, Settle, StandBack, Store, StoreFault,
 };
 
 /// How many resolutions are kept; the oldest go first. At about 200 bytes each, 2 MB.
 pub const MAX_RESOLUTIONS: usize = 10_000;
+
+/// Who holds the entries of an owner after an operator's no that nobody lived to be asked about.
+/// It never beats, so the next front adopts them at once.
+pub const RELEASED: &str = "feeway-ctl";
 
 /// An open entry, and who has it in hand as far as the journal knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +37,13 @@ impl Custody {
     /// Whether the holder has been silent for [`LAPSE`], or has resigned.
     pub fn is_lapsed(&self) -> bool {
         self.silence().is_none_or(|silence| silence >= LAPSE)
+    }
+
+    /// Whether an operator has let go of another payment of the same owner, and nobody has
+    /// taken the owner over since.
+    pub fn is_released(&self) -> bool {
+        let holder = self.hold.as_ref().map(|hold| hold.holder.as_str());
+        holder == Some(RELEASED) && self.beat.is_none()
     }
 
     /// Whether nothing has happened between the two: the same entry in the same hands,
@@ -66,6 +77,16 @@ pub enum Verdict {
     NotHeld,
 }
 
+/// Why nobody can be sending a payment to the processor that its entry names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Nobody has it in hand: the custody that was seen has lapsed.
+    Silence,
+    /// Every front that lives, and whoever has the payment in hand, has confirmed this token
+    /// of the order to stand back from that processor.
+    StoodBack(String),
+}
+
 /// The reply to a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolve {
@@ -74,8 +95,8 @@ pub enum Resolve {
     /// The entry names no processor any longer, now or from an earlier time: the next front
     /// may send it to any.
     Released,
-    /// It is no longer as it was read, or its holder has been heard of since: nothing
-    /// happened.
+    /// It is no longer as it was read, its holder has been heard of since, or not all stand
+    /// back: nothing happened.
     Changed,
     /// It is not open: nothing happened.
     Gone,
@@ -136,19 +157,24 @@ pub trait Resolutions: Store {
         id: CorrelationId,
     ) -> impl Future<Output = Result<Option<Case>, StoreFault>> + Send;
 
-    /// Carries out a verdict and records it, in one step, if the entry is still in the
-    /// custody that was seen and that has lapsed. After [`Verdict::NotHeld`] the hold that
-    /// was seen is good no longer, so whoever had it and wakes up late can neither rename
-    /// nor reject. Idempotent: the same call again, after an answer was lost, says what the
-    /// first one would have said.
+    /// Carries out a verdict and records it, in one step, if the entry is still as it was seen
+    /// and the proof still holds. Idempotent: the same call again, after an answer was lost,
+    /// says what the first one would have said.
     ///
-    /// The caller has to have seen the same custody for [`LAPSE`] by a clock of its own,
-    /// with the store answering all the time: the store's clock alone may have leapt, and
-    /// after the store was away every holder seems to be silent.
+    /// With [`Proof::Silence`] the entry is still in the custody that was seen and that has
+    /// lapsed. After [`Verdict::NotHeld`] the hold that was seen is good no longer, so whoever
+    /// had it and wakes up late can neither rename nor reject. The caller has to have seen the
+    /// same custody for [`LAPSE`] by a clock of its own, with the store answering all the time:
+    /// the store's clock alone may have leapt, and after the store was away every holder seems
+    /// to be silent.
+    ///
+    /// With [`Proof::StoodBack`] the hold stays good: the front that has it has nothing of this
+    /// payment in hand.
     fn resolve(
         &self,
         seen: &Custody,
         verdict: &Verdict,
+        proof: &Proof,
         by: &str,
     ) -> impl Future<Output = Result<Resolve, StoreFault>> + Send;
 
@@ -163,6 +189,27 @@ pub trait Resolutions: Store {
         owner: &Incarnation,
         by: &str,
     ) -> impl Future<Output = Result<Reopen, StoreFault>> + Send;
+
+    /// Tells the fronts to stand back from a processor, or to confirm anew that they do. The
+    /// caller makes a token that nobody had before; the same one again changes nothing. Gives
+    /// back the order as the fronts will read it.
+    fn stand_back(
+        &self,
+        processor: &ProcessorName,
+        token: &str,
+        by: &str,
+    ) -> impl Future<Output = Result<StandBack, StoreFault>> + Send;
+
+    /// Ends the order to stand back from a processor, or only if its token is still this one;
+    /// false when it was not in force.
+    fn end_stand_back(
+        &self,
+        processor: &ProcessorName,
+        token: Option<&str>,
+    ) -> impl Future<Output = Result<bool, StoreFault>> + Send;
+
+    /// Everybody who owns open payments, and who has confirmed what.
+    fn fronts(&self) -> impl Future<Output = Result<Fronts, StoreFault>> + Send;
 
     /// The last [`MAX_RESOLUTIONS`] decisions, oldest first.
     fn resolutions(&self) -> impl Future<Output = Result<Vec<Resolution>, StoreFault>> + Send;

@@ -2,9 +2,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::{
-    Accept, Adopt, Beat, Census, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
+    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
     LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject,
-    Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, Summary, Window,
+    Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Summary, Window,
 };
 
 /// The journal of open payments and the ledger of settled ones: in Redis in the product,
@@ -155,6 +155,18 @@ pub trait Store: Clone + Send + Sync + 'static {
     fn trusted_look_ups(
         &self,
     ) -> impl Future<Output = Result<Vec<(ProcessorName, String)>, StoreFault>> + Send;
+
+    /// The processors from which the fronts are to stand back.
+    fn stand_backs(&self) -> impl Future<Output = Result<Vec<StandBack>, StoreFault>> + Send;
+
+    /// Writes down under a front's hold of its own payments that it has nothing in flight at a
+    /// processor and starts nothing there as long as the order to stand back has this token.
+    fn confirm_stand_back(
+        &self,
+        own: &Hold,
+        processor: &ProcessorName,
+        token: &str,
+    ) -> impl Future<Output = Result<Confirm, StoreFault>> + Send;
 
     /// Says that `holder` lives, for all its holds at once.
     fn beat(&self, holds: &[Hold]) -> impl Future<Output = Result<Beat, StoreFault>> + Send;

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use tracing::info;
 use crate::changes::Changes;
 use crate::ended::{Ended, Flight, Need};
 use crate::standing::Standing;
+
+pub(crate) mod stand_back;
 
 /// The limits by which a board judges.
 #[derive(Clone, Debug)]
@@ -67,6 +69,10 @@ pub struct Board {
     /// Somebody asked for a permit in vain since the last change: without it, every
     /// ended attempt would wake every lane.
     wanted: AtomicBool,
+    /// A bit for each processor from which this process stands back.
+    standing_back: AtomicU8,
+    /// Bumped whenever that changed.
+    shifts: AtomicU64,
 }
 
 impl Board {
@@ -82,6 +88,8 @@ impl Board {
             standings: Mutex::new(standings),
             changes,
             wanted: AtomicBool::new(false),
+            standing_back: AtomicU8::new(0),
+            shifts: AtomicU64::new(0),
         })
     }
 
@@ -264,10 +272,9 @@ impl Permit {
     /// Whether a payment would still be sent there: its processor is fine and takes what
     /// comes, as it did when the permit was given. A probe is for one that does not.
     pub fn is_worth_using(&self, now: Instant) -> bool {
-        self.probe || {
-            let standings = self.board.standings();
-            standings[self.rank.index()].is_flowing(&self.board.config, now)
-        }
+        let mut standings = self.board.standings();
+        let standing = &mut standings[self.rank.index()];
+        !standing.retreat().is_on() && (self.probe || standing.is_flowing(&self.board.config, now))
     }
 
     /// Gives the permit back with what became of the attempt.

@@ -24,6 +24,7 @@ mod report_channel;
 mod standing;
 mod throttle;
 
+pub use board::stand_back::Claim;
 pub use board::{Board, BoardConfig, Condition, Permit, Rank, Tie};
 pub use changes::Changes;
 pub use ended::{Ended, Flight, Need};

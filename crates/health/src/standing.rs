@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::board::stand_back::Retreat;
 use crate::board::{BoardConfig, Condition};
 use crate::clarity::Clarity;
 use crate::ended::{Ended, Flight, Need};
@@ -60,6 +61,8 @@ pub(crate) struct Standing {
     /// A report said that it is well, and attempts that are still unanswered say otherwise: one
     /// probe finds out.
     is_worth_a_trial: bool,
+    /// Whether nothing may be started there, and what of it is in hand.
+    retreat: Retreat,
 }
 
 impl Standing {
@@ -78,6 +81,7 @@ impl Standing {
             unconfirmed: 0,
             mending: None,
             is_worth_a_trial: false,
+            retreat: Retreat::default(),
         }
     }
 
@@ -111,6 +115,10 @@ impl Standing {
         self.in_flight
     }
 
+    pub(crate) fn retreat(&mut self) -> &mut Retreat {
+        &mut self.retreat
+    }
+
     /// The state of its answers, to note what comes of a look-up or of a tied payment.
     pub(crate) fn clarity(&mut self) -> &mut Clarity {
         &mut self.clarity
@@ -133,7 +141,7 @@ impl Standing {
     }
 
     fn start_within(&mut self, limit: usize, now: Instant) -> Option<Flight> {
-        if self.in_flight >= limit || now < self.throttle.opens(now) {
+        if self.retreat.is_on() || self.in_flight >= limit || now < self.throttle.opens(now) {
             return None;
         }
         self.throttle.started(now);

@@ -724,6 +724,106 @@ local function abandoned(entry, record, seen, at)
     and lapsed(record, at, seen[6])
 end
 
+-- This run of the server. What was answered in an earlier one may be forgotten.
+local RUN = nil
+
+local function run()
+  RUN = RUN or string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  return RUN
+end
+
+-- An order to stand back is `token|at|by`. What fronts confirm has the run in it, so that a
+-- confirmation counts only where nothing can have been forgotten since.
+local function read_stand_back(text)
+  local token, at, by = string.match(text, '^([^|]*)|(%d+)|(.*)$')
+  return token and token .. '@' .. run(), at, by
+end
+
+local function token_of(stand_backs, processor)
+  local text = redis.call('HGET', stand_backs, processor)
+  return text and read_stand_back(text)
+end
+
+-- keys: stand-back; replies processor, token, time and name of each order
+local function stand_backs(keys, _)
+  local all, found = redis.call('HGETALL', keys[1]), {}
+  for at = 1, #all, 2 do
+    local token, given_at, by = read_stand_back(all[at + 1])
+    local last = #found
+    found[last + 1], found[last + 2] = all[at], token
+    found[last + 3], found[last + 4] = given_at, by
+  end
+  return found
+end
+
+-- keys: stand-back; args: processor, token, by
+local function stand_back(keys, args)
+  check(args[2] ~= '' and not string.find(args[2], '[|@]'), 'a malformed token')
+  local current = redis.call('HGET', keys[1], args[1])
+  if not current or string.match(current, '^[^|]*') ~= args[2] then
+    current = args[2] .. '|' .. now() .. '|' .. args[3]
+    redis.call('HSET', keys[1], args[1], current)
+  end
+  return { 'ordered', read_stand_back(current) }
+end
+
+-- keys: stand-back; args: processor, the token it has to have, if that matters
+local function end_stand_back(keys, args)
+  local token = token_of(keys[1], args[1])
+  if not token or (args[2] and token ~= args[2]) then return { 'other' } end
+  redis.call('HDEL', keys[1], args[1])
+  return { 'ended' }
+end
+
+-- A confirmation stands in the front's record of its own payments, with the epoch of its hold:
+-- it is void for whoever gets that record later.
+local function confirmation(processor) return 'back:' .. processor end
+
+-- keys: stand-back, owner's record; args: processor, token, holder, epoch
+local function confirm_stand_back(keys, args)
+  check(args[4], 'a malformed confirmation')
+  if not held(keys[2], args[3], args[4]) then return { 'fenced' } end
+  if token_of(keys[1], args[1]) ~= args[2] then return { 'stale' } end
+  redis.call('HSET', keys[2], confirmation(args[1]), args[2] .. ' ' .. args[4])
+  return { 'confirmed' }
+end
+
+-- Whether a front has confirmed that it stands back, under its present hold of its own payments.
+local function has_confirmed(front, processor, token)
+  local own = redis.call('HMGET', record_of(front), 'holder', 'epoch', confirmation(processor))
+  return own[1] == front and own[2] and own[3] == token .. ' ' .. own[2]
+end
+
+-- Whether the order to stand back has this token, all who live have confirmed it, and so has
+-- whoever has an owner's entries in hand, living or not.
+local function all_stand_back(keys, owner, processor, token, at, lapse)
+  if token_of(keys.stand_backs, processor) ~= token then return false end
+  local holder = redis.call('HGET', record_of(owner), 'holder')
+  if not holder or not has_confirmed(holder, processor, token) then return false end
+  for _, other in ipairs(redis.call('SMEMBERS', keys.owners)) do
+    local record = record_of(other)
+    if not lapsed(record, at, lapse) then
+      local living = redis.call('HGET', record, 'holder')
+      local stands_back = living == holder or living and has_confirmed(living, processor, token)
+      if not stands_back then return false end
+    end
+  end
+  return true
+end
+
+-- keys: owners; replies the time, then of each owner its name, how many payments it has open,
+-- and the fields of its record
+local function fronts(keys, _)
+  local found = { now() }
+  for _, owner in ipairs(redis.call('SMEMBERS', keys[1])) do
+    found[#found + 1] = {
+      owner, tostring(redis.call('ZCARD', queue_of(owner))),
+      unpack(redis.call('HGETALL', record_of(owner))),
+    }
+  end
+  return found
+end
+
 -- A resolution is `at|id|cents|processor|requestedAt|fee|by`; without the two in the middle
 -- the processor does not hold the payment. Without a processor it is a reopening, and why the
 -- payment was rejected stands in the place of `requestedAt`.
@@ -822,6 +922,64 @@ local function reopen(keys, args)
   why = string.gsub(why, '|', '/')
   note_resolution(at, text .. '|' .. cents .. '||' .. why .. '||' .. args[3], args[4])
   return { 'reopened' }
+end
+
+-- As resolve_held, while the fronts live and all stand back from the processor.
+-- keys: those of settle_all for one payment, then stand-back, owners
+-- args: those of settle_all, then owner and moves as seen, token, lapse, the resolution, and how
+-- many are kept
+local function decide_held(keys, args)
+  local id, at = args[SETTLE_HEAD + 1], now()
+  local settlement = SETTLE_HEAD + SETTLE_EACH
+  check_id(id)
+  check_digits(args[settlement + 4], 'lapse')
+  check_digits(args[settlement + 6], 'the limit')
+  local entry = redis.call('HGET', keys[1], id)
+  if not entry then
+    local settled = redis.call('HGET', settled_of(id), id)
+    local same = settled and string.match(settled, '^[^:]+') == args[1]
+    return { same and 'known' or 'gone' }
+  end
+  local owner, processor, moves = read_entry(entry)
+  if processor == '' then return { 'unnamed' } end
+  local seen, token, lapse = settlement + 1, args[settlement + 3], args[settlement + 4]
+  local proof = { stand_backs = keys[6], owners = keys[7] }
+  if processor ~= args[1] or owner ~= args[seen] or moves ~= args[seen + 1]
+    or not all_stand_back(proof, owner, processor, token, at, lapse) then
+    return { 'changed' }
+  end
+  local replies = settle_all({ unpack(keys, 1, 5) }, { unpack(args, 1, settlement) })
+  if replies[1] ~= 'unfit' then note_resolution(at, args[settlement + 5], args[settlement + 6]) end
+  return replies
+end
+
+-- As resolve_not_held, while the fronts live and all stand back from the processor. The hold
+-- stays good: whoever has it has nothing of this payment in hand, and what it still believes of
+-- the entry fails by its moves.
+-- keys: open, stand-back, owners
+-- args: id, processor, owner and moves as seen, token, lapse, the resolution, and how many are
+-- kept
+local function decide_not_held(keys, args)
+  local id, at = args[1], now()
+  check_id(id)
+  check_digits(args[4], 'moves')
+  check_digits(args[6], 'lapse')
+  check_digits(args[8], 'the limit')
+  local entry = redis.call('HGET', keys[1], id)
+  if not entry then return { 'gone' } end
+  local owner, processor, moves, cents, accepted_at = read_entry(entry)
+  local more = string.format('%.0f', tonumber(args[4]) + 1)
+  if processor == '' then
+    return { owner == args[3] and moves == more and 'released' or 'unnamed' }
+  end
+  local proof = { stand_backs = keys[2], owners = keys[3] }
+  if processor ~= args[2] or owner ~= args[3] or moves ~= args[4]
+    or not all_stand_back(proof, owner, processor, args[5], at, args[6]) then
+    return { 'changed' }
+  end
+  redis.call('HSET', keys[1], id, write_entry(owner, '', more, cents, accepted_at))
+  note_resolution(at, args[7], args[8])
+  return { 'released' }
 end
 
 -- keys: owners, owner's record, owner's queue; args: owner, holder, epoch
@@ -1090,6 +1248,10 @@ redis.register_function({ function_name = 'queued', callback = queued, flags = {
 redis.register_function({ function_name = 'lines', callback = lines, flags = { 'no-writes' } })
 redis.register_function({ function_name = 'freed', callback = freed, flags = { 'no-writes' } })
 redis.register_function({ function_name = 'census', callback = census, flags = { 'no-writes' } })
+redis.register_function({
+  function_name = 'stand_backs', callback = stand_backs, flags = { 'no-writes' },
+})
+redis.register_function({ function_name = 'fronts', callback = fronts, flags = { 'no-writes' } })
 register('rename', rename)
 register('settle_all', settle_all)
 register('reject', reject)
@@ -1107,6 +1269,11 @@ register('discharge', discharge)
 register('resolve_held', resolve_held)
 register('resolve_not_held', resolve_not_held)
 register('reopen', reopen)
+register('stand_back', stand_back)
+register('end_stand_back', end_stand_back)
+register('confirm_stand_back', confirm_stand_back)
+register('decide_held', decide_held)
+register('decide_not_held', decide_not_held)
 register('retire', retire)
 register('purge', purge)
 register('restore_entry', restore_entry)

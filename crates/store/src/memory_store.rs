@@ -6,16 +6,18 @@ mod departures;
 mod journal;
 mod resolution;
 mod restamps;
+mod stand_back;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, Census, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
+    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
     JournalTime, LedgerFault, Listed, Listing, Note, Page, Payment, PaymentState, ProcessorName,
     Purge, Reject, Relocation, Rename, Resolution, Restamp, Retire, Settle, Settlement, Site,
-    Status, Store, StoreFault, Summary, Window,
+    StandBack, Status, Store, StoreFault, Summary, Window,
 };
 use tokio::time::Instant;
 
@@ -25,6 +27,7 @@ use books::Books;
 use departures::Departures;
 use journal::Journal;
 use restamps::Restamps;
+use stand_back::StandBacks;
 
 /// 2025-07-01T00:00:00Z, when every store in memory begins.
 const BEGINNING_MICROS: i64 = 1_751_328_000_000_000;
@@ -36,6 +39,8 @@ const BEGINNING_MICROS: i64 = 1_751_328_000_000_000;
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
+    /// How often it forgot, as if it had been started again.
+    runs: Arc<AtomicU64>,
     began: Instant,
     max_open: u64,
     retention: Duration,
@@ -55,6 +60,7 @@ struct State {
     restamps: Restamps,
     /// Where the look-ups are trusted.
     look_ups: BTreeMap<ProcessorName, String>,
+    stand_backs: StandBacks,
 }
 
 impl Default for MemoryStore {
@@ -68,6 +74,7 @@ impl MemoryStore {
     pub fn new(max_open: u64, retention: Duration) -> Self {
         Self {
             state: Arc::default(),
+            runs: Arc::default(),
             began: Instant::now(),
             max_open,
             retention,
@@ -87,6 +94,7 @@ impl MemoryStore {
 
     /// Forgets whatever was done since the snapshot was taken. The clock goes on.
     pub fn restore(&self, snapshot: &MemorySnapshot) {
+        self.runs.fetch_add(1, Ordering::Relaxed);
         self.state().clone_from(&snapshot.0);
     }
 
@@ -125,6 +133,10 @@ impl MemoryStore {
 
     fn retention_micros(&self) -> i64 {
         i64::try_from(self.retention.as_micros()).unwrap_or(i64::MAX)
+    }
+
+    fn run(&self) -> u64 {
+        self.runs.load(Ordering::Relaxed)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -290,6 +302,27 @@ impl Store for MemoryStore {
 
     async fn trusted_look_ups(&self) -> Result<Vec<(ProcessorName, String)>, StoreFault> {
         Ok(self.state().look_ups.clone().into_iter().collect())
+    }
+
+    async fn stand_backs(&self) -> Result<Vec<StandBack>, StoreFault> {
+        Ok(self.state().stand_backs.list(self.run()))
+    }
+
+    async fn confirm_stand_back(
+        &self,
+        own: &Hold,
+        processor: &ProcessorName,
+        token: &str,
+    ) -> Result<Confirm, StoreFault> {
+        let mut state = self.state();
+        if !state.journal.is_good(own) {
+            return Ok(Confirm::Fenced);
+        }
+        if state.stand_backs.token(processor, self.run()).as_deref() != Some(token) {
+            return Ok(Confirm::Stale);
+        }
+        state.journal.confirm(&own.owner, processor, token);
+        Ok(Confirm::Confirmed)
     }
 
     async fn beat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {

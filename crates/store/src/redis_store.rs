@@ -19,6 +19,7 @@ mod resolution;
 mod retirement;
 mod settling;
 mod sites;
+mod stand_back;
 mod standing;
 mod summary;
 mod writer;
@@ -28,10 +29,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, Census, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
+    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
     LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject,
-    Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, Store, StoreFault, Summary,
-    Window,
+    Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Store, StoreFault,
+    Summary, Window,
 };
 use redis::{Cmd, Value};
 use tokio::sync::{Mutex, watch};
@@ -283,6 +284,19 @@ impl Store for RedisStore {
         self.list_trusted().await
     }
 
+    async fn stand_backs(&self) -> Result<Vec<StandBack>, StoreFault> {
+        self.read_stand_backs().await
+    }
+
+    async fn confirm_stand_back(
+        &self,
+        own: &Hold,
+        processor: &ProcessorName,
+        token: &str,
+    ) -> Result<Confirm, StoreFault> {
+        self.confirm(own, processor, token).await
+    }
+
     async fn beat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {
         let beat = command::beat(holds);
         self.write(beat, |reply| {
@@ -370,16 +384,6 @@ impl Store for RedisStore {
     }
 
     async fn purge(&self) -> Result<Purge, StoreFault> {
-        let purged = self
-            .write(command::purge(), |reply| match reply.word() {
-                "purged" => Ok((Purge::Purged, None)),
-                "open" => Ok((Purge::Open(reply.parsed(1)?), None)),
-                _ => reply.unreadable(),
-            })
-            .await?;
-        if purged == Purge::Purged {
-            self.inner.shared.recent.clear();
-        }
-        Ok(purged)
+        self.empty_ledger().await
     }
 }

@@ -22,6 +22,8 @@ use crate::watched::Watched;
 pub(crate) enum Done {
     /// Settled, rejected, or no longer ours: it has left our hands.
     Over,
+    /// It was not sent, since an operator wants nothing to be started there.
+    NotSent(Job),
     /// A processor did not take it, and nothing ties it to that one: it may go elsewhere.
     NotHeld(Job),
     /// A processor declined it for good: it may go to the others.
@@ -43,14 +45,20 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
     permit: Permit,
 ) -> Done {
     let rank = permit.rank();
-    // A naming of long ago may have been forgotten by the store, or by us in our sleep.
-    let is_current = job.confirmed && job.named_at.elapsed() <= LAPSE / 2;
+    let board = &context.board;
+    // Until the ledger has it, or it is put down, the processor may have it.
+    let _claim = board.claim(rank);
+    // A naming of long ago may have been forgotten by the store, or by us in our sleep; one from
+    // before an order to stand back may have been undone by an operator.
+    let is_recent = job.named_at.elapsed() <= LAPSE / 2 && job.named_in == board.shifts();
+    let is_current = job.confirmed && is_recent;
     if job.named != Some(rank) || !is_current {
         match name(context, &job, rank).await {
             Named::Yes => {
                 job.named = Some(rank);
                 job.moves += 1;
                 job.named_at = Instant::now();
+                job.named_in = board.shifts();
                 job.confirmed = true;
             }
             // If it is still open and ours, the feeder reads it again as it is now.
@@ -61,6 +69,9 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
     if job.is_lost() && !Sabotage::SkipFence.is_on() {
         return Done::Over;
     }
+    if board.stands_back(rank) {
+        return Done::NotSent(job);
+    }
     let requested_at = context.config.clock.now();
     if Sabotage::SettleBeforeAnswer.is_on() {
         persist::settle(context, &job, rank, requested_at).await;
@@ -70,7 +81,7 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
     let started = Instant::now();
     let outcome = ask(context, &job, rank, requested_at).await;
     context.meters.attempted(rank, outcome, started);
-    tracing::debug!(id = %job.payment.id, processor = %context.board.name(rank), ?outcome, "attempt");
+    tracing::debug!(id = %job.payment.id, processor = %board.name(rank), ?outcome, "attempt");
     note_configuration(context, rank, outcome);
     note_for_declines(context, &mut job, rank, turn, outcome);
     let flight = permit.flight();
@@ -84,7 +95,7 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
                 None => Done::Over,
                 Some(mut job) => {
                     job.seen_by.add(rank);
-                    Done::Doubtful(job.pin(&context.meters))
+                    Done::Doubtful(job.pin(&context.board, &context.meters))
                 }
             }
         }
@@ -96,7 +107,7 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
         Outcome::Unknown(doubt) => {
             job.seen_by.add(rank);
             note_doubt(&mut job, doubt, Instant::now());
-            Done::Doubtful(job.pin(&context.meters))
+            Done::Doubtful(job.pin(board, &context.meters))
         }
     }
 }
@@ -236,7 +247,7 @@ async fn refused<S: Store, C: ProcessorClient>(
         return despite_doubt(job);
     }
     let at = Instant::now();
-    job.bond = Bond::Refused { at, by };
+    job.bind(Bond::Refused { at, by }, &context.board);
     // Whether or not the note arrives, no attempt follows without a renaming.
     job.confirmed = false;
     persist::note_answered(context, &job).await;

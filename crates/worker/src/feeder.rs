@@ -33,8 +33,14 @@ pub(crate) async fn feed<S: Store, C: ProcessorClient>(
 async fn pass<S: Store, C: ProcessorClient>(context: &Context<S, C>, tenure: &Arc<Tenure>) {
     let mut backoff = Backoff::default();
     let mut after: Option<Entry> = None;
-    let mut unconfigured = Unconfigured::new();
+    let (mut unconfigured, mut stood_back) = (Unconfigured::new(), 0);
+    let mut shifts = context.board.shifts();
     while !tenure.is_lost() {
+        if context.board.shifts() != shifts {
+            // What was passed over may go now, or the other way round.
+            (after, unconfigured, stood_back) = (None, Unconfigured::new(), 0);
+            shifts = context.board.shifts();
+        }
         let seen = tenure.times_behind();
         let page = match context
             .store
@@ -54,23 +60,27 @@ async fn pass<S: Store, C: ProcessorClient>(context: &Context<S, C>, tenure: &Ar
         let at_end = page.len() < PAGE;
         after = page.last().cloned().or(after);
         for (entry, note) in page.into_iter().zip(notes) {
-            match feed_entry(context, tenure, entry, note).await {
+            match feed_entry(context, tenure, entry, note, shifts).await {
                 Fed::Yes => {}
                 Fed::Unconfigured(name) => *unconfigured.entry(name).or_default() += 1,
+                Fed::StoodBack => stood_back += 1,
+                Fed::Stale => break,
                 Fed::LanesEnded => return,
             }
         }
-        if at_end && tenure.catch_up(seen) {
-            note_unconfigured(tenure, unconfigured);
+        if at_end && shifts == context.board.shifts() && tenure.catch_up(seen) {
+            note_unplaceable(tenure, unconfigured, stood_back);
             return;
         }
     }
 }
 
-/// Counts what nobody here can work on, and says so when it is news.
-fn note_unconfigured(tenure: &Tenure, found: Unconfigured) {
+/// Counts what nobody here can work on, and says what is not configured when it is news.
+fn note_unplaceable(tenure: &Tenure, found: Unconfigured, stood_back: usize) {
     let unplaceable: usize = found.values().sum();
-    tenure.unplaceable.store(unplaceable, Ordering::Relaxed);
+    tenure
+        .unplaceable
+        .store(unplaceable + stood_back, Ordering::Relaxed);
     let named = found.iter().map(|(name, count)| format!("{name} {count}"));
     let named = named.collect::<Vec<_>>().join(", ");
     if tenure.set_unconfigured(found) && unplaceable > 0 {
@@ -98,6 +108,10 @@ enum Fed {
     Yes,
     /// It is pinned to this processor, which is not configured here.
     Unconfigured(ProcessorName),
+    /// It is pinned to a processor from which this front stands back.
+    StoodBack,
+    /// An operator may have decided about it since it was read.
+    Stale,
     LanesEnded,
 }
 
@@ -106,10 +120,13 @@ async fn feed_entry<S: Store, C: ProcessorClient>(
     tenure: &Arc<Tenure>,
     entry: Entry,
     note: Option<u32>,
+    shifts: u64,
 ) -> Fed {
+    let board = &context.board;
     let named = match &entry.processor {
         None => None,
-        Some(name) => match context.board.rank(name) {
+        Some(name) => match board.rank(name) {
+            Some(rank) if board.stands_back(rank) => return Fed::StoodBack,
             Some(rank) => Some(rank),
             None => {
                 tracing::debug!(id = %entry.payment.id, processor = %name, "not configured");
@@ -120,12 +137,20 @@ async fn feed_entry<S: Store, C: ProcessorClient>(
     let Some(in_hand) = enter(context, &entry).await else {
         return Fed::Yes;
     };
-    if !tenure.is_own() {
-        context.meters.adopted.increment(1);
-    }
     let accepted: Instant = context.local_instant(entry.accepted_at);
     let accepted = (accepted, entry.accepted_at);
     let share = tenure.share();
+    let Some(slot) = context.dispatcher.room().await else {
+        return Fed::LanesEnded;
+    };
+    // From here on it is in hand without a pause, so that whoever looks whether this front has
+    // anything of that processor in hand sees it.
+    if shifts != board.shifts() {
+        return Fed::Stale;
+    }
+    if !tenure.is_own() {
+        context.meters.adopted.increment(1);
+    }
     let mut job = Job::new(entry.payment, named, entry.moves, accepted, share, in_hand);
     job.confirmed = Sabotage::TwoTasks.is_on();
     if let Some(rank) = named {
@@ -133,22 +158,15 @@ async fn feed_entry<S: Store, C: ProcessorClient>(
         if note == Some(entry.moves) {
             // Whoever noted it made no attempt there since, so the wait for its absence begins
             // now at the latest.
-            job.bond = Bond::Refused {
-                at: Instant::now(),
-                by: None,
-            };
+            let (at, by) = (Instant::now(), None);
+            job.bind(Bond::Refused { at, by }, board);
         } else if !Sabotage::AdopterCrossesOver.is_on() {
             // Nobody alive knows what was started at a processor that an entry names.
-            job = job.pin(&context.meters);
+            job = job.pin(board, &context.meters);
         }
     }
-    match context.dispatcher.room().await {
-        Some(slot) => {
-            slot.send(Dealt { job, permit: None });
-            Fed::Yes
-        }
-        None => Fed::LanesEnded,
-    }
+    slot.send(Dealt { job, permit: None });
+    Fed::Yes
 }
 
 /// Waits for room in the registry; nothing when the payment is in hand already.

@@ -276,7 +276,8 @@ pub(crate) fn deal<S: Store, C: ProcessorClient>(
         } => {
             let named = permit.as_ref().map(Permit::rank);
             let accepted = (Instant::now(), accepted_at);
-            let job = Job::new(payment, named, 0, accepted, tenure.share(), in_hand);
+            let mut job = Job::new(payment, named, 0, accepted, tenure.share(), in_hand);
+            job.named_in = context.board.shifts();
             context.linger.send(slot, Dealt { job, permit });
         }
         Place::Journal => tenure.fall_behind(),

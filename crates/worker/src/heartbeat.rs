@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use feeway_domain::{
     Adopt, Beat, HEARTBEAT, Hold, Incarnation, LAPSE, ProcessorClient, RequestedAt, Store,
@@ -14,7 +15,16 @@ use crate::context::Context;
 use crate::enlist::enlist;
 use crate::feeder::feed;
 use crate::persist::Backoff;
+use crate::stand_back::StandBacks;
 use crate::tenure::Tenure;
+
+/// How often a front looks whether an order to stand back is carried out.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// After so many beats what cannot be worked on here is counted anew: an operator may have ended
+/// some of it and then not given the order anew, and one that is counted and gone hides one that
+/// was accepted without our knowing. To count is to read all that is open, so not too often.
+const RECOUNT: u32 = 300;
 
 /// Runs until the worker ends.
 pub(crate) async fn beat_for_ever<S: Store, C: ProcessorClient>(context: Arc<Context<S, C>>) {
@@ -24,16 +34,14 @@ pub(crate) async fn beat_for_ever<S: Store, C: ProcessorClient>(context: Arc<Con
         has_enlisted: false,
         adopt_from: None,
         arrivals: (0, Instant::now()),
+        stand_backs: StandBacks::default(),
+        beats: 0,
     };
     let mut backoff = Backoff::default();
     loop {
         if heartbeat.beat().await.is_ok() {
             backoff = Backoff::default();
-            tokio::select! {
-                biased;
-                () = tokio::time::sleep(HEARTBEAT) => {}
-                () = heartbeat.context.hold_lost.notified() => {}
-            }
+            heartbeat.rest().await;
         } else {
             // Others may have been unable to beat as well: nobody adopts in the first
             // period after the store came back.
@@ -53,6 +61,8 @@ struct Heartbeat<S: Store, C: ProcessorClient> {
     adopt_from: Option<Instant>,
     /// Payments accepted until the last beat, and when that was.
     arrivals: (u64, Instant),
+    stand_backs: StandBacks,
+    beats: u32,
 }
 
 impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
@@ -66,13 +76,43 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
         let beat = self.context.store.beat(&holds).await?;
         self.note(&beat, asked);
         self.note_arrivals();
+        self.read_stand_backs().await?;
+        self.beats = self.beats.wrapping_add(1);
         for (tenure, queued) in tenures.iter().zip(&beat.queued) {
             self.look_after(tenure, *queued).await?;
         }
         if self.context.tenures.own().is_none() {
             self.enlist().await?;
         }
-        self.adopt_lapsed(beat).await
+        self.adopt_lapsed(beat).await?;
+        self.stand_backs.confirm(&self.context).await
+    }
+
+    /// Until the next beat is due, or the own hold is lost.
+    async fn rest(&mut self) {
+        let until = Instant::now() + HEARTBEAT;
+        loop {
+            let look = if self.stand_backs.are_owed() {
+                until.min(Instant::now() + LOOK)
+            } else {
+                until
+            };
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(look) => {}
+                () = self.context.hold_lost.notified() => return,
+            }
+            if look == until || self.stand_backs.confirm(&self.context).await.is_err() {
+                tokio::time::sleep_until(until).await;
+                return;
+            }
+        }
+    }
+
+    async fn read_stand_backs(&mut self) -> Result<(), StoreFault> {
+        let orders = self.context.store.stand_backs().await?;
+        self.stand_backs.follow(&self.context, orders);
+        Ok(())
     }
 
     /// What the reply tells of the clocks and of the backlog.
@@ -108,6 +148,9 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
             }
         };
         self.has_enlisted = true;
+        // Whoever ordered it before we enlisted does not know us; whoever does it later waits
+        // for us.
+        self.read_stand_backs().await?;
         tracing::info!(%incarnation, "enlisted");
         self.take_on(hold);
         self.context.enlisted.notify_waiters();
@@ -128,6 +171,7 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
             None => {
                 tracing::warn!(owner = %tenure.hold.owner, "hold lost: another front took over");
                 self.let_go(tenure);
+                self.give_up_adopted(tenure).await?;
             }
             Some(0) if !tenure.is_own() => {
                 if self.context.store.discharge(&tenure.hold).await? {
@@ -141,6 +185,9 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
             Some(queued) if queued < tenure.unplaceable.load(Ordering::Relaxed) as u64 => {
                 tenure.fall_behind();
             }
+            Some(_) if self.beats.is_multiple_of(RECOUNT) && tenure.has_unplaceable() => {
+                tenure.fall_behind();
+            }
             Some(_) => {}
         }
         Ok(())
@@ -149,6 +196,18 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
     fn let_go(&self, tenure: &Tenure) {
         tenure.lose();
         self.context.tenures.remove(&tenure.hold);
+    }
+
+    /// What an incarnation adopted goes with its own hold: an incarnation without a record of its
+    /// own can confirm nothing, and whoever waited for its word would do so for ever.
+    async fn give_up_adopted(&self, lost: &Tenure) -> Result<(), StoreFault> {
+        for tenure in self.context.tenures.all() {
+            if lost.is_own() && tenure.hold.holder == lost.hold.holder {
+                self.context.store.resign(&tenure.hold).await?;
+                self.let_go(&tenure);
+            }
+        }
+        Ok(())
     }
 
     async fn adopt_lapsed(&mut self, beat: Beat) -> Result<(), StoreFault> {

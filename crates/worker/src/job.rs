@@ -1,7 +1,8 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use feeway_domain::{JournalTime, Payment, Refusal, RequestedAt};
-use feeway_health::{Flight, Rank, Tie};
+use feeway_health::{Board, Claim, Flight, Rank, Tie};
 use tokio::time::Instant;
 
 use crate::declines::{Declined, JUDGED_AFTER};
@@ -32,6 +33,8 @@ pub(crate) struct Job {
     pub(crate) named: Option<Rank>,
     /// When the journal said so.
     pub(crate) named_at: Instant,
+    /// The board's shifts then. After another one an operator may have decided about it.
+    pub(crate) named_in: u64,
     /// How often its entry was renamed.
     pub(crate) moves: u32,
     /// What is believed of its entry was true once the registry had it, and no attempt needs a
@@ -78,6 +81,8 @@ pub(crate) struct Job {
     pub(crate) share: Share,
     /// Counts it on the board as one that may be posted where it is tied.
     tie: Option<Tie>,
+    /// Counts it on the board as one that the processor may have.
+    claim: Option<Claim>,
     _in_hand: InHand,
     counted: Option<Pinned>,
 }
@@ -123,6 +128,7 @@ impl Job {
             payment,
             named,
             named_at: Instant::now(),
+            named_in: 0,
             moves,
             confirmed: true,
             bond: Bond::Free,
@@ -144,14 +150,21 @@ impl Job {
             is_time_told: false,
             share,
             tie: None,
+            claim: None,
             _in_hand: in_hand,
             counted: None,
         }
     }
 
+    /// Ties it to the processor that its entry names.
+    pub(crate) fn bind(&mut self, bond: Bond, board: &Arc<Board>) {
+        self.bond = bond;
+        self.claim = self.named.map(|rank| board.claim(rank));
+    }
+
     /// Pins it to the processor its entry names.
-    pub(crate) fn pin(mut self, meters: &Meters) -> Self {
-        self.bond = Bond::Doubt;
+    pub(crate) fn pin(mut self, board: &Arc<Board>, meters: &Meters) -> Self {
+        self.bind(Bond::Doubt, board);
         self.count_as_pinned(meters);
         self
     }
@@ -167,6 +180,7 @@ impl Job {
         self.counted = None;
         self.is_distrust_told = false;
         self.tie = None;
+        self.claim = None;
     }
 
     pub(crate) fn set_tie(&mut self, tie: Option<Tie>) {

@@ -98,8 +98,8 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
             } else {
                 self.start_what_may_go()
             };
-            let waits = !draining && (wake.is_some() || self.is_waiting());
             let (in_hand, tied) = (self.in_hand(), self.tied.len() + self.pauses.len());
+            let waits = !draining && (wake.is_some() || self.is_waiting() || tied > 0);
             self.depth.set((in_hand + tied) as f64);
             let has_room = !draining && in_hand < LANE_IN_HAND && tied < LANE_TIED;
             tokio::select! {
@@ -131,7 +131,8 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
 
     fn take_in(&mut self, dealt: Dealt) {
         let Dealt { job, permit } = dealt;
-        match permit {
+        let board = &self.context.board;
+        match permit.filter(|permit| !board.stands_back(permit.rank())) {
             Some(permit) => self.start_attempt(job, permit),
             None if job.bond != Bond::Free => self.tied.want_look_up(job),
             None => self.wait_in_line(job, false),
@@ -142,6 +143,9 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         let now = Instant::now();
         match done {
             Done::Over => {}
+            // What is tied there is put down, and read again when the order ends.
+            Done::NotSent(job) if job.bond != Bond::Free => {}
+            Done::NotSent(job) => self.wait_in_line(job, true),
             Done::NotHeld(job) => self.refused_for_now(job, now),
             Done::Declined(job) => self.declined(job, now),
             Done::Doubtful(mut job) if Sabotage::CrossOverAfterDoubt.is_on() => {
@@ -175,6 +179,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         // Seen before anything is asked, so that no later change is missed.
         self.board_changes = self.context.board.changes().count();
         let now = Instant::now();
+        self.stand_back();
         self.note_recoveries(now);
         self.tied.wake(now);
         self.end_pauses(now);
@@ -297,8 +302,9 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         let (rank, _) = job.refused?;
         let is_resting = job.rest_until.is_some_and(|rested| now < rested) && !job.left.has(rank);
         let is_kept = rests == Rests::Kept || !self.failing.has(rank);
-        let is_slow = self.context.board.condition(rank, now) == Condition::Slow;
-        (is_resting && is_kept && !is_slow).then_some(rank)
+        let board = &self.context.board;
+        let is_no_use = board.condition(rank, now) == Condition::Slow || board.stands_back(rank);
+        (is_resting && is_kept && !is_no_use).then_some(rank)
     }
 
     fn is_younger_there(&self, now: Instant) -> bool {

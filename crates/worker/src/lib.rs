@@ -41,6 +41,7 @@ mod restamp;
 mod retire;
 mod router;
 mod sabotage;
+mod stand_back;
 mod tasks;
 mod tenure;
 mod tied;

@@ -155,7 +155,7 @@ async fn prove<S: Store, C: ProcessorClient>(
     let client = Watched::new(&context, rank);
     let late_from = held_at + context.config.absence_after;
     let (mut pause, mut unclear) = (FIRST_PAUSE, 0);
-    loop {
+    while !context.board.stands_back(rank) {
         let sent_at = Instant::now();
         match client.get(payment.id).await {
             // Which the client has noted.

@@ -73,6 +73,7 @@ struct ProcessorMeters {
     in_flight: Gauge,
     breaker_open: Gauge,
     slow: Gauge,
+    standing_back: Gauge,
     expected: Gauge,
 }
 
@@ -195,6 +196,7 @@ pub(crate) fn observe<S: Store, C: ProcessorClient>(context: &Context<S, C>) {
             .breaker_open
             .set(flag(condition == Condition::Failing));
         processor.slow.set(flag(condition == Condition::Slow));
+        processor.standing_back.set(flag(board.stands_back(rank)));
         let expected = board.expected_latency(rank, now);
         processor.expected.set(expected.as_secs_f64());
     }
@@ -237,6 +239,7 @@ impl ProcessorMeters {
             in_flight: gauge!("feeway_attempts_in_flight", "processor" => name()),
             breaker_open: gauge!("feeway_breaker_open", "processor" => name()),
             slow: gauge!("feeway_processor_slow", "processor" => name()),
+            standing_back: gauge!("feeway_standing_back", "processor" => name()),
             expected: gauge!("feeway_processor_expected_latency_seconds", "processor" => name()),
         }
     }

@@ -66,6 +66,9 @@ async fn check<S: Store, C: ProcessorClient>(
     let client = Watched::new(context, rank);
     let mut is_told = false;
     for _ in 0..TRIES {
+        while context.board.stands_back(rank) {
+            sleep(PAUSE).await;
+        }
         let answer = client.get(id).await;
         let Some(ours) = find(context, id).await else {
             return Checked::Done;

@@ -38,9 +38,11 @@ pub(crate) async fn recheck_for_ever<S: Store, C: ProcessorClient>(context: Arc<
         };
         for freed in freed {
             let known = match context.board.rank(&freed.processor) {
-                Some(rank) => recheck(&context, &freed, rank).await,
-                // Another front may have it.
-                None => Ok(Known::No),
+                Some(rank) if !context.board.stands_back(rank) => {
+                    recheck(&context, &freed, rank).await
+                }
+                // Another front may have it, or this one may ask it later.
+                Some(_) | None => Ok(Known::No),
             };
             let Freed {
                 payment, processor, ..

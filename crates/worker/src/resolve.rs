@@ -40,7 +40,7 @@ pub(crate) async fn look_up<S: Store, C: ProcessorClient>(
         } if amount == job.payment.amount => {
             match restamp::book(context, job, rank, requested_at).await {
                 None => Done::Over,
-                Some(job) => Done::Unclear(job.pin(&context.meters)),
+                Some(job) => Done::Unclear(job.pin(&context.board, &context.meters)),
             }
         }
         GetAnswer::Held { amount, .. } => {
@@ -49,7 +49,7 @@ pub(crate) async fn look_up<S: Store, C: ProcessorClient>(
                 tracing::error!(id = %job.payment.id, %processor, ours = %job.payment.amount,
                     theirs = %amount, "the processor holds the payment with another amount");
             }
-            Done::Unclear(job.pin(&context.meters))
+            Done::Unclear(job.pin(&context.board, &context.meters))
         }
         GetAnswer::Absent if is_late(context, &mut job, rank, sent_at) => {
             free(context, job, rank).await

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use feeway_health::{Board, Condition, Need, Permit};
+use feeway_health::{Board, Condition, Need, Permit, Rank};
 use tokio::time::Instant;
 
 use crate::job::RankSet;
@@ -27,7 +27,8 @@ pub(crate) struct Wish {
     pub(crate) may_probe: bool,
 }
 
-/// Chooses among the processors that the payment does not skip, cheapest first:
+/// Chooses among the processors that the payment does not skip and from which this front does not
+/// stand back, cheapest first:
 ///
 /// - one that is fine gets it, as soon as a permit is free;
 /// - one that is failing or slow gets it as a probe, when one is due;
@@ -44,7 +45,8 @@ pub(crate) fn route(board: &Arc<Board>, wish: Wish, now: Instant) -> Route {
     let patient = now < impatient_at;
     let mut wake: Option<Instant> = None;
     let mut slow = None;
-    for rank in board.ranks().filter(|rank| !skip.has(*rank)) {
+    let is_choice = |rank: &Rank| !skip.has(*rank) && !board.stands_back(*rank);
+    for rank in board.ranks().filter(is_choice) {
         let condition = board.condition(rank, now);
         let permit = match condition {
             Condition::Fine => board.try_start(rank, now),
@@ -92,7 +94,7 @@ pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<In
 mod tests {
     use std::time::Duration;
 
-    use feeway_health::{BoardConfig, Ended, Rank};
+    use feeway_health::{BoardConfig, Ended};
     use tokio::time::advance;
 
     use super::*;
@@ -245,6 +247,22 @@ mod tests {
         roads.fail(1);
         check(roads.route(), Some(0));
         check(roads.route(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_from_which_the_front_stands_back_is_not_waited_for() {
+        let roads = Roads::new(&["a", "b"]);
+        roads.board.set_stand_backs(&[Rank::new(0)]);
+        check(roads.route(), Some(1));
+        roads.board.set_stand_backs(&[Rank::new(0), Rank::new(1)]);
+        check(roads.route(), None);
+        advance(PATIENCE).await;
+        match roads.route() {
+            Route::Wait(until) => assert_eq!(until, None, "until the order ends"),
+            Route::Go(permit) => panic!("{permit:?}"),
+        }
+        roads.board.set_stand_backs(&[Rank::new(1)]);
+        check(roads.route(), Some(0));
     }
 
     #[tokio::test(start_paused = true)]

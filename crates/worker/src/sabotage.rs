@@ -28,6 +28,8 @@ pub enum Sabotage {
     FreshProbesAfterDoubt,
     /// A processor may be at another URL than before, whatever is open there.
     TrustEveryUrl,
+    /// A front says at once that it stands back, whatever is in flight.
+    ConfirmAtOnce,
 }
 
 #[cfg(feature = "sabotage")]

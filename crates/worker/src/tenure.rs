@@ -109,6 +109,11 @@ impl Tenure {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether some cannot be worked on here.
+    pub(crate) fn has_unplaceable(&self) -> bool {
+        self.unplaceable.load(Ordering::Relaxed) > 0
+    }
+
     /// Counts a payment as in hand until the returned share is dropped.
     pub(crate) fn share(self: &Arc<Self>) -> Share {
         self.in_hand.fetch_add(1, Ordering::Relaxed);

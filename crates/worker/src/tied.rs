@@ -85,6 +85,13 @@ impl Tied {
         self.look_ups.extend(resting.into_values());
     }
 
+    /// Lets go of all at a processor.
+    pub(crate) fn put_down(&mut self, rank: Rank) {
+        self.resting[rank.index()].clear();
+        self.ready[rank.index()].clear();
+        self.look_ups.retain(|job| job.named != Some(rank));
+    }
+
     /// The one that was accepted first of those that may be posted.
     pub(crate) fn next_ready(&mut self, rank: Rank) -> Option<Job> {
         let first = self.ready[rank.index()].pop_first();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rustix::process::Signal;
 
+use super::operator::{Operator, Operators};
 use super::schedule::{Action, Step};
 use super::simulators::Simulator;
 use crate::interrupt::Interrupt;
@@ -38,6 +39,8 @@ pub(super) struct Done {
     pub(super) counts: BTreeMap<String, u64>,
     /// In the order of time.
     pub(super) blows: Vec<Blow>,
+    /// Those who may still be at work.
+    pub(super) operators: Operators,
 }
 
 /// Carries a schedule out, and says each step.
@@ -122,6 +125,12 @@ impl<'a> FaultRun<'a> {
                 }
                 self.note(paused.is_some(), name, BlowKind::Resumed);
                 Ok(paused.is_some())
+            }
+            Action::Decide(place) => {
+                let simulator = &self.simulators[*place];
+                let operators = &mut self.done.operators;
+                operators.start(Operator::new(self.stack.tool()?, simulator))?;
+                Ok(true)
             }
             Action::Trouble(place, switch) | Action::Relief(place, switch) => {
                 self.simulators[*place].set(switch)?;

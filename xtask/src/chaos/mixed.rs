@@ -24,14 +24,16 @@ pub(super) fn run(trial: &Trial) -> Result<Acted> {
     let begin = clock::now();
     let load = trial.start_load(0..trial.tickets(), &register)?;
     let run = FaultRun::new(&trial.stack, &trial.simulators, &trial.interrupt, begin);
-    let done = run.run(&steps, trial.length)?;
+    let mut done = run.run(&steps, trial.length)?;
     load.stop();
     println!("Healing …");
     trial.heal()?;
+    let measured = std::mem::take(&mut done.operators).join()?;
     load.join()?;
     Ok(Acted {
         sightings: register.sightings(),
         done,
+        measured,
         ..Acted::default()
     })
 }

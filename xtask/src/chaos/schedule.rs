@@ -21,6 +21,9 @@ const GAP_MS: std::ops::Range<u64> = 1_500..4_500;
 /// its last 3 s is safe only in one of the two.
 const APART: Duration = Duration::from_secs(5);
 
+/// One operator at a time: that takes as long as a late insert may, and some more.
+const OPERATORS_APART: Duration = Duration::from_secs(90);
+
 /// A process that is killed again so soon is started again ever later.
 const REDIS_KILLS_APART: Duration = Duration::from_secs(8);
 
@@ -46,6 +49,8 @@ pub(super) enum Action {
     Trouble(usize, Switch),
     /// Ends such a trouble.
     Relief(usize, Switch),
+    /// An operator has the fronts stand back from a simulator and decides what is pinned there.
+    Decide(usize),
 }
 
 /// Something to do at a time after the begin of the load.
@@ -76,10 +81,11 @@ enum Kind {
     Delay,
     Failing,
     Mishap,
+    Decide,
 }
 
 /// The kinds with their shares of a hundred.
-const KINDS: [(Kind, u32); 9] = [
+const KINDS: [(Kind, u32); 10] = [
     (Kind::KillFront, 18),
     (Kind::PauseFront, 12),
     (Kind::KillLeader, 6),
@@ -88,7 +94,8 @@ const KINDS: [(Kind, u32); 9] = [
     (Kind::KillHaproxy, 6),
     (Kind::Delay, 8),
     (Kind::Failing, 10),
-    (Kind::Mishap, 22),
+    (Kind::Mishap, 18),
+    (Kind::Decide, 4),
 ];
 
 /// The whole schedule in the order of time. The same setting gives the same schedule.
@@ -99,6 +106,7 @@ pub(super) fn draw(setting: &Setting<'_>) -> Vec<Step> {
         steps: Vec::new(),
         front_faults: Vec::new(),
         redis_kills: Vec::new(),
+        decided_at: None,
         paused_until: Duration::ZERO,
         troubled_until: vec![],
     };
@@ -123,6 +131,7 @@ struct Drawing<'a> {
     steps: Vec<Step>,
     front_faults: Vec<Duration>,
     redis_kills: Vec<Duration>,
+    decided_at: Option<Duration>,
     paused_until: Duration,
     /// Which switch of which simulator is not to be touched until when.
     troubled_until: Vec<(usize, String, Duration)>,
@@ -146,6 +155,7 @@ impl Drawing<'_> {
                 self.add_trouble(at, Switch::DelayMs(delay), Switch::DelayMs(0))
             }
             Kind::Failing => self.add_trouble(at, Switch::Failing(true), Switch::Failing(false)),
+            Kind::Decide => self.add_decision(at),
             Kind::Mishap => {
                 let (name, extra) = self.dice.choice(MISHAPS).unwrap_or(MISHAPS[0]);
                 let per_mille = self.dice.choice(PROBABILITIES_PER_MILLE).unwrap_or(0);
@@ -201,6 +211,18 @@ impl Drawing<'_> {
         self.push(at, Action::Kill("redis".to_owned()))
     }
 
+    fn add_decision(&mut self, at: Duration) -> bool {
+        if self
+            .decided_at
+            .is_some_and(|last| at < last + OPERATORS_APART)
+        {
+            return false;
+        }
+        self.decided_at = Some(at);
+        let place = self.dice.usize(0..PROCESSORS.len());
+        self.push(at, Action::Decide(place))
+    }
+
     /// Two troubles of one switch must not overlap: the end of one would end the other.
     fn add_trouble(&mut self, at: Duration, on: Switch, off: Switch) -> bool {
         let place = self.dice.usize(0..PROCESSORS.len());
@@ -242,6 +264,7 @@ impl Action {
             Self::Kill(name) => Some(format!("kill {}", kind_of(name))),
             Self::Pause(name) => Some(format!("pause {}", kind_of(name))),
             Self::Trouble(_, switch) => Some(switch.name().to_owned()),
+            Self::Decide(_) => Some("operator".to_owned()),
             Self::Resume(_) | Self::Relief(..) => None,
         }
     }
@@ -257,6 +280,7 @@ impl fmt::Display for Action {
             Self::Kill(name) => write!(f, "kill -9 {name}"),
             Self::Pause(name) => write!(f, "pause {name}"),
             Self::Resume(name) => write!(f, "resume {name}"),
+            Self::Decide(place) => write!(f, "{}: an operator decides", processor(*place)),
             Self::Relief(place, switch) => write!(f, "{}: no {}", processor(*place), switch.name()),
             Self::Trouble(place, switch) => {
                 write!(f, "{}: {}", processor(*place), switch.name())?;
@@ -280,108 +304,4 @@ fn processor(place: usize) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-
-    fn drawn(seed: u64, fsync_always: bool) -> Vec<Step> {
-        let named = |kind: &str| [1, 2].map(|n| format!("{kind}-{n}"));
-        draw(&Setting {
-            seed,
-            length: Duration::from_secs(120),
-            fronts: &named("front"),
-            leaders: &named("leader"),
-            fsync_always,
-        })
-    }
-
-    fn times(steps: &[Step], wanted: impl Fn(&Action) -> bool) -> Vec<Duration> {
-        let wanted = steps.iter().filter(|step| wanted(&step.action));
-        wanted.map(|step| step.at).collect()
-    }
-
-    fn is_redis_kill(action: &Action) -> bool {
-        *action == Action::Kill("redis".to_owned())
-    }
-
-    fn is_front_fault(action: &Action) -> bool {
-        matches!(action, Action::Kill(name) | Action::Pause(name) if name.starts_with("front"))
-    }
-
-    fn closest(steps: &[Step]) -> Duration {
-        let (redis, fronts) = (times(steps, is_redis_kill), times(steps, is_front_fault));
-        redis
-            .iter()
-            .flat_map(|a| fronts.iter().map(move |b| a.abs_diff(*b)))
-            .min()
-            .unwrap_or(Duration::MAX)
-    }
-
-    #[test]
-    fn the_same_seed_gives_the_same_schedule() {
-        assert_eq!(drawn(1, false), drawn(1, false));
-        assert_ne!(drawn(1, false), drawn(2, false));
-    }
-
-    #[test]
-    fn redis_and_a_front_never_fail_together_unless_every_write_is_synced() {
-        for seed in 0..300 {
-            let closest = closest(&drawn(seed, false));
-            assert!(closest >= APART, "seed {seed}: {closest:?}");
-        }
-        assert!((0..300).any(|seed| closest(&drawn(seed, true)) < APART));
-    }
-
-    #[test]
-    fn every_kind_of_fault_comes_up_in_a_few_seeds() {
-        let mut counts = BTreeMap::new();
-        for step in (0..30).flat_map(|seed| drawn(seed, false)) {
-            if let Some(fault) = step.action.fault() {
-                *counts.entry(fault).or_insert(0) += 1;
-            }
-        }
-        assert_eq!(counts.len(), 8 + MISHAPS.len(), "{counts:?}");
-        assert!(counts.values().all(|count| *count >= 5), "{counts:?}");
-    }
-
-    #[test]
-    fn one_front_at_a_time_is_paused_for_at_most_30_s() {
-        for seed in 0..100 {
-            let steps = drawn(seed, false);
-            let mut paused: Option<(&str, Duration)> = None;
-            for step in &steps {
-                match &step.action {
-                    Action::Pause(name) => {
-                        assert_eq!(paused, None, "seed {seed}");
-                        paused = Some((name, step.at));
-                    }
-                    Action::Resume(name) => {
-                        let (who, since) = paused.take().expect("it was paused");
-                        assert_eq!(who, name);
-                        assert!(step.at - since <= Duration::from_secs(30));
-                    }
-                    Action::Kill(_) | Action::Trouble(..) | Action::Relief(..) => {}
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn troubles_of_one_switch_do_not_overlap() {
-        for seed in 0..100 {
-            let mut on = BTreeMap::new();
-            for step in drawn(seed, true) {
-                match step.action {
-                    Action::Trouble(place, switch) => {
-                        assert_eq!(on.insert((place, switch.name()), ()), None, "seed {seed}");
-                    }
-                    Action::Relief(place, switch) => {
-                        assert!(on.remove(&(place, switch.name())).is_some());
-                    }
-                    Action::Kill(_) | Action::Pause(_) | Action::Resume(_) => {}
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -77,12 +77,37 @@ impl Switch {
     }
 }
 
+/// Where a simulator is asked what chaos does not touch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Administration {
+    name: &'static str,
+    address: SocketAddr,
+}
+
+impl Administration {
+    pub(super) fn ask(self, method: &str, path: &str, body: &str) -> Result<Answer> {
+        let mut client = Client::new(Address::Tcp(self.address), ANSWER_TIMEOUT);
+        let answer = client
+            .ask(&request(method, path, HEADERS, body))
+            .with_context(|| format!("{method} {path} of {}", self.name))?;
+        if !(200..300).contains(&answer.status) {
+            bail!(
+                "{method} {path} of {} was answered with {}: {}",
+                self.name,
+                answer.status,
+                answer.text()
+            );
+        }
+        Ok(answer)
+    }
+}
+
 /// A running simulator. It ends with this value.
 pub(super) struct Simulator {
     pub(super) name: &'static str,
     pub(super) fee: &'static str,
     pub(super) address: SocketAddr,
-    administration: SocketAddr,
+    pub(super) administration: Administration,
     process: Child,
     id: ProcessId,
 }
@@ -115,6 +140,10 @@ impl Simulator {
                 process.wait()?;
                 return Err(error);
             }
+        };
+        let administration = Administration {
+            name,
+            address: administration,
         };
         let simulator = Self {
             name,
@@ -160,19 +189,7 @@ impl Simulator {
 
     /// Asks the administration, on the address that chaos does not touch.
     pub(super) fn ask(&self, method: &str, path: &str, body: &str) -> Result<Answer> {
-        let mut client = Client::new(Address::Tcp(self.administration), ANSWER_TIMEOUT);
-        let answer = client
-            .ask(&request(method, path, HEADERS, body))
-            .with_context(|| format!("{method} {path} of {}", self.name))?;
-        if !(200..300).contains(&answer.status) {
-            bail!(
-                "{method} {path} of {} was answered with {}: {}",
-                self.name,
-                answer.status,
-                answer.text()
-            );
-        }
-        Ok(answer)
+        self.administration.ask(method, path, body)
     }
 }
 

@@ -109,15 +109,43 @@ impl Connection {
             };
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let length = headers.iter().find(|(name, _)| name == "content-length");
-        let length = length.map_or(Ok(0), |(_, value)| value.parse());
-        let mut body = vec![0; length.map_err(io::Error::other)?];
-        self.0.read_exact(&mut body)?;
+        let value = |name| {
+            headers
+                .iter()
+                .find(|(each, _)| each == name)
+                .map(|(_, value)| value)
+        };
+        let body = if value("transfer-encoding").is_some_and(|coding| coding == "chunked") {
+            self.read_chunks()?
+        } else {
+            let length = value("content-length").map_or(Ok(0), |length| length.parse());
+            let mut body = vec![0; length.map_err(io::Error::other)?];
+            self.0.read_exact(&mut body)?;
+            body
+        };
         Ok(Answer {
             status,
             headers,
             body: String::from_utf8(body).map_err(io::Error::other)?,
         })
+    }
+
+    /// A body whose length is told piece by piece (RFC 9112, 7.1).
+    fn read_chunks(&mut self) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let mut line = String::new();
+            self.0.read_line(&mut line)?;
+            let length = usize::from_str_radix(line.trim_end(), 16).map_err(io::Error::other)?;
+            let start = body.len();
+            body.resize(start + length, 0);
+            self.0.read_exact(&mut body[start..])?;
+            // The end of the chunk's line, or of the trailer, which nobody sends here.
+            self.0.read_line(&mut String::new())?;
+            if length == 0 {
+                return Ok(body);
+            }
+        }
     }
 
     /// One request, whatever comes of it.

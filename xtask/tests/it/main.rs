@@ -10,6 +10,7 @@ mod compare;
 mod compose_file;
 mod containers;
 mod contract;
+mod deciding_many;
 mod documents;
 mod duplicates;
 mod entrance;

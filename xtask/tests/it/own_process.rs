@@ -53,11 +53,13 @@ impl OwnProcess {
         Self::start(command, stack, name, port)
     }
 
-    /// A simulated processor, from the programs that the stack runs.
+    /// A simulated processor, from the programs that the stack runs. One that never answers
+    /// has all that is sent to it at work.
     #[track_caller]
     pub(crate) fn simulator(stack: &Stack, name: &str, port: u16) -> Self {
         let mut command = Command::new(stack.dir.join("bin/feeway-simulator"));
         command.args(["--name", name, "--listen", &format!("127.0.0.1:{port}")]);
+        command.args(["--permits", "4000"]);
         Self::start(command, stack, &format!("simulator-{name}"), port)
     }
 }

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
-use feeway_domain::{CorrelationId, Money, RequestedAt};
+use feeway_domain::{CorrelationId, Money, MoneyError, RequestedAt};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -45,37 +45,16 @@ struct ExportLine<'a> {
 
 impl Export {
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
-        if path.as_os_str() == "-" {
-            return Self::read(std::io::stdin().lock()).context("the standard input");
-        }
-        let shown = path.display();
-        let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
-        Self::read(BufReader::new(file)).with_context(|| shown.to_string())
+        with_source(path, |source| Self::read(source))
     }
 
-    pub(crate) fn read(mut source: impl BufRead) -> anyhow::Result<Self> {
+    pub(crate) fn read(source: impl BufRead) -> anyhow::Result<Self> {
         let mut lines = Vec::new();
-        let mut line = Vec::new();
-        for number in 1_u64.. {
-            line.clear();
-            let read = (&mut source)
-                .take(MAX_LINE_BYTES)
-                .read_until(b'\n', &mut line)
-                .with_context(|| format!("line {number}"))?;
-            if read == 0 {
-                break;
-            }
-            let longest = usize::try_from(MAX_LINE_BYTES)?;
-            ensure!(
-                read < longest,
-                "line {number} has more than {longest} bytes"
-            );
-            if line.trim_ascii().is_empty() {
-                continue;
-            }
+        read_lines(source, |line| {
             ensure!(lines.len() < MAX_LINES, "more than {MAX_LINES} lines");
-            lines.push(read_line(&line).with_context(|| format!("line {number}"))?);
-        }
+            lines.push(read_line(line)?);
+            Ok(())
+        })?;
         lines.sort_unstable();
         let matched = vec![false; lines.len()];
         Ok(Self { lines, matched })
@@ -112,19 +91,66 @@ impl Export {
     }
 }
 
-fn read_line(line: &[u8]) -> anyhow::Result<Exported> {
-    if line.trim_ascii_start().starts_with(b"[") {
-        bail!("an array, where each line should be one object");
+/// Reads a file, or the standard input where it is called `-`.
+pub(crate) fn with_source<T>(
+    path: &Path,
+    read: impl FnOnce(&mut dyn BufRead) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    if path.as_os_str() == "-" {
+        return read(&mut std::io::stdin().lock()).context("the standard input");
     }
-    let read: ExportLine = serde_json::from_slice(line)?;
-    let amount = read.amount.get();
+    let shown = path.display();
+    let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
+    read(&mut BufReader::new(file)).with_context(|| shown.to_string())
+}
+
+/// Reads JSON lines of bounded length, the empty ones left out.
+pub(crate) fn read_lines(
+    mut source: impl BufRead,
+    mut each: impl FnMut(&[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut line = Vec::new();
+    for number in 1_u64.. {
+        line.clear();
+        let read = (&mut source)
+            .take(MAX_LINE_BYTES)
+            .read_until(b'\n', &mut line)
+            .with_context(|| format!("line {number}"))?;
+        if read == 0 {
+            break;
+        }
+        let longest = usize::try_from(MAX_LINE_BYTES)?;
+        ensure!(
+            read < longest,
+            "line {number} has more than {longest} bytes"
+        );
+        let start = line.trim_ascii_start();
+        if start.is_empty() {
+            continue;
+        }
+        if start.starts_with(b"[") {
+            bail!("line {number}: an array, where each line should be one object");
+        }
+        each(&line).with_context(|| format!("line {number}"))?;
+    }
+    Ok(())
+}
+
+/// An amount as a number or as text.
+pub(crate) fn read_amount(amount: &RawValue) -> Result<Money, MoneyError> {
+    let amount = amount.get();
     let digits = amount
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'))
         .unwrap_or(amount);
+    digits.parse()
+}
+
+fn read_line(line: &[u8]) -> anyhow::Result<Exported> {
+    let read: ExportLine = serde_json::from_slice(line)?;
     Ok(Exported {
         id: read.correlation_id.parse().context("correlationId")?,
-        amount: digits.parse().context("amount")?,
+        amount: read_amount(read.amount).context("amount")?,
         requested_at: RequestedAt::from_processor(&read.requested_at).context("requestedAt")?,
     })
 }

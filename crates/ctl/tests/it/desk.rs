@@ -9,6 +9,7 @@ use feeway_domain::{
 };
 use feeway_store::testing::PrivateRedis;
 use feeway_store::{RedisConfig, RedisStore, RedisUrl};
+use tokio::task::JoinHandle;
 
 pub(crate) struct Desk {
     pub(crate) redis: PrivateRedis,
@@ -53,6 +54,23 @@ impl Desk {
             fee: Fee::from_millionths(50_000).unwrap(),
         };
         self.store.settle(&settlement).await.unwrap();
+    }
+
+    /// A front that has nothing in flight anywhere: it beats, and does what it is told.
+    pub(crate) fn obedient(&self, hold: &Hold) -> JoinHandle<()> {
+        let (store, hold) = (self.store.clone(), hold.clone());
+        tokio::spawn(async move {
+            loop {
+                store.beat(std::slice::from_ref(&hold)).await.unwrap();
+                for order in store.stand_backs().await.unwrap() {
+                    let (processor, token) = (&order.processor, &order.token);
+                    let confirm = store.confirm_stand_back(&hold, processor, token);
+                    // It may be at an end already.
+                    confirm.await.unwrap();
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        })
     }
 
     /// The clock of Redis.

@@ -3,7 +3,9 @@
 
 mod desk;
 mod list_and_show;
+mod many;
 mod process;
 mod reconcile;
 mod reopen;
 mod resolve;
+mod stand_back;

@@ -1,6 +1,8 @@
 //! The program itself: its exit codes, and where it says what.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+
+use feeway_domain::{Resolutions as _, Store as _};
 
 use crate::desk::{Desk, at, id};
 
@@ -8,6 +10,7 @@ fn ctl(redis: &str, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_feeway-ctl"))
         .env("FEEWAY_REDIS", redis)
         .args(arguments)
+        .stdin(Stdio::null())
         .output()
         .unwrap()
 }
@@ -25,6 +28,7 @@ async fn the_exit_code_tells_how_it_went() {
         (&["resolve", &unknown, "--not-held"], 1, "nothing was done"),
         (&["reopen", &unknown], 1, "is not known"),
         (&["reopen"], 64, "<ID>"),
+        (&["stand-back", "default", "--end"], 1, "are not told to"),
         (
             &["reconcile", "/nowhere.json", "--processor=default"],
             2,
@@ -58,4 +62,23 @@ fn a_redis_that_is_not_there_is_an_error() {
         errors.contains("no redis answers at unix:///nowhere/redis.sock"),
         "{errors}"
     );
+}
+
+/// Without somebody at a terminal only --yes will do.
+#[tokio::test]
+async fn several_payments_are_decided_only_by_somebody_who_was_asked() {
+    let desk = Desk::new().await;
+    let hold = desk.enlist("front-1.a").await;
+    for number in 1..=2 {
+        desk.keep(&hold, number, Some("default")).await;
+    }
+    desk.store.resign(&hold).await.unwrap();
+    let redis = desk.redis.url().to_string();
+    let all = ["resolve", "--all", "--processor=default", "--not-held"];
+    let output = ctl(&redis, &all);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("2 payments to resolve"), "{errors}");
+    assert!(errors.contains("give --yes"), "{errors}");
+    assert!(desk.store.resolutions().await.unwrap().is_empty());
 }

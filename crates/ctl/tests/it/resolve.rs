@@ -9,7 +9,7 @@ use crate::desk::{Desk, ctl, id};
 
 async fn resolve(desk: &Desk, number: u8, verdict: &[&str]) -> (Ending, String) {
     let id = id(number).to_string();
-    let arguments = [&["resolve", &id, "--by", "ann"], verdict].concat();
+    let arguments = [&["resolve", &id, "--by=ann", "--wait=1s"], verdict].concat();
     desk.ctl(&arguments).await.unwrap()
 }
 

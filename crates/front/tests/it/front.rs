@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, Census, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
+    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
     LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject,
-    Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, Store, StoreFault, Summary,
-    Window,
+    Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Store, StoreFault,
+    Summary, Window,
 };
 use feeway_front::{Admin, App, AppSettings, Intake, Limits, ListenAddress, Server, Vitals};
 use feeway_worker::Submit;
@@ -136,6 +136,17 @@ impl Store for Scripted {
         panic!("{NOT_ASKED}")
     }
     async fn trusted_look_ups(&self) -> Result<Vec<(ProcessorName, String)>, StoreFault> {
+        panic!("{NOT_ASKED}")
+    }
+    async fn stand_backs(&self) -> Result<Vec<StandBack>, StoreFault> {
+        panic!("{NOT_ASKED}")
+    }
+    async fn confirm_stand_back(
+        &self,
+        _: &Hold,
+        _: &ProcessorName,
+        _: &str,
+    ) -> Result<Confirm, StoreFault> {
         panic!("{NOT_ASKED}")
     }
     async fn beat(&self, _: &[Hold]) -> Result<Beat, StoreFault> {

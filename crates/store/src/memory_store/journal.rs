@@ -1,3 +1,4 @@
+mod fronts;
 mod notes;
 mod rejections;
 mod sites;
@@ -7,7 +8,7 @@ use std::ops::Bound;
 
 use feeway_domain::{
     Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, JournalTime, LAPSE, Line, Listed,
-    Listing, Page, PaymentState, ProcessorName, Rename, Status,
+    Listing, Page, PaymentState, ProcessorName, RELEASED, Rename, Status,
 };
 
 use self::sites::Sites;
@@ -33,6 +34,8 @@ struct Record {
     epoch: u64,
     /// None once the holder has resigned.
     beat: Option<JournalTime>,
+    /// The orders to stand back that the front has confirmed, by their tokens.
+    confirmed: BTreeMap<ProcessorName, String>,
 }
 
 impl Record {
@@ -227,7 +230,7 @@ impl Journal {
     /// Makes an owner wait for an adopter.
     fn abandon(&mut self, owner: &Incarnation, now: JournalTime) {
         let epoch = self.next_epoch();
-        let hold = self.give(owner, &Incarnation::new("feeway-ctl"), epoch, now);
+        let hold = self.give(owner, &Incarnation::new(RELEASED), epoch, now);
         self.resign(&hold);
     }
 
@@ -263,7 +266,7 @@ impl Journal {
     /// As the function `restore_rename`: whoever holds the entry now.
     pub(crate) fn restore_rename(&mut self, id: CorrelationId, moves: u32, to: &ProcessorName) {
         if let Some(entry) = self.open.get_mut(&id)
-            && entry.moves == moves
+            && entry.moves <= moves
         {
             entry.processor = Some(to.clone());
             entry.moves = moves.saturating_add(1);
@@ -309,6 +312,7 @@ impl Journal {
             holder: holder.clone(),
             epoch,
             beat: Some(now),
+            confirmed: BTreeMap::new(),
         };
         self.owners.insert(owner.clone(), record);
         Hold {

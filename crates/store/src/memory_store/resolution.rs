@@ -1,6 +1,7 @@
 use feeway_domain::{
-    Case, CorrelationId, Custody, Decided, Incarnation, MAX_RESOLUTIONS, Reopen, Resolution,
-    Resolutions, Resolve, Restamped, Settle, Settlement, StoreFault, Verdict,
+    Case, CorrelationId, Custody, Decided, Fronts, Incarnation, MAX_RESOLUTIONS, ProcessorName,
+    Proof, Reopen, Resolution, Resolutions, Resolve, Restamped, Settle, Settlement, StandBack,
+    StoreFault, Verdict,
 };
 
 use crate::listing;
@@ -16,6 +17,22 @@ impl MemoryStore {
             beat,
             now: self.now(),
         })
+    }
+
+    /// Whether an entry is as it was seen, and nobody can be sending it to its processor.
+    fn holds(&self, proof: &Proof, state: &State, seen: &Custody, current: &Custody) -> bool {
+        match proof {
+            Proof::Silence => current.is_unchanged(seen) && current.is_lapsed(),
+            Proof::StoodBack(token) => {
+                let entry = &current.entry;
+                let named = entry.processor.as_ref().filter(|_| *entry == seen.entry);
+                named.is_some_and(|named| {
+                    let order = state.stand_backs.token(named, self.run());
+                    let fronts = state.journal.fronts(self.now());
+                    order.as_ref() == Some(token) && fronts.stand_back(&entry.owner, named, token)
+                })
+            }
+        }
     }
 }
 
@@ -46,6 +63,7 @@ impl Resolutions for MemoryStore {
         &self,
         seen: &Custody,
         verdict: &Verdict,
+        proof: &Proof,
         by: &str,
     ) -> Result<Resolve, StoreFault> {
         let payment = seen.entry.payment;
@@ -71,7 +89,7 @@ impl Resolutions for MemoryStore {
                 Resolve::Unnamed
             });
         }
-        if !current.is_unchanged(seen) || !current.is_lapsed() {
+        if !self.holds(proof, &state, seen, &current) {
             return Ok(Resolve::Changed);
         }
         state.record(Resolution {
@@ -85,7 +103,10 @@ impl Resolutions for MemoryStore {
             by: by.to_owned(),
         });
         let Verdict::Held { requested_at, fee } = verdict else {
-            state.journal.release(payment.id, current.now);
+            match proof {
+                Proof::Silence => state.journal.release(payment.id, current.now),
+                Proof::StoodBack(_) => state.journal.unname(payment.id),
+            }
             return Ok(Resolve::Released);
         };
         let settlement = Settlement {
@@ -121,6 +142,34 @@ impl Resolutions for MemoryStore {
             });
         }
         Ok(reply)
+    }
+
+    async fn stand_back(
+        &self,
+        processor: &ProcessorName,
+        token: &str,
+        by: &str,
+    ) -> Result<StandBack, StoreFault> {
+        let when = (self.now(), self.run());
+        let mut state = self.state();
+        Ok(state.stand_backs.order(processor, token, by, when))
+    }
+
+    async fn end_stand_back(
+        &self,
+        processor: &ProcessorName,
+        token: Option<&str>,
+    ) -> Result<bool, StoreFault> {
+        let mut state = self.state();
+        let current = state.stand_backs.token(processor, self.run());
+        if token.is_some() && current.as_deref() != token {
+            return Ok(false);
+        }
+        Ok(state.stand_backs.end(processor))
+    }
+
+    async fn fronts(&self) -> Result<Fronts, StoreFault> {
+        Ok(self.state().journal.fronts(self.now()))
     }
 
     async fn resolutions(&self) -> Result<Vec<Resolution>, StoreFault> {

@@ -1,6 +1,7 @@
 //! The calls of library `feeway_v1`: which keys and arguments each function takes.
 
 mod sites;
+pub(crate) mod stand_back;
 
 use std::time::Duration;
 
@@ -116,14 +117,14 @@ pub(crate) fn restore_rename(id: CorrelationId, moves: u32, to: &ProcessorName) 
 pub(crate) fn settle_all<'a>(
     settlements: impl ExactSizeIterator<Item = &'a Settlement> + Clone,
 ) -> Cmd {
-    call_with_settlements("settle_all", settlements, None)
+    call_with_settlements("settle_all", settlements, &[])
 }
 
 /// As [`settle_all`] with one, where the processor's yes comes from an operator.
 pub(crate) fn resolve_held(settlement: &Settlement, seen: &Custody, resolution: &str) -> Cmd {
-    let owner = &seen.entry.owner;
+    let owner = keys::owner(&seen.entry.owner);
     let one = std::iter::once(settlement);
-    let mut call = call_with_settlements("resolve_held", one, Some(owner));
+    let mut call = call_with_settlements("resolve_held", one, &[&owner]);
     add_resolution(&mut call, seen, resolution);
     call
 }
@@ -173,21 +174,24 @@ fn add_resolution(call: &mut Cmd, seen: &Custody, resolution: &str) {
 fn call_with_settlements<'a>(
     function: &str,
     mut settlements: impl ExactSizeIterator<Item = &'a Settlement> + Clone,
-    owner: Option<&Incarnation>,
+    more_keys: &[&str],
 ) -> Cmd {
     let all = settlements.clone();
     let first = settlements.next().expect("somebody is to be settled");
     let place = Place::of(first.requested_at);
     let sum = |unit| keys::sum(&first.processor, unit, place.slot(unit).0);
-    let mut names = vec![
+    let names = [
         keys::OPEN.to_owned(),
         keys::ledger(place.hour),
         sum(Unit::Second),
         sum(Unit::Day),
         keys::HORIZON.to_owned(),
     ];
-    names.extend(owner.map(keys::owner));
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let names = names
+        .iter()
+        .map(String::as_str)
+        .chain(more_keys.iter().copied());
+    let names: Vec<&str> = names.collect();
     let mut call = call(function, &names);
     let cents = |settlement: &Settlement| settlement.payment.amount.cents();
     call.arg(first.processor.as_str())

@@ -1,8 +1,9 @@
 //! What an operator may ask for and decide.
 
 use feeway_domain::{
-    Case, CorrelationId, Custody, Entry, Hold, Incarnation, JournalTime, Listed, Reopen,
-    Resolution, Resolutions, Resolve, Restamped, Settlement, StoreFault, Verdict,
+    Case, CorrelationId, Custody, Entry, Fronts, Hold, Incarnation, JournalTime, Listed,
+    ProcessorName, Proof, Reopen, Resolution, Resolutions, Resolve, Restamped, Settlement,
+    StandBack, StoreFault, Verdict,
 };
 use redis::{Value, cmd, pipe};
 
@@ -52,6 +53,7 @@ impl Resolutions for RedisStore {
         &self,
         seen: &Custody,
         verdict: &Verdict,
+        proof: &Proof,
         by: &str,
     ) -> Result<Resolve, StoreFault> {
         let payment = seen.entry.payment;
@@ -68,9 +70,15 @@ impl Resolutions for RedisStore {
             }),
             Verdict::NotHeld => None,
         };
-        let command = match &settlement {
-            Some(settlement) => command::resolve_held(settlement, seen, &text),
-            None => command::resolve_not_held(seen, named, &text),
+        let command = match (&settlement, proof) {
+            (Some(settlement), Proof::Silence) => command::resolve_held(settlement, seen, &text),
+            (None, Proof::Silence) => command::resolve_not_held(seen, named, &text),
+            (Some(settlement), Proof::StoodBack(token)) => {
+                command::stand_back::decide_held(settlement, seen, token, &text)
+            }
+            (None, Proof::StoodBack(token)) => {
+                command::stand_back::decide_not_held(seen, named, token, &text)
+            }
         };
         self.write(command, |reply| {
             Ok(match reply.word() {
@@ -108,6 +116,27 @@ impl Resolutions for RedisStore {
             _ => reply.unreadable(),
         })
         .await
+    }
+
+    async fn stand_back(
+        &self,
+        processor: &ProcessorName,
+        token: &str,
+        by: &str,
+    ) -> Result<StandBack, StoreFault> {
+        self.order_stand_back(processor, token, by).await
+    }
+
+    async fn end_stand_back(
+        &self,
+        processor: &ProcessorName,
+        token: Option<&str>,
+    ) -> Result<bool, StoreFault> {
+        self.cancel_stand_back(processor, token).await
+    }
+
+    async fn fronts(&self) -> Result<Fronts, StoreFault> {
+        self.list_fronts().await
     }
 
     async fn resolutions(&self) -> Result<Vec<Resolution>, StoreFault> {

@@ -1,4 +1,4 @@
-use feeway_domain::{Retire, StoreFault};
+use feeway_domain::{Purge, Retire, StoreFault};
 use tracing::error;
 
 use crate::horizon::GRACE;
@@ -9,6 +9,21 @@ use crate::redis_store::{RedisStore, command};
 const RETIRE_STEPS: usize = 200;
 
 impl RedisStore {
+    /// Empties the ledger unless payments are open, and forgets what would be repeated.
+    pub(crate) async fn empty_ledger(&self) -> Result<Purge, StoreFault> {
+        let purged = self
+            .write(command::purge(), |reply| match reply.word() {
+                "purged" => Ok((Purge::Purged, None)),
+                "open" => Ok((Purge::Open(reply.parsed(1)?), None)),
+                _ => reply.unreadable(),
+            })
+            .await?;
+        if purged == Purge::Purged {
+            self.inner.shared.recent.clear();
+        }
+        Ok(purged)
+    }
+
     pub(crate) async fn close_books(&self) -> Result<Retire, StoreFault> {
         let retire = command::retire(self.inner.retention, GRACE, RETIRE_STEPS);
         self.write(retire, |reply| match reply.word() {

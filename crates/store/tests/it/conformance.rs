@@ -4,7 +4,7 @@ use crate::{
     conformance_absence as absence, conformance_journal as journal, conformance_ledger as ledger,
     conformance_listing as listing, conformance_reopening as reopening,
     conformance_resolution as resolution, conformance_retention as retention,
-    conformance_sites as sites,
+    conformance_sites as sites, conformance_stand_back as stand_back,
 };
 
 /// The limit of open payments in every behaviour.
@@ -92,6 +92,18 @@ both_stores_agree! {
         what_is_reopened_together_has_one_owner_whoever_holds_it
         what_was_reopened_may_be_rejected_and_reopened_again
         restamps_are_noted_once_and_the_newest_are_kept;
+    stand_back:
+        an_order_is_read_until_it_ends
+        the_same_token_again_changes_nothing
+        only_the_order_that_was_seen_is_ended
+        a_confirmation_needs_the_order_and_a_good_hold
+        while_all_stand_back_the_living_are_not_asked_for_their_payments
+        after_a_no_the_hold_stays_good_and_what_is_believed_of_the_entry_is_not
+        nothing_is_decided_before_every_living_front_has_confirmed
+        nothing_is_decided_under_another_order
+        what_a_front_confirmed_is_void_once_it_has_a_new_hold
+        an_adopter_confirms_for_what_it_adopted
+        a_decision_speaks_of_the_entry_that_was_seen;
     absence:
         a_note_is_of_the_moves_that_the_entry_has
         a_note_needs_a_good_hold

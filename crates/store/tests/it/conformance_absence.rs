@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use feeway_domain::{
-    Adopt, CorrelationId, Freed, Hold, Incarnation, Listed, Listing, MAX_FREED, Note, Purge,
+    Adopt, CorrelationId, Freed, Hold, Incarnation, Listed, Listing, MAX_FREED, Note, Proof, Purge,
     Reject, Rename, Resolutions, Resolve, Settle, Store, Verdict, Window,
 };
 use futures_util::stream::{self, StreamExt};
@@ -111,7 +111,9 @@ where
         requested_at: at(NOON),
         fee: here.fee,
     };
-    let resolved = store.resolve(&case.custody.unwrap(), &held, "ann").await;
+    let resolved = store
+        .resolve(&case.custody.unwrap(), &held, &Proof::Silence, "ann")
+        .await;
     assert_eq!(resolved, Ok(Resolve::Settled(Settle::Settled)));
     let left = answered(store, &hold, &[1, 2, 3, 4, 5]).await;
     assert_eq!(left, [None, None, None, None, Some(0)]);
@@ -128,7 +130,9 @@ where
     world.owners_fall_silent().await;
     let case = store.case(id(1)).await.unwrap().unwrap();
     let seen = case.custody.unwrap();
-    let resolved = store.resolve(&seen, &Verdict::NotHeld, "ann").await;
+    let resolved = store
+        .resolve(&seen, &Verdict::NotHeld, &Proof::Silence, "ann")
+        .await;
     assert_eq!(resolved, Ok(Resolve::Released));
     assert_eq!(note(store, &hold, 1, 0).await, Note::Fenced);
     let entry = store.queued(&hold.owner, None, 1).await.unwrap().remove(0);

@@ -1,5 +1,5 @@
 use feeway_domain::{
-    Adopt, Case, Custody, Decided, Fee, Hold, Incarnation, MAX_RESOLUTIONS, Reject, Rename,
+    Adopt, Case, Custody, Decided, Fee, Hold, Incarnation, MAX_RESOLUTIONS, Proof, Reject, Rename,
     RequestedAt, Resolution, Resolutions, Resolve, Settle, Status, Store, Verdict, Window,
 };
 
@@ -35,7 +35,8 @@ where
 }
 
 async fn resolve(store: &impl Resolutions, seen: &Custody, verdict: &Verdict) -> Resolve {
-    store.resolve(seen, verdict, "ann@desk").await.unwrap()
+    let resolve = store.resolve(seen, verdict, &Proof::Silence, "ann@desk");
+    resolve.await.unwrap()
 }
 
 pub(crate) async fn a_case_says_who_has_an_open_payment_in_hand<W: World>(world: &W)

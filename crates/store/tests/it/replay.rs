@@ -1,8 +1,8 @@
 //! A Redis that forgets what it acknowledged, and what becomes of it.
 
 use feeway_domain::{
-    Accept, Adopt, Entry, Incarnation, Reject, Rename, Reopen, RequestedAt, Resolutions, Resolve,
-    Restamp, Status, Store, Summary, Verdict, Window,
+    Accept, Adopt, Entry, Incarnation, Proof, Reject, Rename, Reopen, RequestedAt, Resolutions,
+    Resolve, Restamp, Status, Store, Summary, Verdict, Window,
 };
 use feeway_store::RedisStore;
 use feeway_store::testing::{Persistence, PrivateRedis};
@@ -252,7 +252,9 @@ async fn a_release_stands_against_the_replay_of_the_front_that_slept() {
     world.owners_fall_silent().await;
     let desk = world.another().await;
     let seen = desk.case(id(1)).await.unwrap().unwrap().custody.unwrap();
-    let resolved = desk.resolve(&seen, &Verdict::NotHeld, "ann").await;
+    let resolved = desk
+        .resolve(&seen, &Verdict::NotHeld, &Proof::Silence, "ann")
+        .await;
     assert_eq!(resolved, Ok(Resolve::Released));
     drop(desk);
     restart(&mut world).await;

@@ -32,6 +32,15 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         self.tied.rest(rank, job, until);
     }
 
+    /// Puts down what is tied to a processor where nothing may be started: it stays in the
+    /// journal, and an operator may decide about it.
+    pub(super) fn stand_back(&mut self) {
+        let board = &self.context.board;
+        for rank in board.ranks().filter(|rank| board.stands_back(*rank)) {
+            self.tied.put_down(rank);
+        }
+    }
+
     /// A look-up found nothing, which proves nothing yet: the payment is posted again, unless
     /// it was declined, an attempt may be going on inside, or it is about to leave.
     pub(super) fn absent(&mut self, job: Job, now: Instant) {

@@ -109,6 +109,10 @@ const GAUGES: &[Described] = &[
         "1 while the processor works but takes longer than --max-latency.",
     ),
     (
+        "feeway_standing_back",
+        "1 while an operator keeps this front from starting anything at the processor.",
+    ),
+    (
         "feeway_processor_expected_latency_seconds",
         "What an attempt started now is expected to take.",
     ),

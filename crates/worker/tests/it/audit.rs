@@ -57,7 +57,7 @@ pub(crate) fn audit_dead_proxy(world: &World, dead: &DeadProxy, found: &mut Vec<
     for front in 0..2 {
         let mut of_front = posts.iter().filter(|post| {
             let at = post.at - world.dawn;
-            post.front == front && dead.from <= at && at < dead.until
+            post.life.front == front && dead.from <= at && at < dead.until
         });
         let Some(first) = of_front.next() else {
             continue;
@@ -124,10 +124,12 @@ async fn audit_payment(
 /// Whether a payment may be open for good: where it is in doubt nobody ever takes it, or nobody
 /// takes it anywhere and not all say so.
 fn may_stay(world: &World, id: CorrelationId, named: Option<&ProcessorName>) -> bool {
-    let mut processors = configured().into_iter().zip(&world.processors);
+    let mut places = configured().into_iter().enumerate();
+    let never_takes = |place| world.present_ledger(place).never_takes(id);
     match named {
-        Some(named) => processors
-            .any(|(configured, processor)| configured.name == *named && processor.never_takes(id)),
-        None => processors.all(|(_, processor)| processor.never_takes(id)),
+        Some(named) => {
+            places.any(|(place, configured)| configured.name == *named && never_takes(place))
+        }
+        None => places.all(|(place, _)| never_takes(place)),
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::gate::Gate;
 use crate::line::Line;
 use crate::moving::Address;
-use crate::scripted_processor::ScriptedProcessor;
+use crate::scripted_processor::{Life, ScriptedProcessor};
 use crate::unreliable_store::UnreliableStore;
 use crate::weather::Weather;
 
@@ -62,6 +62,14 @@ impl Front {
         self.worker.as_ref().map(Worker::gateway)
     }
 
+    /// The life that it has, or had last.
+    pub(crate) fn life(&self) -> Life {
+        Life {
+            front: self.place,
+            number: self.lives,
+        }
+    }
+
     pub(crate) fn is_up(&self) -> bool {
         self.worker.is_some()
     }
@@ -110,7 +118,7 @@ impl Front {
             .iter()
             .map(|processor| Line {
                 processor: processor.clone(),
-                front: self.place,
+                life: self.life(),
                 gate: self.gate.clone(),
             })
             .collect();

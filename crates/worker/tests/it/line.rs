@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::gate::Gate;
-use crate::scripted_processor::{ATTEMPT_TIMEOUT, Mood, ScriptedProcessor};
+use crate::scripted_processor::{ATTEMPT_TIMEOUT, Life, Mood, ScriptedProcessor};
 
 /// How long a look-up may take, as in the product.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -15,7 +15,7 @@ const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(5);
 /// One front's line to a processor.
 pub(crate) struct Line {
     pub(crate) processor: ScriptedProcessor,
-    pub(crate) front: usize,
+    pub(crate) life: Life,
     pub(crate) gate: Gate,
 }
 
@@ -26,7 +26,8 @@ impl ProcessorClient for Line {
 
     async fn post(&self, payment: &Payment, requested_at: RequestedAt) -> PostAnswer {
         self.gate.pass().await;
-        self.processor.note_post(payment.id, self.front);
+        let _client = self.processor.client(self.life);
+        self.processor.note_post(payment.id, self.life);
         let (answer, answered) = oneshot::channel();
         // A task of the processor's own: it goes on when the front is gone.
         tokio::spawn(self.processor.clone().take(*payment, requested_at, answer));

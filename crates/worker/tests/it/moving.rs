@@ -69,6 +69,18 @@ impl World {
         [&self.processors, &self.strangers][address.ledger][place].clone()
     }
 
+    /// Both ledgers that a processor's name may stand for.
+    pub(crate) fn ledgers(&self, place: usize) -> Vec<ScriptedProcessor> {
+        let both = [&self.processors, &self.strangers];
+        both.map(|ledgers| ledgers[place].clone()).to_vec()
+    }
+
+    /// The one that it stands for now.
+    pub(crate) fn present_ledger(&self, place: usize) -> ScriptedProcessor {
+        let newest = self.known(place).first().copied();
+        self.ledger(place, newest.unwrap_or(Address::FIRST))
+    }
+
     fn known(&self, place: usize) -> Vec<Address> {
         let urls = self.store.urls(&name(place));
         urls.iter().map(|url| Address::read(url)).collect()

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use feeway_domain::{
-    CorrelationId, Fee, Money, Payment, Resolutions, Resolve, Settle, Status, Store, Verdict,
+    CorrelationId, Fee, Money, Payment, Proof, Resolutions, Resolve, Settle, Status, Store, Verdict,
 };
 use feeway_store::MemoryStore;
 use tokio::time::{Instant, sleep};
@@ -64,7 +64,8 @@ impl Scene {
     async fn resolve(&self, verdict: &Verdict) -> Option<Resolve> {
         let seen = self.store.case(ID).await.unwrap()?.custody?;
         sleep(Duration::from_secs(6)).await;
-        Some(self.store.resolve(&seen, verdict, "ann").await.unwrap())
+        let resolve = self.store.resolve(&seen, verdict, &Proof::Silence, "ann");
+        Some(resolve.await.unwrap())
     }
 
     fn start_another(&self) -> Front {

@@ -63,6 +63,8 @@ pub(crate) enum Fault {
     StoreForgets,
     /// An operator reopens whatever is rejected.
     Reopening,
+    /// An operator has the fronts stand back from a processor and decides what is pinned there.
+    OperatorDecides(usize),
     Processor(usize, Mood),
 }
 
@@ -79,6 +81,7 @@ impl Fault {
             Self::StoreLate => "store carries out late",
             Self::StoreForgets => "store forgets",
             Self::Reopening => "operator reopens",
+            Self::OperatorDecides(_) => "operator decides",
             Self::Processor(_, mood) => match mood {
                 Mood::Fine => "fine",
                 Mood::Slow(_) => "slow",
@@ -150,7 +153,8 @@ impl Schedule {
                     Fault::FrontCrashes(_)
                     | Fault::FrontPauses(_)
                     | Fault::FrontMoves { .. }
-                    | Fault::AllMove(_) => other.at < until,
+                    | Fault::AllMove(_)
+                    | Fault::OperatorDecides(_) => other.at < until,
                     Fault::StoreAway | Fault::StoreLate | Fault::StoreForgets => {
                         other.at < until && !ends_before
                     }
@@ -211,7 +215,10 @@ fn keep_apart(faults: &mut Vec<Planned>) {
         Fault::StoreAway | Fault::StoreLate => forgets
             .iter()
             .all(|&at| at + APART < planned.at || planned.at + planned.lasts + APART < at),
-        Fault::StoreForgets | Fault::Reopening | Fault::Processor(..) => true,
+        Fault::StoreForgets
+        | Fault::Reopening
+        | Fault::OperatorDecides(_)
+        | Fault::Processor(..) => true,
     });
 }
 
@@ -270,12 +277,13 @@ fn secs(rng: &mut fastrand::Rng, longest: u64) -> Duration {
 }
 
 fn planned(rng: &mut fastrand::Rng) -> Planned {
-    let (fault, lasts) = match rng.u8(..18) {
+    let (fault, lasts) = match rng.u8(..20) {
         0 | 1 => (Fault::FrontCrashes(rng.usize(..2)), secs(rng, 15)),
         2 | 3 => (Fault::FrontPauses(rng.usize(..2)), secs(rng, 35)),
         4 => (Fault::StoreAway, secs(rng, 30)),
         5 => (Fault::StoreLate, secs(rng, 15)),
         6 => (Fault::StoreForgets, Duration::ZERO),
+        7 | 8 => (Fault::OperatorDecides(rng.usize(..2)), secs(rng, 15)),
         _ => (Fault::Processor(rng.usize(..2), mood(rng)), secs(rng, 25)),
     };
     Planned {
@@ -304,22 +312,43 @@ fn planned_move(rng: &mut fastrand::Rng) -> Planned {
 }
 
 /// A front that is paused or crashes with nothing in hand proves little: half of the time
-/// the cheap processor has begun to fail a moment before, so that payments wait.
+/// the cheap processor has begun to fail a moment before, so that payments wait. And where an
+/// operator is to decide, something has to be pinned.
 fn trouble_before(planned: &Planned, rng: &mut fastrand::Rng) -> Option<Planned> {
-    let struck = matches!(
-        planned.fault,
+    let (fault, before_ms) = match planned.fault {
         Fault::FrontPauses(_)
-            | Fault::FrontCrashes(_)
-            | Fault::FrontMoves { .. }
-            | Fault::AllMove(_)
-    );
-    (struck && rng.bool()).then(|| Planned {
+        | Fault::FrontCrashes(_)
+        | Fault::FrontMoves { .. }
+        | Fault::AllMove(_) => (Fault::Processor(0, Mood::Failing), 1000),
+        Fault::OperatorDecides(place) => (Fault::Processor(place, doubtful(rng)), 9000),
+        Fault::StoreAway
+        | Fault::StoreLate
+        | Fault::StoreForgets
+        | Fault::Reopening
+        | Fault::Processor(..) => {
+            return None;
+        }
+    };
+    rng.bool().then(|| Planned {
         at: planned
             .at
-            .saturating_sub(Duration::from_millis(rng.u64(..1000))),
+            .saturating_sub(Duration::from_millis(rng.u64(..before_ms))),
         lasts: secs(rng, 20),
-        fault: Fault::Processor(0, Mood::Failing),
+        fault,
     })
+}
+
+/// A mood that leaves payments in doubt.
+fn doubtful(rng: &mut fastrand::Rng) -> Mood {
+    match rng.u8(..7) {
+        0 => Mood::BadGateway,
+        1 => Mood::ResetBeforeInsert,
+        2 => Mood::ResetAfterInsert,
+        3 => Mood::HangAfterInsert,
+        4 => Mood::InsertLate,
+        5 => Mood::Ambiguous,
+        _ => Mood::Hanging,
+    }
 }
 
 fn mood(rng: &mut fastrand::Rng) -> Mood {

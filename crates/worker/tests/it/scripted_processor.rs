@@ -1,10 +1,14 @@
-use std::collections::BTreeMap;
+mod clients;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feeway_domain::{CorrelationId, Doubt, Money, Payment, PostAnswer, RequestedAt};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep};
+
+pub(crate) use clients::{Life, Posted};
 
 /// The client's patience, as in the product.
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -62,18 +66,14 @@ struct Inside {
     rng: fastrand::Rng,
     requests: u64,
     posts: Vec<Posted>,
+    /// Payments that an operator had barred: nothing of them is stored any more.
+    barred: BTreeSet<CorrelationId>,
+    /// Requests that are not at their end, whether or not somebody waits for them.
+    inside: Vec<CorrelationId>,
+    /// Lives of fronts that wait for an answer to a POST.
+    waiting: Vec<Life>,
     /// Payments that may have got the answers to others.
     misdelivered: Vec<CorrelationId>,
-}
-
-/// One POST that came in.
-#[derive(Clone, Copy)]
-pub(crate) struct Posted {
-    pub(crate) at: Instant,
-    pub(crate) front: usize,
-    pub(crate) id: CorrelationId,
-    /// No other POST of this payment came before.
-    pub(crate) is_first: bool,
 }
 
 /// A processor that lives on whatever becomes of its clients.
@@ -90,6 +90,9 @@ impl ScriptedProcessor {
             rng: fastrand::Rng::with_seed(seed),
             requests: 0,
             posts: Vec::new(),
+            barred: BTreeSet::new(),
+            inside: Vec::new(),
+            waiting: Vec::new(),
             misdelivered: Vec::new(),
         }));
         Self(inside, Arc::default())
@@ -109,8 +112,19 @@ impl ScriptedProcessor {
 
     /// Whether it never takes this payment, in whatever mood.
     pub(crate) fn never_takes(&self, id: CorrelationId) -> bool {
-        let nature = self.0.lock().unwrap().nature;
-        declines(nature, id) || poisons(nature, id)
+        let inside = self.0.lock().unwrap();
+        let nature = inside.nature;
+        declines(nature, id) || poisons(nature, id) || inside.barred.contains(&id)
+    }
+
+    /// Sees to it that a payment is never stored; false when it is.
+    pub(crate) fn bar(&self, id: CorrelationId) -> bool {
+        let mut inside = self.0.lock().unwrap();
+        let is_held = inside.book.contains_key(&id);
+        if !is_held {
+            inside.barred.insert(id);
+        }
+        !is_held
     }
 
     pub(crate) fn finds(&self, id: CorrelationId) -> Option<(Money, RequestedAt)> {
@@ -128,22 +142,6 @@ impl ScriptedProcessor {
 
     pub(crate) fn requests(&self) -> u64 {
         self.0.lock().unwrap().requests
-    }
-
-    /// Every POST that came in, in order.
-    pub(crate) fn posts(&self) -> Vec<Posted> {
-        self.0.lock().unwrap().posts.clone()
-    }
-
-    pub(crate) fn note_post(&self, id: CorrelationId, front: usize) {
-        let posts = &mut self.0.lock().unwrap().posts;
-        let is_first = posts.iter().all(|post| post.id != id);
-        posts.push(Posted {
-            at: Instant::now(),
-            front,
-            id,
-            is_first,
-        });
     }
 
     /// Its client notices that this payment may have got the answer to another one.
@@ -166,7 +164,8 @@ impl ScriptedProcessor {
     /// False when the id was there already.
     pub(crate) fn insert(&self, payment: &Payment, requested_at: RequestedAt) -> bool {
         let mut inside = self.0.lock().unwrap();
-        let fresh = !inside.book.contains_key(&payment.id);
+        let is_known = inside.book.contains_key(&payment.id);
+        let fresh = !is_known && !inside.barred.contains(&payment.id);
         if fresh {
             inside
                 .book
@@ -186,7 +185,13 @@ impl ScriptedProcessor {
 
     /// What it says to a payment that it never takes.
     fn refusal(&self, payment: &Payment) -> Option<PostAnswer> {
-        let nature = self.0.lock().unwrap().nature;
+        let (nature, is_barred) = {
+            let inside = self.0.lock().unwrap();
+            (inside.nature, inside.barred.contains(&payment.id))
+        };
+        if is_barred {
+            return Some(PostAnswer::Declined { status: 410 });
+        }
         if poisons(nature, payment.id) {
             return Some(PostAnswer::Failing { status: 500 });
         }
@@ -207,13 +212,19 @@ impl ScriptedProcessor {
         (mood, inside.rng.u64(..1000), inside.rng.u64(..1000))
     }
 
-    /// One POST as it happens inside; an answer that is never sent leaves the client hanging.
+    /// One POST from its arrival to its end.
     pub(crate) async fn take(
         self,
         payment: Payment,
         at: RequestedAt,
         answer: oneshot::Sender<PostAnswer>,
     ) {
+        self.clone().work_on(payment, at, answer).await;
+        self.end_inside(payment.id);
+    }
+
+    /// One POST as it happens inside; an answer that is never sent leaves the client hanging.
+    async fn work_on(self, payment: Payment, at: RequestedAt, answer: oneshot::Sender<PostAnswer>) {
         let (mood, first, second) = self.meet();
         sleep(Duration::from_micros(500 + 3 * first)).await;
         let refusal = self.refusal(&payment);
@@ -280,9 +291,11 @@ impl ScriptedProcessor {
                     self.insert(&payment, at);
                 } else if first < 600 {
                     let (processor, delay) = (self.clone(), Duration::from_millis(10 * second));
+                    self.begin_inside(payment.id);
                     tokio::spawn(async move {
                         sleep(delay).await;
                         processor.insert(&payment, at);
+                        processor.end_inside(payment.id);
                     });
                 }
                 PostAnswer::Inconclusive

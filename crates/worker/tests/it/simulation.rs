@@ -10,6 +10,7 @@ use feeway_worker::Sabotage;
 
 use crate::audit::{audit, audit_dead_proxy};
 use crate::moving::Outcomes;
+use crate::operator::Decided;
 use crate::schedule::{FAULTS_MIN, Schedule};
 use crate::world;
 
@@ -33,6 +34,8 @@ struct Run {
     trace: String,
     /// What became of fronts with other URLs.
     moves: Outcomes,
+    /// What operators decided.
+    decided: Decided,
 }
 
 /// Runs one seed on a clock of its own.
@@ -47,6 +50,7 @@ fn run_seed(seed: u64) -> Run {
         let dead_proxies = schedule.dead_proxies();
         let (world, shop) = world::run(seed, schedule).await;
         let mut found = audit(&world, &shop).await;
+        found.extend(world.operators.audit(&world));
         for dead in dead_proxies {
             audit_dead_proxy(&world, &dead, &mut found);
         }
@@ -55,6 +59,7 @@ fn run_seed(seed: u64) -> Run {
             found,
             trace: world.trace().await,
             moves,
+            decided: world.operators.decided(),
         }
     });
     runtime.shutdown_timeout(Duration::ZERO);
@@ -129,6 +134,22 @@ fn fronts_with_other_urls_are_let_in_and_refused() {
 }
 
 #[test]
+fn operators_find_something_to_decide() {
+    let mut all = Decided::default();
+    for seed in 1..=300 {
+        let decided = run_seed(seed).decided;
+        all.held += decided.held;
+        all.not_held += decided.not_held;
+        all.not_barred += decided.not_barred;
+    }
+    println!("{all:?}");
+    assert!(
+        all.held >= 20 && all.not_held >= 40 && all.not_barred >= 10,
+        "{all:?}"
+    );
+}
+
+#[test]
 fn a_seed_gives_the_same_run_again() {
     for seed in [3, 14, 159] {
         assert_eq!(run_seed(seed).trace, run_seed(seed).trace);
@@ -147,11 +168,12 @@ fn every_sabotage_is_caught() {
         Sabotage::AbsenceAtOnce,
         Sabotage::BelieveEvery2xx,
         Sabotage::FreshProbesAfterDoubt,
+        Sabotage::ConfirmAtOnce,
         Sabotage::TrustEveryUrl,
     ] {
         Sabotage::commit(Some(breach));
-        let caught =
-            (1..=SEEDS).find_map(|seed| Some((seed, run_seed(seed).found.first()?.clone())));
+        let caught = (1..=SABOTAGE_SEEDS)
+            .find_map(|seed| Some((seed, run_seed(seed).found.first()?.clone())));
         Sabotage::commit(None);
         let (seed, found) = caught.unwrap_or_else(|| panic!("{breach:?} was not caught"));
         println!("{breach:?} is caught by seed {seed}: {found}");

@@ -1,7 +1,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use feeway_domain::{Incarnation, Listed, Listing, MAX_PAGE, Reopen, Resolutions, Store, Window};
+use feeway_domain::{
+    CorrelationId, Incarnation, Listed, Listing, MAX_PAGE, Reopen, Resolutions, Store, Window,
+};
 use feeway_store::{MemorySnapshot, MemoryStore};
 use feeway_worker::Gateway;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -9,8 +11,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::front::{ABSENCE_AFTER, Front};
 use crate::line::Line;
 use crate::moving::Outcomes;
+use crate::operator::{self, Operators};
 use crate::schedule::{Fault, Planned, SPAN, Schedule};
-use crate::scripted_processor::{Mood, ScriptedProcessor};
+use crate::scripted_processor::{Life, Mood, ScriptedProcessor};
 use crate::shop::Shop;
 use crate::unreliable_store::UnreliableStore;
 use crate::weather::Weather;
@@ -34,6 +37,9 @@ pub(crate) struct World {
     /// Held while fronts come back with another URL.
     pub(crate) moving: tokio::sync::Mutex<()>,
     pub(crate) outcomes: Mutex<Outcomes>,
+    pub(crate) operators: Operators,
+    /// Every payment that the shop posts, sooner or later.
+    ids: Vec<CorrelationId>,
     /// The store as it was at most a second ago.
     last_copy: Mutex<MemorySnapshot>,
 }
@@ -55,6 +61,12 @@ pub(crate) async fn run(seed: u64, schedule: Schedule) -> (Arc<World>, Shop) {
             .collect(),
         moving: tokio::sync::Mutex::default(),
         outcomes: Mutex::default(),
+        operators: Operators::default(),
+        ids: schedule
+            .orders
+            .iter()
+            .map(|order| order.payment.id)
+            .collect(),
         fronts: Mutex::new(vec![
             Front::down(0, schedule.patience, 0),
             Front::down(1, schedule.patience, schedule.skew_ms),
@@ -85,7 +97,7 @@ pub(crate) async fn run(seed: u64, schedule: Schedule) -> (Arc<World>, Shop) {
     // The longest fault lasts 35 s; whatever it took away is back by then.
     sleep(Duration::from_secs(40)).await;
     copies.abort();
-    world.heal();
+    world.heal().await;
     for client in clients {
         client.await.expect("a client was served");
     }
@@ -142,6 +154,9 @@ impl World {
             }
             Fault::StoreForgets => self.forget(),
             Fault::Reopening => self.reopen_rejected().await,
+            Fault::OperatorDecides(processor) => {
+                operator::decide(&self, processor, lasts).await;
+            }
             Fault::Processor(processor, mood) => {
                 self.set_mood(processor, mood);
                 sleep(lasts).await;
@@ -153,6 +168,8 @@ impl World {
     /// The store is killed and comes back without its last second; the fronts notice and
     /// write again what it had acknowledged.
     fn forget(&self) {
+        // Orders of the last second may be among it.
+        self.operators.end(None);
         self.store.restore(&self.last_copy.lock().unwrap());
         self.weather.forgot();
         let stores: Vec<UnreliableStore> = self
@@ -192,7 +209,12 @@ impl World {
         }
     }
 
-    fn heal(self: &Arc<Self>) {
+    async fn heal(self: &Arc<Self>) {
+        self.operators.end(None);
+        for order in self.store.stand_backs().await.unwrap() {
+            let ended = self.store.end_stand_back(&order.processor, None).await;
+            assert_eq!(ended, Ok(true));
+        }
         self.weather.set_away(false);
         self.weather.set_late(false);
         for processor in 0..2 {
@@ -215,6 +237,17 @@ impl World {
         while Instant::now() < deadline && self.store.open() > 0 {
             sleep(Duration::from_secs(1)).await;
         }
+    }
+
+    pub(crate) fn shop_ids(&self) -> Vec<CorrelationId> {
+        self.ids.clone()
+    }
+
+    /// The lives that fronts have, or had last and may not know to be over.
+    pub(crate) fn lives(&self) -> Vec<Life> {
+        let fronts = self.fronts.lock().unwrap();
+        let up = fronts.iter().filter(|front| front.is_up());
+        up.map(Front::life).collect()
     }
 
     /// Whether some look-up lags for longer than an absence has to last.

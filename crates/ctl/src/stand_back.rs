@@ -1,0 +1,103 @@
+//! The orders to stand back from a processor: lists, gives and ends them.
+
+use std::io::Write;
+
+use feeway_domain::{ProcessorName, Resolutions};
+
+use crate::Ending;
+use crate::options::StandBack;
+use crate::patience::patiently;
+use crate::payment_json::time;
+use crate::stood_back::{StoodBack, Waited};
+
+pub(crate) async fn run(
+    store: &impl Resolutions,
+    asked: &StandBack,
+    out: &mut impl Write,
+) -> anyhow::Result<Ending> {
+    match &asked.processor {
+        None => list(store, out).await,
+        Some(processor) if asked.end => end(store, processor, out).await,
+        Some(processor) => give(store, processor, asked, out).await,
+    }
+}
+
+async fn list(store: &impl Resolutions, out: &mut impl Write) -> anyhow::Result<Ending> {
+    let orders = patiently(|| store.stand_backs()).await?;
+    let fronts = patiently(|| store.fronts()).await?;
+    let living = fronts.living().len();
+    for order in &orders {
+        let waits = fronts.unconfirmed(&order.processor, &order.token);
+        let names: Vec<&str> = waits.iter().map(|front| front.as_str()).collect();
+        let (processor, at, by) = (&order.processor, time(order.at), &order.by);
+        let confirmed = living - waits.len();
+        write!(
+            out,
+            "{processor}: since {at}, by {by}; {confirmed} of {living} fronts stand back"
+        )?;
+        if names.is_empty() {
+            writeln!(out)?;
+        } else {
+            writeln!(out, ", not {}", names.join(", "))?;
+        }
+    }
+    Ok(Ending::Fine)
+}
+
+async fn end(
+    store: &impl Resolutions,
+    processor: &ProcessorName,
+    out: &mut impl Write,
+) -> anyhow::Result<Ending> {
+    if patiently(|| store.end_stand_back(processor, None)).await? {
+        writeln!(
+            out,
+            "ended: within a second the fronts send to {processor} again"
+        )?;
+        Ok(Ending::Fine)
+    } else {
+        eprintln!("the fronts are not told to stand back from {processor}");
+        Ok(Ending::Not)
+    }
+}
+
+async fn give(
+    store: &impl Resolutions,
+    processor: &ProcessorName,
+    asked: &StandBack,
+    out: &mut impl Write,
+) -> anyhow::Result<Ending> {
+    let mut back = StoodBack::begin(store, processor, &asked.by).await?;
+    let since = if back.is_ours() {
+        "ordered"
+    } else {
+        "in force already"
+    };
+    if asked.no_wait {
+        writeln!(out, "{since}: stand-back says who has confirmed it")?;
+        return Ok(Ending::Fine);
+    }
+    eprintln!("{since}");
+    let tell = |names: &[String]| eprintln!("waiting for {} …", names.join(", "));
+    match back.wait(asked.wait, tell).await? {
+        Waited::All => {
+            writeln!(out, "every front stands back from {processor}")?;
+            Ok(Ending::Fine)
+        }
+        Waited::Nobody => {
+            writeln!(
+                out,
+                "no front lives; those that start stand back from {processor}"
+            )?;
+            Ok(Ending::Fine)
+        }
+        Waited::Still(names) => {
+            eprintln!(
+                "{} did not confirm in time: a request may be under way there for as long as \
+                 --attempt-timeout; the order stays in force",
+                names.join(", ")
+            );
+            Ok(Ending::Not)
+        }
+    }
+}

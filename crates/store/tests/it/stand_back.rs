@@ -1,0 +1,49 @@
+//! Standing back, and a Redis that is started again in the middle.
+
+use feeway_domain::{Confirm, Proof, Resolutions, Resolve, Store, Verdict};
+use feeway_store::testing::{Persistence, PrivateRedis};
+
+use crate::world::{InRedis, enlist, id, keep, processor, up};
+
+/// What was confirmed is still there, and counts no more: the order may have been at an end in
+/// between, and that may be forgotten.
+#[tokio::test]
+async fn a_confirmation_counts_in_the_run_in_which_it_was_made() {
+    let redis = PrivateRedis::start_with(Persistence::AppendOnly, &[]);
+    let mut world = InRedis::on(redis, 100).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    keep(&world.store, &hold, 1, Some("default")).await;
+    let default = processor("default");
+    let before = world.store.stand_back(&default, "t1", "ann").await.unwrap();
+    let confirm = async |world: &InRedis, token: &str| {
+        let confirm = world.store.confirm_stand_back(&hold, &default, token);
+        confirm.await.unwrap()
+    };
+    let decide = async |world: &InRedis, token: &str| {
+        let case = world.store.case(id(1)).await.unwrap().unwrap();
+        let (seen, not_held) = (case.custody.unwrap(), Verdict::NotHeld);
+        let proof = Proof::StoodBack(token.to_owned());
+        let decided = world.store.resolve(&seen, &not_held, &proof, "ann");
+        decided.await.unwrap()
+    };
+    assert_eq!(confirm(&world, &before.token).await, Confirm::Confirmed);
+
+    let mut restarts = world.store.restarts();
+    restarts.borrow_and_update();
+    world.redis.restart();
+    restarts.changed().await.unwrap();
+    up(&world.store).await;
+
+    let orders = world.store.stand_backs().await.unwrap();
+    let [after] = &orders[..] else {
+        panic!("{orders:?}");
+    };
+    assert_eq!((after.at, &after.by), (before.at, &before.by));
+    assert_ne!(after.token, before.token);
+    for token in [&before.token, &after.token] {
+        assert_eq!(decide(&world, token).await, Resolve::Changed);
+    }
+    assert_eq!(confirm(&world, &before.token).await, Confirm::Stale);
+    assert_eq!(confirm(&world, &after.token).await, Confirm::Confirmed);
+    assert_eq!(decide(&world, &after.token).await, Resolve::Released);
+}

@@ -1,0 +1,98 @@
+//! An operator's way to the store is no better than a front's.
+
+use feeway_domain::{
+    Case, CorrelationId, Custody, Fronts, Incarnation, ProcessorName, Proof, Reopen, Resolution,
+    Resolutions, Resolve, Restamped, Settlement, StandBack, StoreFault, Verdict,
+};
+use feeway_store::{Acknowledged, MemoryStore};
+
+use super::{UnreliableStore, nothing};
+
+impl Resolutions for UnreliableStore {
+    async fn case(&self, id: CorrelationId) -> Result<Option<Case>, StoreFault> {
+        self.call(move |inner| async move { inner.case(id).await }, nothing)
+            .await
+    }
+
+    async fn resolve(
+        &self,
+        seen: &Custody,
+        verdict: &Verdict,
+        proof: &Proof,
+        by: &str,
+    ) -> Result<Resolve, StoreFault> {
+        let settlement = settlement(seen, verdict);
+        let again = (seen.clone(), verdict.clone(), proof.clone(), by.to_owned());
+        let resolve = |inner: MemoryStore| async move {
+            let (seen, verdict, proof, by) = again;
+            inner.resolve(&seen, &verdict, &proof, &by).await
+        };
+        let acknowledged = |reply: &Resolve| match reply {
+            Resolve::Settled(_) => settlement.map(Acknowledged::Settle),
+            Resolve::Released | Resolve::Changed | Resolve::Gone | Resolve::Unnamed => None,
+        };
+        self.call(resolve, acknowledged).await
+    }
+
+    async fn reopen(
+        &self,
+        id: CorrelationId,
+        owner: &Incarnation,
+        by: &str,
+    ) -> Result<Reopen, StoreFault> {
+        let (owner, by) = (owner.clone(), by.to_owned());
+        let reopen = move |inner: MemoryStore| async move { inner.reopen(id, &owner, &by).await };
+        self.call(reopen, nothing).await
+    }
+
+    async fn restamped(&self) -> Result<Vec<Restamped>, StoreFault> {
+        self.call(|inner| async move { inner.restamped().await }, nothing)
+            .await
+    }
+
+    async fn stand_back(
+        &self,
+        processor: &ProcessorName,
+        token: &str,
+        by: &str,
+    ) -> Result<StandBack, StoreFault> {
+        let (processor, token, by) = (processor.clone(), token.to_owned(), by.to_owned());
+        let order =
+            |inner: MemoryStore| async move { inner.stand_back(&processor, &token, &by).await };
+        self.call(order, nothing).await
+    }
+
+    async fn end_stand_back(
+        &self,
+        processor: &ProcessorName,
+        token: Option<&str>,
+    ) -> Result<bool, StoreFault> {
+        let (processor, token) = (processor.clone(), token.map(ToOwned::to_owned));
+        let end = |inner: MemoryStore| async move {
+            inner.end_stand_back(&processor, token.as_deref()).await
+        };
+        self.call(end, nothing).await
+    }
+
+    async fn fronts(&self) -> Result<Fronts, StoreFault> {
+        self.call(|inner| async move { inner.fronts().await }, nothing)
+            .await
+    }
+
+    async fn resolutions(&self) -> Result<Vec<Resolution>, StoreFault> {
+        self.call(|inner| async move { inner.resolutions().await }, nothing)
+            .await
+    }
+}
+
+fn settlement(seen: &Custody, verdict: &Verdict) -> Option<Settlement> {
+    match verdict {
+        Verdict::Held { requested_at, fee } => Some(Settlement {
+            payment: seen.entry.payment,
+            processor: seen.entry.processor.clone()?,
+            requested_at: *requested_at,
+            fee: *fee,
+        }),
+        Verdict::NotHeld => None,
+    }
+}
