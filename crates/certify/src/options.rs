@@ -7,7 +7,9 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum as _};
 use feeway_domain::{Money, ProcessorName};
 use feeway_options::{RedisOptions, between};
-use feeway_processor::{Access, Deployment, HttpProcessor, HttpProcessorConfig, SetUpError};
+use feeway_processor::{
+    Access, Deployment, HttpProcessor, HttpProcessorConfig, SetUpError, normal_url,
+};
 
 use crate::Check;
 
@@ -124,10 +126,11 @@ impl Options {
         let matches = command.try_get_matches_from_mut(arguments)?;
         let mut options =
             Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-        // As the fronts keep it, which is how they find what was vouched for.
-        options
-            .url
-            .truncate(options.url.trim_end_matches('/').len());
+        // As the fronts keep it, which is how they find what was vouched for. One that is none is
+        // told when the client is made.
+        if let Ok(url) = normal_url(&options.url) {
+            options.url = url;
+        }
         let mut wrong = |what: &str| command.error(ErrorKind::ValueValidation, what);
         if options.vouch.is_some() {
             let Some(redis) = &options.redis else {
@@ -189,7 +192,7 @@ mod tests {
     #[test]
     fn a_url_is_enough_and_everything_is_checked_then() {
         Options::command().debug_assert();
-        let options = read(&["http://localhost:8001/"]).unwrap();
+        let options = read(&["HTTP://LocalHost:8001/"]).unwrap();
         assert_eq!(options.url, "http://localhost:8001");
         assert_eq!(options.amount.cents(), 1);
         assert_eq!(options.checks().len(), Check::value_variants().len());

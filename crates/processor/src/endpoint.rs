@@ -35,6 +35,11 @@ pub enum EndpointError {
     UserOrQuery,
 }
 
+/// A processor's URL as it is kept and compared: see [`parse_processor`](crate::parse_processor).
+pub fn normal_url(url: &str) -> Result<String, EndpointError> {
+    Endpoint::parse(url.trim_end_matches('/')).map(|endpoint| endpoint.url())
+}
+
 impl Endpoint {
     /// The URL as everybody writes it: scheme and host in lower case, a port only if it is not
     /// the scheme's own, the path without a closing slash. Two texts that lead to one endpoint

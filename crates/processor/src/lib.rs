@@ -38,7 +38,7 @@ mod wire_format;
 pub use access::{Access, AuthorizationFileError, CaFileError, SetUpError};
 pub use connections::BareStream;
 pub use deployment::{Deployment, DeploymentError};
-pub use endpoint::EndpointError;
+pub use endpoint::{EndpointError, normal_url};
 pub use exchange::{BODY_LEN_MAX, BodyFault};
 pub use http_processor::{
     HealthAnswer, HttpProcessor, HttpProcessorConfig, garbled_look_up, payment_body, read_health,
