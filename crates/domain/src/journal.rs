@@ -119,7 +119,8 @@ pub enum Rename {
     Named,
     /// The entry has moved otherwise and names this processor: nothing happened.
     Differs(Option<ProcessorName>),
-    /// The payment is no longer open.
+    /// The payment is no longer open, or it was rejected and reopened since and belongs to another
+    /// owner: nothing happened.
     Gone,
     /// The hold is no longer good: nothing happened.
     Fenced,
@@ -130,7 +131,8 @@ pub enum Rename {
 pub enum Reject {
     /// It is rejected now.
     Rejected,
-    /// The payment is no longer open.
+    /// The payment is no longer open, or it was reopened since and belongs to another owner:
+    /// nothing happened.
     Gone,
     /// The hold is no longer good: nothing happened.
     Fenced,

@@ -214,7 +214,9 @@ local function rename(keys, args)
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return { 'gone' } end
   local owner, processor, moves, cents, at = read_entry(entry)
-  if owner ~= args[4] or not held(keys[2], args[5], args[6]) then return { 'fenced' } end
+  if not held(keys[2], args[5], args[6]) then return { 'fenced' } end
+  -- Another owner's entry: it was rejected meanwhile, and somebody reopened it.
+  if owner ~= args[4] then return { 'gone' } end
   local more = string.format('%.0f', tonumber(args[2]) + 1)
   if processor == to and moves == more then return { 'named' } end
   if moves ~= args[2] then return { 'differs', processor } end
@@ -249,7 +251,8 @@ local function note_answered(keys, args)
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return { 'stale' } end
   local owner, _, moves = read_entry(entry)
-  if owner ~= args[3] or not held(keys[2], args[4], args[5]) then return { 'fenced' } end
+  if not held(keys[2], args[4], args[5]) then return { 'fenced' } end
+  if owner ~= args[3] then return { 'stale' } end
   if moves ~= args[2] then return { 'stale' } end
   redis.call('HSET', keys[3], id, moves)
   return { 'noted' }
@@ -314,7 +317,9 @@ local function reject(keys, args)
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return { 'gone' } end
   local owner, _, moves, cents, accepted_at = read_entry(entry)
-  if owner ~= args[2] or not held(keys[2], args[3], args[4]) then return { 'fenced' } end
+  if not held(keys[2], args[3], args[4]) then return { 'fenced' } end
+  -- Another owner's entry: an earlier call rejected it, and somebody reopened it since.
+  if owner ~= args[2] then return { 'gone' } end
   local at = now()
   local rejected = cents .. '|' .. at .. '|' .. args[5] .. '|' .. accepted_at .. '|' .. moves
   redis.call('SET', keys[3], rejected, 'PX', args[6])

@@ -179,6 +179,13 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
                     self.let_go(tenure);
                 }
             }
+            // A step under it was refused, and yet it is good. Nobody works under it any longer,
+            // and our beats would keep its payments from everybody.
+            Some(_) if tenure.is_lost() => {
+                tracing::warn!(owner = %tenure.hold.owner, "a hold that seemed lost is good: it is given up");
+                self.context.store.resign(&tenure.hold).await?;
+                self.let_go(tenure);
+            }
             // Accepted without our knowing: the reply was lost, or came too late.
             Some(queued) if queued > tenure.accounted_for() as u64 => tenure.fall_behind(),
             // Some that nobody here could work on have ended: an operator decided about them.

@@ -95,8 +95,12 @@ impl Journal {
         let Some(entry) = self.open.get_mut(&id) else {
             return Rename::Gone;
         };
-        if !good || entry.owner != hold.owner {
+        if !good {
             return Rename::Fenced;
+        }
+        // Rejected meanwhile, and reopened.
+        if entry.owner != hold.owner {
+            return Rename::Gone;
         }
         let more = moves.saturating_add(1);
         let named = entry.moves == more && entry.processor.as_ref() == Some(to);

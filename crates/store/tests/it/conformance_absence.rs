@@ -63,7 +63,6 @@ pub(crate) async fn a_note_needs_a_good_hold(world: &impl World) {
             holder: other.holder.clone(),
             ..hold.clone()
         },
-        other,
     ];
     for stranger in &strangers {
         for moves in [0, 1] {
@@ -72,6 +71,9 @@ pub(crate) async fn a_note_needs_a_good_hold(world: &impl World) {
         }
         assert_eq!(answered(store, stranger, &[1]).await, [None]);
     }
+    // A good hold is not lost by an entry of somebody else.
+    assert_eq!(note(store, &other, 1, 0).await, Note::Stale);
+    assert_eq!(answered(store, &other, &[1]).await, [None]);
 }
 
 pub(crate) async fn who_adopts_reads_the_notes_and_goes_on(world: &impl World) {

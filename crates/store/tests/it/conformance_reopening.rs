@@ -76,8 +76,11 @@ where
     };
     assert_eq!((entry.payment, entry.moves), (payment(1), 3));
     assert_eq!(entry.accepted_at, accepted_at);
-    let fenced = store.reject(&hold, &payment(1), WHY).await;
-    assert_eq!(fenced, Ok(Reject::Fenced));
+    // An answer that was lost is asked for again. The hold is as good as before.
+    let again = store.reject(&hold, &payment(1), WHY).await;
+    assert_eq!(again, Ok(Reject::Gone));
+    let beat = store.beat(std::slice::from_ref(&hold)).await.unwrap();
+    assert_eq!(beat.queued, [Some(0)]);
     let named = store.rename(&adopted, id(1), 3, &processor("third")).await;
     assert_eq!(named, Ok(Rename::Named));
     // The tool asks once more, since it never heard the answer.

@@ -1,6 +1,7 @@
 //! An operator has the fronts stand back from a processor in the middle of everything, decides
 //! some of the payments that are pinned there, and says what is true.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub(crate) struct Operators {
 #[derive(Default)]
 struct Inner {
     retreats: Vec<Retreat>,
+    /// Tokens of orders that somebody is about to end, whoever else goes by them.
+    ending: BTreeSet<String>,
     decided: Decided,
     found: Vec<String>,
 }
@@ -45,6 +48,8 @@ pub(crate) struct Decided {
 /// For a time all fronts said that they stand back from a processor.
 struct Retreat {
     place: usize,
+    /// That of the order which they confirmed.
+    token: String,
     /// Fronts that slept or were cut off, and so said nothing.
     excused: Vec<Life>,
     from: Instant,
@@ -74,6 +79,9 @@ impl Operators {
 
     fn begin(&self, retreat: Retreat, ledgers: &[ScriptedProcessor]) {
         let mut inner = self.inner.lock().unwrap();
+        if inner.ending.contains(&retreat.token) {
+            return;
+        }
         let waiting = ledgers.iter().flat_map(ScriptedProcessor::waiting);
         let waiting: Vec<Life> = waiting.collect();
         let in_flight = waiting
@@ -95,6 +103,12 @@ impl Operators {
         for retreat in retreats.iter_mut().filter(of_place) {
             retreat.until.get_or_insert(now);
         }
+    }
+
+    /// An operator is about to end this order, or to give it anew.
+    fn ends(&self, place: usize, token: String) {
+        self.inner.lock().unwrap().ending.insert(token);
+        self.end(Some(place));
     }
 
     fn note(&self, verdict: &Verdict, is_barred: bool) {
@@ -130,11 +144,12 @@ pub(crate) async fn decide(world: &World, place: usize, lasts: Duration) {
             Ok(Waited::All) => {}
             Ok(Waited::Nobody | Waited::Still(_)) | Err(_) => break,
         }
-        let Some(excused) = excused(world, &name).await else {
+        let Some((token, excused)) = excused(world, &name).await else {
             continue;
         };
         let retreat = Retreat {
             place,
+            token,
             excused: excused.clone(),
             from: Instant::now(),
             until: None,
@@ -153,13 +168,19 @@ pub(crate) async fn decide(world: &World, place: usize, lasts: Duration) {
         }
     }
     sleep(lasts).await;
-    world.operators.end(Some(place));
+    // Another operator may go by the same order, and is not told at once.
+    for order in world.store.stand_backs().await.unwrap() {
+        if order.processor == name {
+            world.operators.ends(place, order.token);
+        }
+    }
     // Without an answer the order stays in force until the world is healed.
     back.end(false).await.unwrap_or_default();
 }
 
-/// The lives of fronts that have not confirmed; nothing when the order is another one by now.
-async fn excused(world: &World, processor: &ProcessorName) -> Option<Vec<Life>> {
+/// The token of the order that is in force, and the lives of fronts that have not confirmed it;
+/// nothing when others should have by now.
+async fn excused(world: &World, processor: &ProcessorName) -> Option<(String, Vec<Life>)> {
     let orders = world.store.stand_backs().await.unwrap();
     let order = orders.iter().find(|order| order.processor == *processor)?;
     let fronts = world.store.fronts().await.unwrap();
@@ -174,7 +195,7 @@ async fn excused(world: &World, processor: &ProcessorName) -> Option<Vec<Life>> 
         .collect();
     let mut lives = world.lives();
     lives.retain(|life| !confirmed.contains(&format!("front-{}.{}", life.front, life.number)));
-    Some(lives)
+    Some((order.token.clone(), lives))
 }
 
 #[derive(PartialEq, Eq)]

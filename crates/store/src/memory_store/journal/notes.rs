@@ -7,8 +7,11 @@ impl Journal {
         let Some(entry) = self.open.get(&id) else {
             return Note::Stale;
         };
-        if entry.owner != hold.owner || !self.is_good(hold) {
+        if !self.is_good(hold) {
             return Note::Fenced;
+        }
+        if entry.owner != hold.owner {
+            return Note::Stale;
         }
         if entry.moves != moves {
             return Note::Stale;

@@ -26,8 +26,12 @@ impl Journal {
         let Some(entry) = self.open.get(&id) else {
             return Reject::Gone;
         };
-        if entry.owner != hold.owner || !self.is_good(hold) {
+        if !self.is_good(hold) {
             return Reject::Fenced;
+        }
+        // An earlier call rejected it, and somebody reopened it since.
+        if entry.owner != hold.owner {
+            return Reject::Gone;
         }
         let rejected = Rejected {
             entry: entry.clone(),
