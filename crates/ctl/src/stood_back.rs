@@ -135,7 +135,11 @@ impl<'a, S: Resolutions> StoodBack<'a, S> {
     /// When the store does not answer for a minute: the order is in force.
     pub async fn end(mut self, stays: bool) -> Result<(), StoreFault> {
         let Some(made) = self.made.clone().filter(|_| !stays) else {
-            return self.give().await;
+            // An order that somebody has ended meanwhile must not come back with nobody to end it.
+            return match self.order().await? {
+                Some(_) => self.give().await,
+                None => Ok(()),
+            };
         };
         while let Some(order) = self.order().await? {
             let (processor, token) = (&self.processor, &order.token);
