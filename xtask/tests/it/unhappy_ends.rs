@@ -77,7 +77,9 @@ fn what_every_processor_calls_malformed_is_rejected_and_listed_with_the_reason()
     ];
     let a = format!("a=http://127.0.0.1:{},fee=0.05,declines=final", ports[0]);
     let b = format!("b=http://127.0.0.1:{},fee=0.15,declines=final", ports[1]);
-    stack.start(&["--processor", &a, "--processor", &b]);
+    // Nobody else is ever paid there, so that only time makes a decline final: three times the
+    // patience.
+    stack.start(&["--processor", &a, "--processor", &b, "--patience", "0s"]);
     let ids: BTreeSet<String> = (0..3).map(|_| new_id()).collect();
     for id in &ids {
         pay(&stack, id);
@@ -99,7 +101,12 @@ fn what_every_processor_calls_malformed_is_rejected_and_listed_with_the_reason()
     }
     // It is known by its id, and nobody tries again.
     for id in &ids {
-        pay(&stack, id);
+        let answer = stack.ask("POST", "/payments", &payment(id, "19.90"));
+        answer.assert_problem(422);
+        assert!(
+            answer.body.contains("a answered 400, b answered 400"),
+            "{answer:?}"
+        );
         assert_eq!(find(&stack, id)["status"], "rejected");
     }
     assert_eq!(sum(&stack, "feeway_payments_rejected_total", ""), 3.0);
