@@ -70,7 +70,7 @@ fn random_bodies_and_random_requests_break_nothing() {
 #[test]
 fn normal_clients_are_served_while_thousands_of_hostile_ones_are_there() {
     let stack = Stack::reserve();
-    let mut arguments = vec!["--profile", "dev", "--rounds", "3"];
+    let mut arguments = vec!["--profile", "dev", "--rounds", "7"];
     arguments.extend(["--seconds", "1", "--max-slowdown", "400"]);
     let output = stack.xtask("hostile", &arguments);
     let said = String::from_utf8_lossy(&output.stdout);
