@@ -49,15 +49,21 @@ async fn end(
     processor: &ProcessorName,
     out: &mut impl Write,
 ) -> anyhow::Result<Ending> {
-    if patiently(|| store.end_stand_back(processor, None)).await? {
-        writeln!(
-            out,
-            "ended: within a second the fronts send to {processor} again"
-        )?;
-        Ok(Ending::Fine)
-    } else {
-        eprintln!("the fronts are not told to stand back from {processor}");
-        Ok(Ending::Not)
+    loop {
+        let orders = patiently(|| store.stand_backs()).await?;
+        let mut orders = orders.iter();
+        let Some(order) = orders.find(|order| order.processor == *processor) else {
+            eprintln!("the fronts are not told to stand back from {processor}");
+            return Ok(Ending::Not);
+        };
+        // If not, somebody has given another order since.
+        if patiently(|| store.end_stand_back(processor, &order.token)).await? {
+            writeln!(
+                out,
+                "ended: within a second the fronts send to {processor} again"
+            )?;
+            return Ok(Ending::Fine);
+        }
     }
 }
 

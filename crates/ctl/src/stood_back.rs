@@ -21,7 +21,7 @@ pub struct StoodBack<'a, S> {
     by: String,
     /// What confirmations name now.
     token: String,
-    /// The part of it that we made; nothing when the order was in force before.
+    /// That of the last order which we gave, if we gave one.
     made: Option<String>,
 }
 
@@ -53,10 +53,7 @@ impl<'a, S: Resolutions> StoodBack<'a, S> {
             token: String::new(),
             made: None,
         };
-        match this.order().await? {
-            Some(order) => this.token = order.token,
-            None => this.give().await?,
-        }
+        this.take_or_give().await?;
         Ok(this)
     }
 
@@ -80,10 +77,7 @@ impl<'a, S: Resolutions> StoodBack<'a, S> {
         loop {
             // Somebody else may have given it anew or ended it, and a store that was started
             // again wants it confirmed again.
-            match self.order().await? {
-                Some(order) => self.token = order.token,
-                None => self.give().await?,
-            }
+            self.take_or_give().await?;
             let fronts = patiently(|| self.store.fronts()).await?;
             if fronts.living().is_empty() {
                 return Ok(Waited::Nobody);
@@ -134,22 +128,18 @@ impl<'a, S: Resolutions> StoodBack<'a, S> {
     /// # Errors
     /// When the store does not answer for a minute: the order is in force.
     pub async fn end(mut self, stays: bool) -> Result<(), StoreFault> {
-        let Some(made) = self.made.clone().filter(|_| !stays) else {
-            // An order that somebody has ended meanwhile must not come back with nobody to end it.
-            return match self.order().await? {
-                Some(_) => self.give().await,
-                None => Ok(()),
-            };
-        };
-        while let Some(order) = self.order().await? {
-            let (processor, token) = (&self.processor, &order.token);
-            // Another operator's, by now.
-            if !token.starts_with(&made) {
-                break;
-            }
-            patiently(|| self.store.end_stand_back(processor, Some(token))).await?;
+        if let Some(made) = self.made.clone().filter(|_| !stays) {
+            // If not, it has ended already, or it is another operator's by now.
+            patiently(|| self.store.end_stand_back(&self.processor, &made)).await?;
+            return Ok(());
         }
-        Ok(())
+        loop {
+            let last = self.last().await?;
+            // An order that somebody has ended meanwhile must not come back with nobody to end it.
+            if self.order().await?.is_none() || self.give(last.as_deref()).await? {
+                return Ok(());
+            }
+        }
     }
 
     async fn resolve_patiently(
@@ -167,12 +157,36 @@ impl<'a, S: Resolutions> StoodBack<'a, S> {
         Ok(orders.find(|order| order.processor == self.processor))
     }
 
-    /// Gives the order, or gives it anew.
-    async fn give(&mut self) -> Result<(), StoreFault> {
+    async fn last(&self) -> Result<Option<String>, StoreFault> {
+        patiently(|| self.store.last_stand_back(&self.processor)).await
+    }
+
+    /// Goes by the order that is in force, or gives one.
+    async fn take_or_give(&mut self) -> Result<(), StoreFault> {
+        loop {
+            // Read before the order: if another is given or ended after this, ours builds on what
+            // is no longer the last one, and we look again.
+            let last = self.last().await?;
+            if let Some(order) = self.order().await? {
+                self.token = order.token;
+                return Ok(());
+            }
+            if self.give(last.as_deref()).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Gives the order, or gives it anew; false when the last one is another by now.
+    async fn give(&mut self, last: Option<&str>) -> Result<bool, StoreFault> {
         let token = format!("{:016x}", RandomState::new().build_hasher().finish());
-        let order = patiently(|| self.store.stand_back(&self.processor, &token, &self.by));
-        self.token = order.await?.token;
-        self.made = Some(token);
-        Ok(())
+        let (processor, by) = (&self.processor, &self.by);
+        let order = patiently(|| self.store.stand_back(processor, last, &token, by)).await?;
+        let Some(order) = order else {
+            return Ok(false);
+        };
+        self.token.clone_from(&order.token);
+        self.made = Some(order.token);
+        Ok(true)
     }
 }

@@ -190,22 +190,35 @@ pub trait Resolutions: Store {
         by: &str,
     ) -> impl Future<Output = Result<Reopen, StoreFault>> + Send;
 
-    /// Tells the fronts to stand back from a processor, or to confirm anew that they do. The
-    /// caller makes a token that nobody had before; the same one again changes nothing. Gives
-    /// back the order as the fronts will read it.
+    /// What the last order to stand back from a processor was, in force or ended, for the next
+    /// one to build on; none when there never was one. It is the same in every run of the store.
+    fn last_stand_back(
+        &self,
+        processor: &ProcessorName,
+    ) -> impl Future<Output = Result<Option<String>, StoreFault>> + Send;
+
+    /// Tells the fronts to stand back from a processor, or to confirm anew that they do, if the
+    /// last order is still `after`, as [`Self::last_stand_back`] gave it; else nothing happens.
+    /// So a call that is carried out late, when its caller has given up, cannot bring back an
+    /// order that somebody has ended since. Gives back the order as the fronts will read it.
+    ///
+    /// The caller makes a token that nobody had before, without `|` and `@`, and no `-` in front.
+    /// Idempotent: the same call again gives the same order while that is the last one.
     fn stand_back(
         &self,
         processor: &ProcessorName,
+        after: Option<&str>,
         token: &str,
         by: &str,
-    ) -> impl Future<Output = Result<StandBack, StoreFault>> + Send;
+    ) -> impl Future<Output = Result<Option<StandBack>, StoreFault>> + Send;
 
-    /// Ends the order to stand back from a processor, or only if its token is still this one;
-    /// false when it was not in force.
+    /// Ends the order to stand back from a processor if it is still the one that was read with
+    /// this token, in whichever run of the store; false when it is another one. Idempotent: true
+    /// again while it is the last one.
     fn end_stand_back(
         &self,
         processor: &ProcessorName,
-        token: Option<&str>,
+        token: &str,
     ) -> impl Future<Output = Result<bool, StoreFault>> + Send;
 
     /// Everybody who owns open payments, and who has confirmed what.

@@ -738,7 +738,8 @@ local function run()
 end
 
 -- An order to stand back is `token|at|by`. What fronts confirm has the run in it, so that a
--- confirmation counts only where nothing can have been forgotten since.
+-- confirmation counts only where nothing can have been forgotten since. Of one that has ended
+-- `-token` stays, which reads as no order.
 local function read_stand_back(text)
   local token, at, by = string.match(text, '^([^|]*)|(%d+)|(.*)$')
   return token and token .. '@' .. run(), at, by
@@ -749,34 +750,54 @@ local function token_of(stand_backs, processor)
   return text and read_stand_back(text)
 end
 
+-- What the next order builds on: `token` of one in force, `-token` of one that has ended. Without
+-- the run, so that an order of before a restart can be given anew.
+local function last_of(stand_backs, processor)
+  local text = redis.call('HGET', stand_backs, processor)
+  return text and string.match(text, '^[^|]*') or nil
+end
+
 -- keys: stand-back; replies processor, token, time and name of each order
 local function stand_backs(keys, _)
   local all, found = redis.call('HGETALL', keys[1]), {}
   for at = 1, #all, 2 do
     local token, given_at, by = read_stand_back(all[at + 1])
-    local last = #found
-    found[last + 1], found[last + 2] = all[at], token
-    found[last + 3], found[last + 4] = given_at, by
+    if token then
+      local last = #found
+      found[last + 1], found[last + 2] = all[at], token
+      found[last + 3], found[last + 4] = given_at, by
+    end
   end
   return found
 end
 
--- keys: stand-back; args: processor, token, by
-local function stand_back(keys, args)
-  check(args[2] ~= '' and not string.find(args[2], '[|@]'), 'a malformed token')
-  local current = redis.call('HGET', keys[1], args[1])
-  if not current or string.match(current, '^[^|]*') ~= args[2] then
-    current = args[2] .. '|' .. now() .. '|' .. args[3]
-    redis.call('HSET', keys[1], args[1], current)
-  end
-  return { 'ordered', read_stand_back(current) }
+-- keys: stand-back; args: processor
+local function last_stand_back(keys, args)
+  local last = last_of(keys[1], args[1])
+  return last and { 'last', last } or { 'none' }
 end
 
--- keys: stand-back; args: processor, the token it has to have, if that matters
+-- An order builds on the last one. So a call that arrives when its caller has given up does
+-- nothing once somebody else has given an order or ended one.
+-- keys: stand-back; args: processor, token, by, and the last order unless there never was one
+local function stand_back(keys, args)
+  check(string.find(args[2], '^[^%-|@][^|@]*$') and args[3], 'a malformed order')
+  local last = last_of(keys[1], args[1])
+  if last ~= args[2] then
+    if last ~= args[4] then return { 'other' } end
+    redis.call('HSET', keys[1], args[1], args[2] .. '|' .. now() .. '|' .. args[3])
+  end
+  return { 'ordered', read_stand_back(redis.call('HGET', keys[1], args[1])) }
+end
+
+-- An order of before a restart is still the same one: whoever wants it ended means this one.
+-- keys: stand-back; args: processor, token as it was read
 local function end_stand_back(keys, args)
-  local token = token_of(keys[1], args[1])
-  if not token or (args[2] and token ~= args[2]) then return { 'other' } end
-  redis.call('HDEL', keys[1], args[1])
+  local token, last = string.match(args[2], '^([^|@]+)@'), last_of(keys[1], args[1])
+  if not token then return { 'other' } end
+  local mark = '-' .. token
+  if last ~= token and last ~= mark then return { 'other' } end
+  redis.call('HSET', keys[1], args[1], mark)
   return { 'ended' }
 end
 
@@ -837,6 +858,41 @@ local function note_resolution(at, resolution, limit)
   redis.call('LTRIM', RESOLUTIONS, '-' .. limit, -1)
 end
 
+-- The reply to an operator's yes about a payment that is not open: the same yes may be in the
+-- ledger already.
+local function settled_before(id, processor)
+  local settled = redis.call('HGET', settled_of(id), id)
+  local same = settled and string.match(settled, '^[^:]+') == processor
+  return { same and 'known' or 'gone' }
+end
+
+-- Settles one payment by an operator's word, and records that.
+-- keys, args: those of settle_all for one payment, and whatever comes after them
+local function settle_by_word(keys, args, at, resolution, limit)
+  local settlement = SETTLE_HEAD + SETTLE_EACH
+  local replies = settle_all({ unpack(keys, 1, 5) }, { unpack(args, 1, settlement) })
+  if replies[1] ~= 'unfit' then note_resolution(at, resolution, limit) end
+  return replies
+end
+
+local function one_more(moves) return string.format('%.0f', tonumber(moves) + 1) end
+
+-- The reply to an operator's no about an entry that names no processor: the same no may have
+-- let it go already.
+local function released_before(entry, seen_owner, seen_moves)
+  local owner, _, moves = read_entry(entry)
+  local same = owner == seen_owner and moves == one_more(seen_moves)
+  return { same and 'released' or 'unnamed' }
+end
+
+-- Lets a payment go by an operator's word, and records that.
+local function release_by_word(open, id, entry, at, resolution, limit)
+  local owner, _, moves, cents, accepted_at = read_entry(entry)
+  redis.call('HSET', open, id, write_entry(owner, '', one_more(moves), cents, accepted_at))
+  note_resolution(at, resolution, limit)
+  return { 'released' }
+end
+
 -- An operator vouches that the processor which an entry names holds the payment.
 -- keys: those of settle_all for one payment, then owner's record
 -- args: those of settle_all, then what was seen, the resolution, and how many are kept
@@ -847,20 +903,14 @@ local function resolve_held(keys, args)
   check_digits(args[settlement + 6], 'lapse')
   check_digits(args[settlement + 8], 'the limit')
   local entry = redis.call('HGET', keys[1], id)
-  if not entry then
-    local settled = redis.call('HGET', settled_of(id), id)
-    local same = settled and string.match(settled, '^[^:]+') == args[1]
-    return { same and 'known' or 'gone' }
-  end
+  if not entry then return settled_before(id, args[1]) end
   local _, processor = read_entry(entry)
   if processor == '' then return { 'unnamed' } end
   local seen = { unpack(args, settlement + 1, settlement + 6) }
   if processor ~= args[1] or not abandoned(entry, keys[6], seen, at) then
     return { 'changed' }
   end
-  local replies = settle_all({ unpack(keys, 1, 5) }, { unpack(args, 1, settlement) })
-  if replies[1] ~= 'unfit' then note_resolution(at, args[settlement + 7], args[settlement + 8]) end
-  return replies
+  return settle_by_word(keys, args, at, args[settlement + 7], args[settlement + 8])
 end
 
 -- An operator vouches that the processor which an entry names will never take the payment.
@@ -876,20 +926,15 @@ local function resolve_not_held(keys, args)
   check_digits(args[10], 'the limit')
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return { 'gone' } end
-  local owner, processor, moves, cents, accepted_at = read_entry(entry)
-  local more = string.format('%.0f', tonumber(args[4]) + 1)
-  if processor == '' then
-    return { owner == args[3] and moves == more and 'released' or 'unnamed' }
-  end
+  local owner, processor = read_entry(entry)
+  if processor == '' then return released_before(entry, args[3], args[4]) end
   if processor ~= args[2] or not abandoned(entry, keys[2], { unpack(args, 3, 8) }, at) then
     return { 'changed' }
   end
   local epoch = string.format('%.0f', redis.call('INCR', keys[4]))
   redis.call('HSET', keys[2], 'holder', 'feeway-ctl', 'epoch', epoch, 'beat', '0')
   redis.call('SADD', keys[3], owner)
-  redis.call('HSET', keys[1], id, write_entry(owner, '', more, cents, accepted_at))
-  note_resolution(at, args[9], args[10])
-  return { 'released' }
+  return release_by_word(keys[1], id, entry, at, args[9], args[10])
 end
 
 -- An operator takes a rejection back. The owner is one of this decision alone, whose holder
@@ -913,14 +958,13 @@ local function reopen(keys, args)
   if not rejected then return { 'unknown' } end
   local cents, why, accepted_at, moves = read_rejected(rejected)
   check(cents, 'not a rejection')
-  local more = string.format('%.0f', tonumber(moves) + 1)
   if redis.call('EXISTS', keys[6]) == 0 then
     local epoch = string.format('%.0f', redis.call('INCR', keys[5]))
     redis.call('HSET', keys[6], 'holder', 'feeway-ctl', 'epoch', epoch, 'beat', '0')
   end
   redis.call('SADD', keys[4], owner)
   redis.call('ZADD', keys[7], accepted_at, id)
-  redis.call('HSET', keys[1], id, write_entry(owner, '', more, cents, accepted_at))
+  redis.call('HSET', keys[1], id, write_entry(owner, '', one_more(moves), cents, accepted_at))
   redis.call('DEL', keys[3])
   redis.call('ZREM', REJECTIONS, id)
   local text = string.format(UUID, string.byte(id, 1, 16))
@@ -940,11 +984,7 @@ local function decide_held(keys, args)
   check_digits(args[settlement + 4], 'lapse')
   check_digits(args[settlement + 6], 'the limit')
   local entry = redis.call('HGET', keys[1], id)
-  if not entry then
-    local settled = redis.call('HGET', settled_of(id), id)
-    local same = settled and string.match(settled, '^[^:]+') == args[1]
-    return { same and 'known' or 'gone' }
-  end
+  if not entry then return settled_before(id, args[1]) end
   local owner, processor, moves = read_entry(entry)
   if processor == '' then return { 'unnamed' } end
   local seen, token, lapse = settlement + 1, args[settlement + 3], args[settlement + 4]
@@ -953,9 +993,7 @@ local function decide_held(keys, args)
     or not all_stand_back(proof, owner, processor, token, at, lapse) then
     return { 'changed' }
   end
-  local replies = settle_all({ unpack(keys, 1, 5) }, { unpack(args, 1, settlement) })
-  if replies[1] ~= 'unfit' then note_resolution(at, args[settlement + 5], args[settlement + 6]) end
-  return replies
+  return settle_by_word(keys, args, at, args[settlement + 5], args[settlement + 6])
 end
 
 -- As resolve_not_held, while the fronts live and all stand back from the processor. The hold
@@ -972,19 +1010,14 @@ local function decide_not_held(keys, args)
   check_digits(args[8], 'the limit')
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return { 'gone' } end
-  local owner, processor, moves, cents, accepted_at = read_entry(entry)
-  local more = string.format('%.0f', tonumber(args[4]) + 1)
-  if processor == '' then
-    return { owner == args[3] and moves == more and 'released' or 'unnamed' }
-  end
+  local owner, processor, moves = read_entry(entry)
+  if processor == '' then return released_before(entry, args[3], args[4]) end
   local proof = { stand_backs = keys[2], owners = keys[3] }
   if processor ~= args[2] or owner ~= args[3] or moves ~= args[4]
     or not all_stand_back(proof, owner, processor, args[5], at, args[6]) then
     return { 'changed' }
   end
-  redis.call('HSET', keys[1], id, write_entry(owner, '', more, cents, accepted_at))
-  note_resolution(at, args[7], args[8])
-  return { 'released' }
+  return release_by_word(keys[1], id, entry, at, args[7], args[8])
 end
 
 -- keys: owners, owner's record, owner's queue; args: owner, holder, epoch
@@ -1255,6 +1288,9 @@ redis.register_function({ function_name = 'freed', callback = freed, flags = { '
 redis.register_function({ function_name = 'census', callback = census, flags = { 'no-writes' } })
 redis.register_function({
   function_name = 'stand_backs', callback = stand_backs, flags = { 'no-writes' },
+})
+redis.register_function({
+  function_name = 'last_stand_back', callback = last_stand_back, flags = { 'no-writes' },
 })
 redis.register_function({ function_name = 'fronts', callback = fronts, flags = { 'no-writes' } })
 register('rename', rename)

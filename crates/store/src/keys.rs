@@ -29,7 +29,8 @@ pub(crate) const RESTAMPED: &str = "{0}:restamped";
 pub(crate) const URLS: &str = "{0}:urls";
 /// What operators decided.
 pub(crate) const RESOLUTIONS: &str = "{0}:resolutions";
-/// The processors from which the fronts are to stand back.
+/// The processors from which the fronts are to stand back, and what the last order was of those
+/// from which they no longer are to.
 pub(crate) const STAND_BACK: &str = "{0}:stand-back";
 pub(crate) const LEASE: &str = "feeway:lease:health";
 

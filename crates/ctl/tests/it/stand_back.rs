@@ -1,7 +1,7 @@
 //! Orders to stand back from a processor, and who has confirmed them.
 
 use feeway_ctl::Ending;
-use feeway_domain::Store;
+use feeway_domain::{Resolutions, Store};
 
 use crate::desk::Desk;
 
@@ -54,4 +54,29 @@ async fn without_waiting_or_without_fronts_it_is_in_force_at_once() {
     let (ending, _) = desk.ctl(&["stand-back", "b", "--no-wait"]).await.unwrap();
     assert_eq!(ending, Ending::Fine);
     assert_eq!(desk.store.stand_backs().await.unwrap().len(), 2);
+}
+
+/// Its first answer was lost, and the bytes of the repetition arrive when somebody has ended it.
+#[tokio::test]
+async fn an_order_that_arrives_late_does_not_come_back() {
+    let desk = Desk::new().await;
+    let default = "default".parse().unwrap();
+    for _ in 0..2 {
+        let before = desk.store.last_stand_back(&default).await.unwrap();
+        desk.ctl(&["stand-back", "default"]).await.unwrap();
+        let token = desk.store.last_stand_back(&default).await.unwrap().unwrap();
+        let late = || {
+            let after = before.as_deref();
+            desk.store.stand_back(&default, after, &token, "ann")
+        };
+        let in_force = desk.store.stand_backs().await.unwrap();
+        assert_eq!(late().await.unwrap(), in_force.into_iter().next());
+        let (ending, _) = desk.ctl(&["stand-back", "default", "--end"]).await.unwrap();
+        assert_eq!(ending, Ending::Fine);
+        assert_eq!(late().await, Ok(None));
+        let (_, listed) = desk.ctl(&["stand-back"]).await.unwrap();
+        assert_eq!(listed, "");
+        let (ending, _) = desk.ctl(&["stand-back", "default", "--end"]).await.unwrap();
+        assert_eq!(ending, Ending::Not, "none is in force");
+    }
 }

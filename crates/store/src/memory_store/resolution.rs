@@ -5,6 +5,7 @@ use feeway_domain::{
 };
 
 use crate::listing;
+use crate::memory_store::stand_back::Order;
 use crate::memory_store::{MemoryStore, State};
 
 impl MemoryStore {
@@ -144,28 +145,31 @@ impl Resolutions for MemoryStore {
         Ok(reply)
     }
 
+    async fn last_stand_back(
+        &self,
+        processor: &ProcessorName,
+    ) -> Result<Option<String>, StoreFault> {
+        Ok(self.state().stand_backs.last(processor))
+    }
+
     async fn stand_back(
         &self,
         processor: &ProcessorName,
+        after: Option<&str>,
         token: &str,
         by: &str,
-    ) -> Result<StandBack, StoreFault> {
-        let when = (self.now(), self.run());
+    ) -> Result<Option<StandBack>, StoreFault> {
+        let order = Order::new(token, self.now(), by);
         let mut state = self.state();
-        Ok(state.stand_backs.order(processor, token, by, when))
+        Ok((state.stand_backs).order(processor, after, order, self.run()))
     }
 
     async fn end_stand_back(
         &self,
         processor: &ProcessorName,
-        token: Option<&str>,
+        token: &str,
     ) -> Result<bool, StoreFault> {
-        let mut state = self.state();
-        let current = state.stand_backs.token(processor, self.run());
-        if token.is_some() && current.as_deref() != token {
-            return Ok(false);
-        }
-        Ok(state.stand_backs.end(processor))
+        Ok(self.state().stand_backs.end(processor, token))
     }
 
     async fn fronts(&self) -> Result<Fronts, StoreFault> {

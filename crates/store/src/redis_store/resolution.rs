@@ -118,19 +118,27 @@ impl Resolutions for RedisStore {
         .await
     }
 
+    async fn last_stand_back(
+        &self,
+        processor: &ProcessorName,
+    ) -> Result<Option<String>, StoreFault> {
+        self.read_last_stand_back(processor).await
+    }
+
     async fn stand_back(
         &self,
         processor: &ProcessorName,
+        after: Option<&str>,
         token: &str,
         by: &str,
-    ) -> Result<StandBack, StoreFault> {
-        self.order_stand_back(processor, token, by).await
+    ) -> Result<Option<StandBack>, StoreFault> {
+        self.order_stand_back(processor, after, token, by).await
     }
 
     async fn end_stand_back(
         &self,
         processor: &ProcessorName,
-        token: Option<&str>,
+        token: &str,
     ) -> Result<bool, StoreFault> {
         self.cancel_stand_back(processor, token).await
     }

@@ -45,14 +45,27 @@ impl RedisStore {
         .await
     }
 
+    pub(crate) async fn read_last_stand_back(
+        &self,
+        processor: &ProcessorName,
+    ) -> Result<Option<String>, StoreFault> {
+        let found = Reply::new(self.read(command::last_stand_back(processor)).await?)?;
+        match (found.word(), found.text(1)) {
+            ("last", Some(last)) => Ok(Some(last.to_owned())),
+            ("none", None) => Ok(None),
+            _ => found.unreadable(),
+        }
+    }
+
     /// Not repeated after a restart of Redis: it may have been ended since, by another.
     pub(crate) async fn order_stand_back(
         &self,
         processor: &ProcessorName,
+        after: Option<&str>,
         token: &str,
         by: &str,
-    ) -> Result<StandBack, StoreFault> {
-        let order = command::stand_back(processor, token, by);
+    ) -> Result<Option<StandBack>, StoreFault> {
+        let order = command::stand_back(processor, after, token, by);
         self.write(order, |reply| match (reply.word(), reply.text(1)) {
             ("ordered", Some(token)) => {
                 let order = StandBack {
@@ -61,8 +74,9 @@ impl RedisStore {
                     at: reply.time(2)?,
                     by: reply.text(3).unwrap_or_default().to_owned(),
                 };
-                Ok((order, NOT_REPEATED))
+                Ok((Some(order), NOT_REPEATED))
             }
+            ("other", None) => Ok((None, NOT_REPEATED)),
             _ => reply.unreadable(),
         })
         .await
@@ -71,7 +85,7 @@ impl RedisStore {
     pub(crate) async fn cancel_stand_back(
         &self,
         processor: &ProcessorName,
-        token: Option<&str>,
+        token: &str,
     ) -> Result<bool, StoreFault> {
         let end = command::end_stand_back(processor, token);
         self.write(end, |reply| match reply.word() {

@@ -96,6 +96,9 @@ both_stores_agree! {
         an_order_is_read_until_it_ends
         the_same_token_again_changes_nothing
         only_the_order_that_was_seen_is_ended
+        an_order_builds_on_the_last_one
+        a_late_order_does_not_come_back
+        an_order_that_has_ended_proves_nothing
         a_confirmation_needs_the_order_and_a_good_hold
         while_all_stand_back_the_living_are_not_asked_for_their_payments
         after_a_no_the_hold_stays_good_and_what_is_believed_of_the_entry_is_not

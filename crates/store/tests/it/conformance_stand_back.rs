@@ -21,10 +21,31 @@ fn resolved(verdict: Verdict) -> Decided {
     }
 }
 
+/// An order that builds on whatever was the last one.
 async fn order(store: &impl Resolutions, token: &str) -> StandBack {
-    let default = processor("default");
-    let order = store.stand_back(&default, token, "ann|desk").await;
+    let last = last(store).await;
+    let order = order_after(store, last.as_deref(), token).await;
     order.unwrap()
+}
+
+async fn order_after(
+    store: &impl Resolutions,
+    after: Option<&str>,
+    token: &str,
+) -> Option<StandBack> {
+    let default = processor("default");
+    let order = store.stand_back(&default, after, token, "ann|desk");
+    order.await.unwrap()
+}
+
+async fn last(store: &impl Resolutions) -> Option<String> {
+    let last = store.last_stand_back(&processor("default")).await;
+    last.unwrap()
+}
+
+async fn end(store: &impl Resolutions, order: &StandBack) -> bool {
+    let ended = store.end_stand_back(&order.processor, &order.token);
+    ended.await.unwrap()
 }
 
 async fn confirm(store: &impl Resolutions, hold: &Hold, order: &StandBack) -> Confirm {
@@ -67,15 +88,12 @@ where
     let default = order(store, "t1").await;
     assert_eq!(default.processor, processor("default"));
     assert_eq!(default.by, "ann|desk");
-    let another = store.stand_back(&processor("a"), "t2", "ben").await;
-    let another = another.unwrap();
+    let another = store.stand_back(&processor("a"), None, "t2", "ben").await;
+    let another = another.unwrap().unwrap();
     let both = store.stand_backs().await;
     assert_eq!(both, Ok(vec![another.clone(), default.clone()]));
     assert_ne!(another.token, default.token);
-    let ended = store.end_stand_back(&processor("default"), None).await;
-    assert_eq!(ended, Ok(true));
-    let ended = store.end_stand_back(&processor("default"), None).await;
-    assert_eq!(ended, Ok(false));
+    assert!(end(store, &default).await);
     assert_eq!(store.stand_backs().await, Ok(vec![another]));
 }
 
@@ -85,7 +103,8 @@ where
 {
     let store = world.store();
     let first = order(store, "t1").await;
-    assert_eq!(order(store, "t1").await, first);
+    let again = order_after(store, None, "t1").await;
+    assert_eq!(again, Some(first.clone()));
     let anew = order(store, "t2").await;
     assert_ne!(anew.token, first.token);
     assert!(anew.at >= first.at);
@@ -97,13 +116,87 @@ where
     W::Store: Resolutions,
 {
     let store = world.store();
-    let (old, default) = (order(store, "t1").await, processor("default"));
-    let new = order(store, "t2").await;
-    let ended = store.end_stand_back(&default, Some(&old.token)).await;
-    assert_eq!(ended, Ok(false));
+    let (old, new) = (order(store, "t1").await, order(store, "t2").await);
+    assert!(!end(store, &old).await);
+    for unread in ["t2", "-t2", ""] {
+        let ended = store.end_stand_back(&new.processor, unread).await;
+        assert_eq!(ended, Ok(false), "{unread:?}");
+    }
     assert_eq!(store.stand_backs().await, Ok(vec![new.clone()]));
-    let ended = store.end_stand_back(&default, Some(&new.token)).await;
-    assert_eq!(ended, Ok(true));
+    // The second time the answer was lost.
+    for _ in 0..2 {
+        assert!(end(store, &new).await);
+        assert_eq!(store.stand_backs().await, Ok(Vec::new()));
+    }
+    assert!(!end(store, &old).await);
+    let next = order(store, "t3").await;
+    assert!(!end(store, &new).await);
+    assert_eq!(store.stand_backs().await, Ok(vec![next]));
+}
+
+pub(crate) async fn an_order_builds_on_the_last_one<W: World>(world: &W)
+where
+    W::Store: Resolutions,
+{
+    let store = world.store();
+    assert_eq!(last(store).await, None);
+    assert_eq!(order_after(store, Some("t0"), "t1").await, None);
+    let first = order(store, "t1").await;
+    let in_force = last(store).await;
+    assert_eq!(order_after(store, None, "t2").await, None, "it is outdated");
+    assert_eq!(store.stand_backs().await, Ok(vec![first.clone()]));
+    end(store, &first).await;
+    let ended = last(store).await;
+    assert_ne!(ended, in_force);
+    for outdated in [None, in_force.as_deref()] {
+        assert_eq!(order_after(store, outdated, "t2").await, None);
+    }
+    assert_eq!(store.stand_backs().await, Ok(Vec::new()));
+    let anew = order_after(store, ended.as_deref(), "t2").await;
+    assert_eq!(store.stand_backs().await, Ok(vec![anew.unwrap()]));
+    let other = store.last_stand_back(&processor("a")).await;
+    assert_eq!(other, Ok(None), "each processor has its own");
+}
+
+/// Whoever gave it has given up, and nobody would end it.
+pub(crate) async fn a_late_order_does_not_come_back<W: World>(world: &W)
+where
+    W::Store: Resolutions,
+{
+    let store = world.store();
+    let mut before = last(store).await;
+    for token in ["t1", "t2"] {
+        let given = order_after(store, before.as_deref(), token).await;
+        let given = given.unwrap();
+        let again = order_after(store, before.as_deref(), token).await;
+        assert_eq!(again.as_ref(), Some(&given));
+        assert!(end(store, &given).await);
+        assert_eq!(order_after(store, before.as_deref(), token).await, None);
+        assert_eq!(store.stand_backs().await, Ok(Vec::new()));
+        before = last(store).await;
+    }
+}
+
+pub(crate) async fn an_order_that_has_ended_proves_nothing<W: World>(world: &W)
+where
+    W::Store: Resolutions,
+{
+    let store = world.store();
+    let (hold, seen, order) = pinned(world).await;
+    assert_eq!(confirm(store, &hold, &order).await, Confirm::Confirmed);
+    end(store, &order).await;
+    let mark = StandBack {
+        token: last(store).await.unwrap(),
+        ..order.clone()
+    };
+    for ended in [&order, &mark] {
+        assert_eq!(confirm(store, &hold, ended).await, Confirm::Stale);
+        for verdict in [held(), Verdict::NotHeld] {
+            let decided = decide(store, &seen, &verdict, ended).await;
+            assert_eq!(decided, Resolve::Changed);
+        }
+    }
+    assert_eq!(store.resolutions().await, Ok(Vec::new()));
 }
 
 pub(crate) async fn a_confirmation_needs_the_order_and_a_good_hold<W: World>(world: &W)
@@ -128,11 +221,9 @@ where
     };
     assert_eq!(owner.hold, hold);
     assert_eq!(owner.queued, 1);
-    assert_eq!(owner.confirmed, [(new.processor, new.token)]);
-    store
-        .end_stand_back(&processor("default"), None)
-        .await
-        .unwrap();
+    let confirmed = (new.processor.clone(), new.token.clone());
+    assert_eq!(owner.confirmed, [confirmed]);
+    end(store, &new).await;
     let order = order(store, "t3").await;
     assert_eq!(fronts.unconfirmed(&order.processor, &order.token).len(), 1);
 }
@@ -229,12 +320,6 @@ where
             let decided = decide(store, &seen, &verdict, order).await;
             assert_eq!(decided, Resolve::Changed);
         }
-    }
-    confirm(store, &hold, &new).await;
-    store.end_stand_back(&new.processor, None).await.unwrap();
-    for verdict in [held(), Verdict::NotHeld] {
-        let decided = decide(store, &seen, &verdict, &new).await;
-        assert_eq!(decided, Resolve::Changed, "it is at an end");
     }
 }
 

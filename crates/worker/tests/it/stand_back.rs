@@ -312,6 +312,36 @@ async fn two_operators_share_an_order() {
     assert_eq!(decided, Ok(Resolve::Released));
 }
 
+/// Whoever goes by another's order gives it anew at the end, and looks before that.
+#[tokio::test(start_paused = true)]
+async fn an_order_that_ends_at_any_moment_stays_at_an_end() {
+    let scene = Scene::begin().await;
+    let store = scene.operator();
+    let mut given_anew = 0;
+    for millis in 0..16 {
+        let one = stand_back(&store).await;
+        let other = stand_back(&store).await;
+        assert!(one.is_ours() && !other.is_ours());
+        let order = scene.store.stand_backs().await.unwrap().remove(0);
+        let end = async {
+            sleep(millis * MILLI).await;
+            let (processor, token) = (&order.processor, &order.token);
+            scene.store.end_stand_back(processor, token).await.unwrap()
+        };
+        let (is_ended, goes) = tokio::join!(end, other.end(false));
+        goes.unwrap();
+        let orders = scene.store.stand_backs().await.unwrap();
+        assert_eq!(orders.is_empty(), is_ended, "after {millis} ms");
+        for order in orders {
+            given_anew += 1;
+            let (processor, token) = (&order.processor, &order.token);
+            let ended = scene.store.end_stand_back(processor, token).await;
+            assert_eq!(ended, Ok(true));
+        }
+    }
+    assert!((1..16).contains(&given_anew), "{given_anew} given anew");
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_any_front_nobody_is_waited_for() {
     let mut scene = Scene::begin().await;

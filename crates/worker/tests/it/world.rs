@@ -212,7 +212,10 @@ impl World {
     async fn heal(self: &Arc<Self>) {
         self.operators.end(None);
         for order in self.store.stand_backs().await.unwrap() {
-            let ended = self.store.end_stand_back(&order.processor, None).await;
+            let ended = self
+                .store
+                .end_stand_back(&order.processor, &order.token)
+                .await;
             assert_eq!(ended, Ok(true));
         }
         self.weather.set_away(false);

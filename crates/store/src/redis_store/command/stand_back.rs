@@ -10,13 +10,24 @@ pub(crate) fn stand_backs() -> Cmd {
     call("stand_backs", &[keys::STAND_BACK])
 }
 
-pub(crate) fn stand_back(processor: &ProcessorName, token: &str, by: &str) -> Cmd {
-    let mut call = call("stand_back", &[keys::STAND_BACK]);
-    call.arg(processor.as_str()).arg(token).arg(by);
+pub(crate) fn last_stand_back(processor: &ProcessorName) -> Cmd {
+    let mut call = call("last_stand_back", &[keys::STAND_BACK]);
+    call.arg(processor.as_str());
     call
 }
 
-pub(crate) fn end_stand_back(processor: &ProcessorName, token: Option<&str>) -> Cmd {
+pub(crate) fn stand_back(
+    processor: &ProcessorName,
+    after: Option<&str>,
+    token: &str,
+    by: &str,
+) -> Cmd {
+    let mut call = call("stand_back", &[keys::STAND_BACK]);
+    call.arg(processor.as_str()).arg(token).arg(by).arg(after);
+    call
+}
+
+pub(crate) fn end_stand_back(processor: &ProcessorName, token: &str) -> Cmd {
     let mut call = call("end_stand_back", &[keys::STAND_BACK]);
     call.arg(processor.as_str()).arg(token);
     call

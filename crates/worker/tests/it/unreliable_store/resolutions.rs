@@ -50,27 +50,39 @@ impl Resolutions for UnreliableStore {
             .await
     }
 
+    async fn last_stand_back(
+        &self,
+        processor: &ProcessorName,
+    ) -> Result<Option<String>, StoreFault> {
+        let processor = processor.clone();
+        let last = |inner: MemoryStore| async move { inner.last_stand_back(&processor).await };
+        self.call(last, nothing).await
+    }
+
     async fn stand_back(
         &self,
         processor: &ProcessorName,
+        after: Option<&str>,
         token: &str,
         by: &str,
-    ) -> Result<StandBack, StoreFault> {
-        let (processor, token, by) = (processor.clone(), token.to_owned(), by.to_owned());
-        let order =
-            |inner: MemoryStore| async move { inner.stand_back(&processor, &token, &by).await };
+    ) -> Result<Option<StandBack>, StoreFault> {
+        let (processor, after) = (processor.clone(), after.map(ToOwned::to_owned));
+        let (token, by) = (token.to_owned(), by.to_owned());
+        let order = |inner: MemoryStore| async move {
+            let after = after.as_deref();
+            inner.stand_back(&processor, after, &token, &by).await
+        };
         self.call(order, nothing).await
     }
 
     async fn end_stand_back(
         &self,
         processor: &ProcessorName,
-        token: Option<&str>,
+        token: &str,
     ) -> Result<bool, StoreFault> {
-        let (processor, token) = (processor.clone(), token.map(ToOwned::to_owned));
-        let end = |inner: MemoryStore| async move {
-            inner.end_stand_back(&processor, token.as_deref()).await
-        };
+        let (processor, token) = (processor.clone(), token.to_owned());
+        let end =
+            |inner: MemoryStore| async move { inner.end_stand_back(&processor, &token).await };
         self.call(end, nothing).await
     }
 
