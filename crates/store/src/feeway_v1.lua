@@ -720,13 +720,12 @@ local function adopt(keys, args)
 end
 
 -- Whether an entry is as an operator saw it, and its holder has not been heard of since and
--- is silent. Seen are: owner, moves, holder, epoch, beat; then lapse in µs.
+-- is silent. Seen are: entry, holder, epoch, beat; then lapse in µs.
 local function abandoned(entry, record, seen, at)
-  local owner, _, moves = read_entry(entry)
   local current = redis.call('HMGET', record, 'holder', 'epoch', 'beat')
-  return owner == seen[1] and moves == seen[2] and (current[1] or '') == seen[3]
-    and (current[2] or '') == seen[4] and (current[3] or '0') == seen[5]
-    and lapsed(record, at, seen[6])
+  return entry == seen[1] and (current[1] or '') == seen[2]
+    and (current[2] or '') == seen[3] and (current[3] or '0') == seen[4]
+    and lapsed(record, at, seen[5])
 end
 
 -- This run of the server. What was answered in an earlier one may be forgotten.
@@ -879,9 +878,9 @@ local function one_more(moves) return string.format('%.0f', tonumber(moves) + 1)
 
 -- The reply to an operator's no about an entry that names no processor: the same no may have
 -- let it go already.
-local function released_before(entry, seen_owner, seen_moves)
-  local owner, _, moves = read_entry(entry)
-  local same = owner == seen_owner and moves == one_more(seen_moves)
+local function released_before(entry, seen)
+  local owner, _, moves, cents, accepted_at = read_entry(seen)
+  local same = entry == write_entry(owner, '', one_more(moves), cents, accepted_at)
   return { same and 'released' or 'unnamed' }
 end
 
@@ -900,41 +899,39 @@ local function resolve_held(keys, args)
   local id, at = args[SETTLE_HEAD + 1], now()
   local settlement = SETTLE_HEAD + SETTLE_EACH
   check_id(id)
-  check_digits(args[settlement + 6], 'lapse')
-  check_digits(args[settlement + 8], 'the limit')
+  check_digits(args[settlement + 5], 'lapse')
+  check_digits(args[settlement + 7], 'the limit')
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return settled_before(id, args[1]) end
   local _, processor = read_entry(entry)
   if processor == '' then return { 'unnamed' } end
-  local seen = { unpack(args, settlement + 1, settlement + 6) }
+  local seen = { unpack(args, settlement + 1, settlement + 5) }
   if processor ~= args[1] or not abandoned(entry, keys[6], seen, at) then
     return { 'changed' }
   end
-  return settle_by_word(keys, args, at, args[settlement + 7], args[settlement + 8])
+  return settle_by_word(keys, args, at, args[settlement + 6], args[settlement + 7])
 end
 
 -- An operator vouches that the processor which an entry names will never take the payment.
 -- The owner gets a new epoch under a holder that does not live: whoever held it is fenced,
 -- and whoever comes next adopts it at once.
 -- keys: open, owner's record, owners, epoch
--- args: id, processor, what was seen, the resolution, and how many are kept
+-- args: id, what was seen, the resolution, and how many are kept
 local function resolve_not_held(keys, args)
   local id, at = args[1], now()
   check_id(id)
-  check_digits(args[4], 'moves')
-  check_digits(args[8], 'lapse')
-  check_digits(args[10], 'the limit')
+  check(read_entry(args[2]), 'not an entry')
+  check_digits(args[6], 'lapse')
+  check_digits(args[8], 'the limit')
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return { 'gone' } end
   local owner, processor = read_entry(entry)
-  if processor == '' then return released_before(entry, args[3], args[4]) end
-  if processor ~= args[2] or not abandoned(entry, keys[2], { unpack(args, 3, 8) }, at) then
-    return { 'changed' }
-  end
+  if processor == '' then return released_before(entry, args[2]) end
+  if not abandoned(entry, keys[2], { unpack(args, 2, 6) }, at) then return { 'changed' } end
   local epoch = string.format('%.0f', redis.call('INCR', keys[4]))
   redis.call('HSET', keys[2], 'holder', 'feeway-ctl', 'epoch', epoch, 'beat', '0')
   redis.call('SADD', keys[3], owner)
-  return release_by_word(keys[1], id, entry, at, args[9], args[10])
+  return release_by_word(keys[1], id, entry, at, args[7], args[8])
 end
 
 -- An operator takes a rejection back. The owner is one of this decision alone, whose holder
@@ -975,49 +972,47 @@ end
 
 -- As resolve_held, while the fronts live and all stand back from the processor.
 -- keys: those of settle_all for one payment, then stand-back, owners
--- args: those of settle_all, then owner and moves as seen, token, lapse, the resolution, and how
+-- args: those of settle_all, then the entry as seen, token, lapse, the resolution, and how
 -- many are kept
 local function decide_held(keys, args)
   local id, at = args[SETTLE_HEAD + 1], now()
   local settlement = SETTLE_HEAD + SETTLE_EACH
   check_id(id)
-  check_digits(args[settlement + 4], 'lapse')
-  check_digits(args[settlement + 6], 'the limit')
+  check_digits(args[settlement + 3], 'lapse')
+  check_digits(args[settlement + 5], 'the limit')
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return settled_before(id, args[1]) end
-  local owner, processor, moves = read_entry(entry)
+  local owner, processor = read_entry(entry)
   if processor == '' then return { 'unnamed' } end
-  local seen, token, lapse = settlement + 1, args[settlement + 3], args[settlement + 4]
+  local seen, token, lapse = unpack(args, settlement + 1, settlement + 3)
   local proof = { stand_backs = keys[6], owners = keys[7] }
-  if processor ~= args[1] or owner ~= args[seen] or moves ~= args[seen + 1]
+  if processor ~= args[1] or entry ~= seen
     or not all_stand_back(proof, owner, processor, token, at, lapse) then
     return { 'changed' }
   end
-  return settle_by_word(keys, args, at, args[settlement + 5], args[settlement + 6])
+  return settle_by_word(keys, args, at, args[settlement + 4], args[settlement + 5])
 end
 
 -- As resolve_not_held, while the fronts live and all stand back from the processor. The hold
 -- stays good: whoever has it has nothing of this payment in hand, and what it still believes of
 -- the entry fails by its moves.
 -- keys: open, stand-back, owners
--- args: id, processor, owner and moves as seen, token, lapse, the resolution, and how many are
--- kept
+-- args: id, the entry as seen, token, lapse, the resolution, and how many are kept
 local function decide_not_held(keys, args)
   local id, at = args[1], now()
   check_id(id)
-  check_digits(args[4], 'moves')
-  check_digits(args[6], 'lapse')
-  check_digits(args[8], 'the limit')
+  check(read_entry(args[2]), 'not an entry')
+  check_digits(args[4], 'lapse')
+  check_digits(args[6], 'the limit')
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return { 'gone' } end
-  local owner, processor, moves = read_entry(entry)
-  if processor == '' then return released_before(entry, args[3], args[4]) end
+  local owner, processor = read_entry(entry)
+  if processor == '' then return released_before(entry, args[2]) end
   local proof = { stand_backs = keys[2], owners = keys[3] }
-  if processor ~= args[2] or owner ~= args[3] or moves ~= args[4]
-    or not all_stand_back(proof, owner, processor, args[5], at, args[6]) then
+  if entry ~= args[2] or not all_stand_back(proof, owner, processor, args[3], at, args[4]) then
     return { 'changed' }
   end
-  return release_by_word(keys[1], id, entry, at, args[7], args[8])
+  return release_by_word(keys[1], id, entry, at, args[5], args[6])
 end
 
 -- keys: owners, owner's record, owner's queue; args: owner, holder, epoch

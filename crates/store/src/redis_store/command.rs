@@ -129,12 +129,11 @@ pub(crate) fn resolve_held(settlement: &Settlement, seen: &Custody, resolution: 
     call
 }
 
-pub(crate) fn resolve_not_held(seen: &Custody, named: &ProcessorName, resolution: &str) -> Cmd {
+pub(crate) fn resolve_not_held(seen: &Custody, resolution: &str) -> Cmd {
     let owner = keys::owner(&seen.entry.owner);
     let names = [keys::OPEN, &owner, keys::OWNERS, keys::EPOCH];
     let mut call = call("resolve_not_held", &names);
-    call.arg(seen.entry.payment.id.as_bytes())
-        .arg(named.as_str());
+    call.arg(seen.entry.payment.id.as_bytes());
     add_resolution(&mut call, seen, resolution);
     call
 }
@@ -160,7 +159,7 @@ pub(crate) fn reopen(id: CorrelationId, owner: &Incarnation, by: &str) -> Cmd {
 }
 
 fn add_resolution(call: &mut Cmd, seen: &Custody, resolution: &str) {
-    call.arg(seen.entry.owner.as_str()).arg(seen.entry.moves);
+    call.arg(record::write_entry(&seen.entry));
     match &seen.hold {
         Some(hold) => call.arg(hold.holder.as_str()).arg(hold.epoch),
         None => call.arg("").arg(""),

@@ -72,12 +72,12 @@ impl Resolutions for RedisStore {
         };
         let command = match (&settlement, proof) {
             (Some(settlement), Proof::Silence) => command::resolve_held(settlement, seen, &text),
-            (None, Proof::Silence) => command::resolve_not_held(seen, named, &text),
+            (None, Proof::Silence) => command::resolve_not_held(seen, &text),
             (Some(settlement), Proof::StoodBack(token)) => {
                 command::stand_back::decide_held(settlement, seen, token, &text)
             }
             (None, Proof::StoodBack(token)) => {
-                command::stand_back::decide_not_held(seen, named, token, &text)
+                command::stand_back::decide_not_held(seen, token, &text)
             }
         };
         self.write(command, |reply| {

@@ -85,6 +85,7 @@ both_stores_agree! {
         after_an_operators_no_the_next_front_may_send_it_anywhere
         nothing_is_resolved_that_a_living_front_has_in_hand
         a_verdict_speaks_of_the_processor_that_is_named
+        a_verdict_is_not_of_a_later_payment_with_the_same_id
         the_record_of_resolutions_is_bounded;
     reopening:
         what_is_reopened_is_open_for_the_next_front_and_recorded

@@ -1,6 +1,6 @@
 use feeway_domain::{
-    Adopt, Case, Custody, Decided, Fee, Hold, Incarnation, MAX_RESOLUTIONS, Proof, Reject, Rename,
-    RequestedAt, Resolution, Resolutions, Resolve, Settle, Status, Store, Verdict, Window,
+    Adopt, Case, Confirm, Custody, Decided, Fee, Hold, Incarnation, MAX_RESOLUTIONS, Proof, Reject,
+    Rename, RequestedAt, Resolution, Resolutions, Resolve, Settle, Status, Store, Verdict, Window,
 };
 
 use crate::world::{World, at, enlist, id, keep, payment, processor, settlement};
@@ -227,6 +227,34 @@ where
     let unnamed = custody(store, 2).await;
     assert_eq!(resolve(store, &unnamed, &held()).await, Resolve::Unnamed);
     assert_eq!(store.resolutions().await, Ok(Vec::new()));
+}
+
+pub(crate) async fn a_verdict_is_not_of_a_later_payment_with_the_same_id<W: World>(world: &W)
+where
+    W::Store: Resolutions,
+{
+    let store = world.store();
+    let (hold, seen) = abandoned(world, 1).await;
+    store
+        .settle(&settlement(1, "default", at(NOON)))
+        .await
+        .unwrap();
+    store.purge().await.unwrap();
+    keep(store, &hold, 1, Some("default")).await;
+    let default = processor("default");
+    let order = store.stand_back(&default, None, "t1", "ann").await.unwrap();
+    let token = order.unwrap().token;
+    let confirm = store.confirm_stand_back(&hold, &default, &token).await;
+    assert_eq!(confirm, Ok(Confirm::Confirmed));
+    for proof in [Proof::Silence, Proof::StoodBack(token)] {
+        for verdict in [held(), Verdict::NotHeld] {
+            let resolve = store.resolve(&seen, &verdict, &proof, "ann@desk").await;
+            assert_eq!(resolve, Ok(Resolve::Changed), "{proof:?} {verdict:?}");
+        }
+    }
+    let later = custody(store, 1).await;
+    let resolve = resolve(store, &later, &Verdict::NotHeld).await;
+    assert_eq!(resolve, Resolve::Released);
 }
 
 pub(crate) async fn the_record_of_resolutions_is_bounded<W: World>(world: &W)

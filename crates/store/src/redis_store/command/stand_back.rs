@@ -4,7 +4,7 @@ use feeway_domain::{Custody, Hold, LAPSE, MAX_RESOLUTIONS, ProcessorName, Settle
 use redis::Cmd;
 
 use super::{call, call_with_settlements, whole_micros};
-use crate::keys;
+use crate::{keys, record};
 
 pub(crate) fn stand_backs() -> Cmd {
     call("stand_backs", &[keys::STAND_BACK])
@@ -61,23 +61,16 @@ pub(crate) fn decide_held(
     call
 }
 
-pub(crate) fn decide_not_held(
-    seen: &Custody,
-    named: &ProcessorName,
-    token: &str,
-    resolution: &str,
-) -> Cmd {
+pub(crate) fn decide_not_held(seen: &Custody, token: &str, resolution: &str) -> Cmd {
     let names = [keys::OPEN, keys::STAND_BACK, keys::OWNERS];
     let mut call = call("decide_not_held", &names);
-    call.arg(seen.entry.payment.id.as_bytes())
-        .arg(named.as_str());
+    call.arg(seen.entry.payment.id.as_bytes());
     add_decision(&mut call, seen, token, resolution);
     call
 }
 
 fn add_decision(call: &mut Cmd, seen: &Custody, token: &str, resolution: &str) {
-    call.arg(seen.entry.owner.as_str())
-        .arg(seen.entry.moves)
+    call.arg(record::write_entry(&seen.entry))
         .arg(token)
         .arg(whole_micros(LAPSE))
         .arg(resolution)
