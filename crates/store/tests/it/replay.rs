@@ -297,6 +297,17 @@ async fn a_reopening_stands_against_the_replay_of_the_front_that_rejected() {
     assert_eq!(queued(&world.store, &hold.owner).await, []);
     let state = world.store.find(id(1)).await.unwrap().unwrap();
     assert_eq!(state.status, Status::Open { processor: None });
+    // Nor does anything stay that would outlive the payment.
+    let mut raw = world.raw().await;
+    let (rejected, listed): (Vec<String>, u64) = redis::pipe()
+        .cmd("KEYS")
+        .arg("{0}:rejected:*")
+        .cmd("ZCARD")
+        .arg("{0}:rejections")
+        .query_async(&mut raw)
+        .await
+        .unwrap();
+    assert_eq!((rejected, listed), (Vec::new(), 0));
 }
 
 /// Also when it was rejected again meanwhile.
