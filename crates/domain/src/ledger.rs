@@ -78,6 +78,11 @@ impl Window {
 pub struct Summary(pub Vec<(ProcessorName, Total)>);
 
 impl Summary {
+    /// Whether nothing was settled.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|(_, total)| total.count == 0)
+    }
+
     /// The total of one processor; zero when the ledger does not know it.
     pub fn of(&self, processor: &ProcessorName) -> Total {
         self.0
@@ -94,7 +99,7 @@ pub enum LedgerFault {
     #[error(transparent)]
     Store(#[from] StoreFault),
     /// Single payments of that time are no longer kept. Before the oldest instant, a
-    /// summary may begin and end with whole hours only.
+    /// summary may begin and end with whole hours only, or where nothing was settled.
     #[error("single payments are kept from {oldest} on")]
     TooOld {
         /// The oldest instant of which every payment is kept.

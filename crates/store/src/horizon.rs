@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use feeway_domain::{LedgerFault, RequestedAt, Window};
 
-use crate::roll_up::HOUR_MICROS;
+use crate::roll_up::{HOUR_MICROS, hour_of};
 
 /// How much longer than the retention the id of a settled payment is known.
 pub(crate) const GRACE: Duration = Duration::from_secs(24 * 3_600);
@@ -67,16 +67,16 @@ impl Horizon {
         LedgerFault::TooOld { oldest }
     }
 
-    /// Whether whole hours and single payments that are kept add up to a window.
-    pub(crate) fn check(self, window: Window) -> Result<(), LedgerFault> {
-        let fine = |cut: i64| cut >= self.0 || cut % HOUR_MICROS == 0;
-        let from = window.from().is_none_or(|from| fine(from.micros()));
-        let to = window.to().is_none_or(|to| fine(to.micros() + 1));
-        if from && to {
-            Ok(())
-        } else {
-            Err(self.too_old())
-        }
+    /// The closed hours that a window holds in part, at most two. Nobody knows any longer what
+    /// was settled in a part of them, unless nothing was settled in the whole.
+    pub(crate) fn cut_hours(self, window: Window) -> Vec<i64> {
+        let from = window.from().map(RequestedAt::micros);
+        let to = window.to().map(|to| to.micros() + 1);
+        let cuts = [from, to].into_iter().flatten();
+        let closed = cuts.filter(|cut| *cut < self.0 && cut % HOUR_MICROS != 0);
+        let mut hours: Vec<i64> = closed.map(hour_of).collect();
+        hours.dedup();
+        hours
     }
 }
 
@@ -85,32 +85,51 @@ mod tests {
     use super::*;
 
     #[test]
-    fn before_the_horizon_only_whole_hours_are_answered() {
+    fn before_the_horizon_an_edge_cuts_the_hour_it_lies_in() {
         let at = |text: &str| text.parse::<RequestedAt>().unwrap();
         let horizon = Horizon::since(at("2025-07-15T12:34:56Z").micros());
         assert_eq!(horizon.micros(), at("2025-07-15T12:00:00Z").micros());
-        for (from, to, fine) in [
-            (None, None, true),
-            (Some("2025-07-15T12:00:00.000001Z"), None, true),
-            (Some("2025-07-15T11:59:59.999999Z"), None, false),
-            (Some("2025-07-15T11:00:00Z"), None, true),
-            (None, Some("2025-07-15T11:59:59.999999Z"), true),
-            (None, Some("2025-07-15T12:00:00Z"), true),
-            (None, Some("2025-07-15T11:59:59Z"), false),
+        for (from, to, cut) in [
+            (None, None, &[][..]),
+            (Some("2025-07-15T12:00:00.000001Z"), None, &[]),
+            (
+                Some("2025-07-15T11:59:59.999999Z"),
+                None,
+                &["2025-07-15T11:00:00Z"],
+            ),
+            (Some("2025-07-15T11:00:00Z"), None, &[]),
+            (None, Some("2025-07-15T11:59:59.999999Z"), &[]),
+            (None, Some("2025-07-15T12:00:00Z"), &[]),
+            (
+                None,
+                Some("2025-07-15T11:59:59Z"),
+                &["2025-07-15T11:00:00Z"],
+            ),
             (
                 Some("2025-07-01T00:00:00Z"),
                 Some("2025-07-01T23:59:59.999999Z"),
-                true,
+                &[],
             ),
             (
                 Some("2025-07-01T00:00:00Z"),
                 Some("2025-07-02T00:00:00Z"),
-                false,
+                &["2025-07-02T00:00:00Z"],
+            ),
+            (
+                Some("2025-07-01T00:00:01Z"),
+                Some("2025-07-02T00:00:00Z"),
+                &["2025-07-01T00:00:00Z", "2025-07-02T00:00:00Z"],
+            ),
+            (
+                Some("2025-07-01T00:00:01Z"),
+                Some("2025-07-01T00:00:02Z"),
+                &["2025-07-01T00:00:00Z"],
             ),
         ] {
             let window = Window::new(from.map(at), to.map(at)).unwrap();
-            assert_eq!(horizon.check(window).is_ok(), fine, "{window:?}");
+            let cut: Vec<i64> = cut.iter().map(|hour| hour_of(at(hour).micros())).collect();
+            assert_eq!(horizon.cut_hours(window), cut, "{window:?}");
+            assert_eq!(Horizon::default().cut_hours(window), [], "{window:?}");
         }
-        assert!(Horizon::default().check(Window::default()).is_ok());
     }
 }

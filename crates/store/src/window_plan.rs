@@ -17,6 +17,19 @@ pub(crate) struct Slice {
     pub(crate) numbers: Range<i64>,
 }
 
+impl Slice {
+    /// One whole hour, counted from 1970.
+    pub(crate) fn of_hour(hour: i64) -> Self {
+        let quarter = quarter_of(hour / DAY_HOURS);
+        let number = hour - first_day_of(quarter) * DAY_HOURS;
+        Self {
+            unit: Unit::Hour,
+            period: quarter,
+            numbers: number..number + 1,
+        }
+    }
+}
+
 /// Single payments of one second, by `requestedAt` in microseconds, both ends inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Edge {

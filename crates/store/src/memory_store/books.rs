@@ -86,7 +86,10 @@ impl Books {
     }
 
     pub(crate) fn summary(&self, window: Window) -> Result<Summary, LedgerFault> {
-        self.horizon.check(window)?;
+        let cut = self.horizon.cut_hours(window);
+        if cut.into_iter().any(|hour| self.has_settled_in(hour)) {
+            return Err(self.horizon.too_old());
+        }
         let mut totals: BTreeMap<ProcessorName, Total> = BTreeMap::new();
         let counted = self
             .settlements()
@@ -100,12 +103,24 @@ impl Books {
         let (from, to) = listing::range(window);
         for ((hour, processor), of_hour) in &self.forgotten {
             let total = totals.entry(processor.clone()).or_default();
-            // The window holds this hour whole or not at all.
+            // Something was settled in this hour, so the window holds it whole or not at all.
             if from <= hour * HOUR_MICROS && hour * HOUR_MICROS <= to {
                 total.add(of_hour.count, of_hour.cents);
             }
         }
         Ok(Summary(totals.into_iter().collect()))
+    }
+
+    /// Whether anything counts in this hour.
+    fn has_settled_in(&self, hour: i64) -> bool {
+        let mut counted = self
+            .settlements()
+            .filter(|settlement| !self.is_late(settlement));
+        counted.any(|settlement| hour_of(settlement.requested_at.micros()) == hour)
+            || self
+                .forgotten
+                .keys()
+                .any(|(forgotten, _)| *forgotten == hour)
     }
 
     fn is_late(&self, settlement: &Settlement) -> bool {

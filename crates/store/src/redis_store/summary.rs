@@ -15,7 +15,8 @@ use crate::window_plan::{Counts, Plan, Slice};
 pub(crate) type Known = (ProcessorName, i64);
 
 /// How often a summary starts again because roll-ups appeared while it was being read:
-/// twice would take two new processors or quarters within a millisecond.
+/// twice would take two new processors or quarters within a millisecond. Once more when it
+/// cuts a closed hour.
 const ATTEMPTS: usize = 8;
 
 impl RedisStore {
@@ -23,18 +24,23 @@ impl RedisStore {
     /// from the last time; the read itself says whether that is still right.
     pub(crate) async fn summarize(&self, window: Window) -> Result<Summary, LedgerFault> {
         let plan = Plan::of(window);
+        // Only the horizon tells which hours are cut, and almost never is there one. So their
+        // sums are read once that is known, and other summaries do not pay for it.
+        let mut cut = Vec::new();
         for _ in 0..ATTEMPTS {
             let known = Arc::clone(&*self.inner.known.lock().await);
-            let reads = Reads::new(&plan, &known);
+            let reads = Reads::new(&plan, &cut, &known);
             let replies = self.read_together(&reads.transaction).await?;
             let [names, horizon, replies @ ..] = &replies[..] else {
                 return Err(unreadable(&replies).into());
             };
             let current = read_known(names).ok_or_else(|| unreadable(names))?;
-            if current == *known {
-                Horizon::read(bytes(horizon)).check(window)?;
-                return Ok(reads.add_up(replies)?);
+            let horizon = Horizon::read(bytes(horizon));
+            let cut_now = horizon.cut_hours(window);
+            if current == *known && cut == cut_now {
+                return reads.add_up(replies, horizon);
             }
+            cut = cut_now;
             *self.inner.known.lock().await = Arc::new(current);
         }
         Err(StoreFault::Unknown.into())
@@ -45,12 +51,14 @@ impl RedisStore {
 struct Reads {
     transaction: Pipeline,
     slices: Vec<(ProcessorName, Slice)>,
+    /// Whole hours that the window holds in part.
+    cut: Vec<Slice>,
     edges: Vec<Counts>,
     totals: BTreeMap<ProcessorName, Total>,
 }
 
 impl Reads {
-    fn new(plan: &Plan, known: &BTreeSet<Known>) -> Self {
+    fn new(plan: &Plan, cut: &[i64], known: &BTreeSet<Known>) -> Self {
         let mut totals: BTreeMap<ProcessorName, Total> = BTreeMap::new();
         let mut slices = Vec::new();
         for (processor, quarter) in known {
@@ -64,11 +72,12 @@ impl Reads {
                     .map(|slice| (processor.clone(), slice)),
             );
         }
+        let cut = of_known(cut, known);
         let mut transaction = pipe();
         transaction.atomic();
         transaction.cmd("HGETALL").arg(keys::PROCESSORS);
         transaction.cmd("GET").arg(keys::HORIZON);
-        for (processor, slice) in &slices {
+        for (processor, slice) in slices.iter().chain(&cut) {
             let bytes = slice.unit.bytes(&slice.numbers);
             transaction
                 .cmd("GETRANGE")
@@ -86,15 +95,26 @@ impl Reads {
         Self {
             transaction,
             slices,
+            cut: cut.into_iter().map(|(_, slice)| slice).collect(),
             edges: plan.edges.iter().map(|edge| edge.counts).collect(),
             totals,
         }
     }
 
-    fn add_up(mut self, replies: &[Value]) -> Result<Summary, StoreFault> {
-        let (sums, edges) = replies
-            .split_at_checked(self.slices.len())
-            .ok_or_else(|| unreadable(&replies))?;
+    fn add_up(mut self, replies: &[Value], horizon: Horizon) -> Result<Summary, LedgerFault> {
+        let parts = replies.split_at_checked(self.slices.len());
+        let parts =
+            parts.and_then(|(sums, rest)| Some((sums, rest.split_at_checked(self.cut.len())?)));
+        let (sums, (cut, edges)) = parts.ok_or_else(|| unreadable(&replies))?;
+        let mut in_cut = Total::default();
+        for (slice, sum) in self.cut.iter().zip(cut) {
+            bytes(sum)
+                .and_then(|place| slice.unit.add_up(place, &mut in_cut))
+                .ok_or_else(|| unreadable(sum))?;
+        }
+        if in_cut != Total::default() {
+            return Err(horizon.too_old());
+        }
         for ((processor, slice), sum) in self.slices.iter().zip(sums) {
             let total = self.totals.entry(processor.clone()).or_default();
             bytes(sum)
@@ -126,6 +146,17 @@ impl Reads {
         }
         Some(())
     }
+}
+
+/// These hours of every processor that has a roll-up for them.
+fn of_known(hours: &[i64], known: &BTreeSet<Known>) -> Vec<(ProcessorName, Slice)> {
+    let slices = hours.iter().map(|&hour| Slice::of_hour(hour));
+    let of_known = slices.flat_map(|slice| {
+        let of_quarter = known.iter().filter(move |known| known.1 == slice.period);
+        let named = of_quarter.map(|(processor, _)| processor.clone());
+        named.zip(std::iter::repeat(slice)).collect::<Vec<_>>()
+    });
+    of_known.collect()
 }
 
 fn read_known(names: &Value) -> Option<BTreeSet<Known>> {

@@ -73,6 +73,8 @@ both_stores_agree! {
         a_conflict_is_listed_once_for_each_holder;
     retention:
         what_is_older_than_the_retention_counts_in_whole_hours
+        a_closed_hour_may_be_cut_where_nothing_was_settled
+        only_the_hour_of_an_edge_matters
         single_payments_go_a_day_after_their_hour_is_closed
         a_settle_in_closed_books_counts_nowhere_and_is_known
         rejections_are_forgotten_after_the_retention

@@ -37,8 +37,11 @@ fn horizon(now: i64) -> i64 {
 
 /// The oldest exact instant, as a question about long ago tells it.
 async fn oldest(store: &impl Store) -> Option<RequestedAt> {
-    let instant = micros(HOUR + 1);
-    match store.summary(window(instant, instant)).await {
+    let asked = Listing {
+        window: Window::new(Some(micros(0)), None).unwrap(),
+        ..listing()
+    };
+    match store.list(&asked).await {
         Err(LedgerFault::TooOld { oldest }) => Some(oldest),
         Ok(_) | Err(LedgerFault::Store(_)) => None,
     }
@@ -90,7 +93,7 @@ pub(crate) async fn what_is_older_than_the_retention_counts_in_whole_hours(world
         let day = window(micros(day), micros(day + DAY - 1));
         assert_eq!(count(store, day).await, Ok(1));
         let too_old = Err(LedgerFault::TooOld { oldest: exact });
-        let edges = [(instant, ended), (hour, hour + HOUR), (hour + 1, ended)];
+        let edges = [(instant, ended), (hour, hour + 1), (hour + 1, ended)];
         for (from, to) in edges {
             let edge = window(micros(from), micros(to));
             assert_eq!(count(store, edge).await, too_old);
@@ -100,6 +103,64 @@ pub(crate) async fn what_is_older_than_the_retention_counts_in_whole_hours(world
     assert_eq!(count(store, since).await, Ok(2));
     let one = micros(started - ages[3]);
     assert_eq!(count(store, window(one, one)).await, Ok(1));
+}
+
+/// Nothing is lost by closing an hour in which there was nothing.
+pub(crate) async fn a_closed_hour_may_be_cut_where_nothing_was_settled(world: &impl World) {
+    let store = world.store();
+    let started = now(store).await;
+    retire_all(store).await;
+    let exact = oldest(store).await.unwrap();
+    let long_ago = micros(1_735_776_000_000_000);
+    let until = Window::new(None, Some(long_ago)).unwrap();
+    assert_eq!(count(store, until).await, Ok(0), "a fresh ledger");
+    let late = settle_at(store, 1, exact.micros() - 1).await;
+    assert_eq!(late, Ok(Settle::TooOld { oldest: exact }));
+    let hour = exact.micros() - HOUR;
+    let cut = window(micros(hour + 1), micros(hour + 2));
+    assert_eq!(
+        count(store, cut).await,
+        Ok(0),
+        "what is late counts nowhere"
+    );
+
+    settle_at(store, 2, started).await.unwrap();
+    let since = window(micros(hour + 1), micros(started));
+    assert_eq!(count(store, since).await, Ok(1));
+}
+
+/// Also when the hours around it have something, and long after it was closed.
+pub(crate) async fn only_the_hour_of_an_edge_matters(world: &impl World) {
+    let store = world.store();
+    let started = now(store).await;
+    // Settled in hours 2 and 4, by different processors; 3 is empty.
+    for (days, number) in [(8, 0), (30, 2)] {
+        let start = (started - days * DAY) / HOUR * HOUR;
+        let one = settlement(number, "default", micros(start + 2 * HOUR + 7));
+        let other = settlement(number + 1, "fallback", micros(start + 4 * HOUR + 7));
+        for done in [one, other] {
+            assert_eq!(store.settle(&done).await, Ok(Settle::Settled));
+        }
+    }
+    retire_all(store).await;
+    let exact = oldest(store).await.unwrap();
+    let too_old = Err(LedgerFault::TooOld { oldest: exact });
+    for days in [8, 30] {
+        let start = (started - days * DAY) / HOUR * HOUR;
+        let at = |hours: i64, micro: i64| micros(start + hours * HOUR + micro);
+        for (from, to, expected) in [
+            (at(1, 1), at(3, 1), Ok(1)),
+            (at(3, 1), at(3, 1), Ok(0)),
+            (at(3, 1), at(5, 1), Ok(0)),
+            (at(2, 0), at(3, HOUR - 2), Ok(1)),
+            (at(2, 1), at(3, 1), too_old),
+            (at(1, 1), at(4, 1), too_old),
+            (at(2, 8), at(2, 9), too_old),
+        ] {
+            let asked = window(from, to);
+            assert_eq!(count(store, asked).await, expected, "{asked:?}");
+        }
+    }
 }
 
 pub(crate) async fn single_payments_go_a_day_after_their_hour_is_closed(world: &impl World) {
@@ -262,7 +323,11 @@ pub(crate) async fn whatever_is_answered_after_retiring_is_right(world: &impl Wo
         let window = Window::new(from.map(micros), Some(micros(to.max(from.unwrap_or(0)))));
         let window = window.unwrap();
         let cuts = [from, window.to().map(|to| to.micros() + 1)];
-        let fine = |cut: i64| cut >= exact || cut % HOUR == 0;
+        let has_any = |hour: i64| {
+            let mut settled = settled.iter();
+            settled.any(|done| done.requested_at.micros() / HOUR == hour)
+        };
+        let fine = |cut: i64| cut >= exact || cut % HOUR == 0 || !has_any(cut / HOUR);
         let answered = store.summary(window).await;
         if !cuts.into_iter().flatten().all(fine) {
             assert!(matches!(answered, Err(LedgerFault::TooOld { .. })));
