@@ -2,16 +2,26 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 
 /// The instant an attempt was stamped with, in microseconds since 1970 (UTC). It is the
 /// time by which processors and ledger keep a payment.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestedAt(i64);
 
-/// The text is not an instant such as `2025-07-15T12:34:56.000Z`.
+/// Why a text is not an instant that we know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an instant such as 2025-07-15T12:34:56.000Z, in UTC, with at most six decimals")]
-pub struct RequestedAtError;
+pub enum RequestedAtError {
+    /// It does not look like `2025-07-15T12:34:56.000Z`.
+    #[error("not an instant such as 2025-07-15T12:34:56.000Z, in UTC, with at most six decimals")]
+    Form,
+    /// No calendar or clock shows it: a 30th of February, a leap second.
+    #[error("a date or a time of day that does not exist")]
+    NoSuchTime,
+    /// It lies outside [`RequestedAt::MIN`] to [`RequestedAt::MAX`].
+    #[error("not between 1970-01-01T00:00:00Z and 9999-12-30T21:59:59.999999Z")]
+    OutOfRange,
+}
 
 impl RequestedAt {
     /// 1970-01-01T00:00:00Z, the earliest instant we know.
@@ -48,7 +58,7 @@ impl RequestedAt {
             let (time, rest) = rest.split_at_checked(8)?;
             matches!(divider, "T" | "t" | " ").then_some((date, time, rest))
         };
-        let (date, time, rest) = parts().ok_or(RequestedAtError)?;
+        let (date, time, rest) = parts().ok_or(RequestedAtError::Form)?;
         let (fraction, offset) = match rest.strip_prefix('.') {
             None => ("0", rest),
             Some(rest) => rest.split_at(digits(rest)),
@@ -57,15 +67,23 @@ impl RequestedAt {
         // What is not of this form is refused below.
         let local = format!("{date}T{time}.{micros}");
         if !is_instant(local.as_bytes()) {
-            return Err(RequestedAtError);
+            return Err(RequestedAtError::Form);
         }
-        let offset = offset_of(offset).ok_or(RequestedAtError)?;
-        Self::from_text(&format!("{local}{offset}"))
+        let offset = offset_of(offset).ok_or(RequestedAtError::Form)?;
+        Self::from_parts(&local, &offset)
     }
 
-    fn from_text(text: &str) -> Result<Self, RequestedAtError> {
-        let timestamp: Timestamp = text.parse().or(Err(RequestedAtError))?;
-        Self::from_micros(timestamp.as_microsecond()).ok_or(RequestedAtError)
+    /// Reads a time of the right form, and the offset it has from UTC.
+    fn from_parts(local: &str, offset: &str) -> Result<Self, RequestedAtError> {
+        // A leap second has no place on the microsecond scale of the processors.
+        let seconds = local.split('.').next().unwrap_or(local);
+        if seconds.ends_with(":60") || local.parse::<DateTime>().is_err() {
+            return Err(RequestedAtError::NoSuchTime);
+        }
+        let timestamp = format!("{local}{offset}").parse::<Timestamp>();
+        let micros = timestamp.map(Timestamp::as_microsecond);
+        let instant = micros.ok().and_then(Self::from_micros);
+        instant.ok_or(RequestedAtError::OutOfRange)
     }
 }
 
@@ -75,7 +93,7 @@ fn digits(text: &str) -> usize {
 }
 
 /// Whether the text, which has no offset, is of the form `2025-07-15T12:34:56` with zero to
-/// six decimals. A leap second has no place on the microsecond scale of the processors.
+/// six decimals.
 fn is_instant(text: &[u8]) -> bool {
     const PATTERN: &[u8] = b"dddd-dd-ddTdd:dd:dd";
     let Some((seconds, fraction)) = text.split_at_checked(PATTERN.len()) else {
@@ -95,7 +113,7 @@ fn is_instant(text: &[u8]) -> bool {
         }
         _ => false,
     };
-    fits && decimals && !seconds.ends_with(b":60")
+    fits && decimals
 }
 
 /// An offset as RFC 3339 writes it.
@@ -121,11 +139,11 @@ impl FromStr for RequestedAt {
     type Err = RequestedAtError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let local = text.strip_suffix('Z').ok_or(RequestedAtError)?;
+        let local = text.strip_suffix('Z').ok_or(RequestedAtError::Form)?;
         if !is_instant(local.as_bytes()) {
-            return Err(RequestedAtError);
+            return Err(RequestedAtError::Form);
         }
-        Self::from_text(text)
+        Self::from_parts(local, "Z")
     }
 }
 
@@ -169,9 +187,15 @@ mod tests {
         check("2020-07-10T12:34:56.000Z", Some(1_594_384_496_000_000));
     }
 
+    fn check_error(texts: &[&str], expected: RequestedAtError) {
+        for text in texts {
+            assert_eq!(text.parse::<RequestedAt>(), Err(expected), "{text}");
+        }
+    }
+
     #[test]
-    fn anything_else_is_refused() {
-        for text in [
+    fn anything_else_is_refused_for_what_is_wrong_with_it() {
+        let other_forms = [
             "",
             "2020-07-10",
             "2020-07-10T12:34:56",
@@ -179,17 +203,27 @@ mod tests {
             "2020-07-10T12:34:56+00:00",
             "2020-07-10T12:34:56.Z",
             "2020-07-10T12:34:56.0000001Z",
-            "2020-07-10T12:34:60Z",
-            "2020-02-30T12:34:56Z",
-            "2020-07-10T24:00:00Z",
-            "1969-12-31T23:59:59Z",
-            "9999-12-31T23:59:59Z",
             "-020-07-10T12:34:56Z",
             "2020-07-10T12:34:56z",
             "2020-07-10T12:34:5éZ",
-        ] {
-            check(text, None);
-        }
+        ];
+        check_error(&other_forms, RequestedAtError::Form);
+        let on_no_clock = [
+            "2020-07-10T12:34:60Z",
+            "2016-12-31T23:59:60.5Z",
+            "2020-02-30T12:34:56Z",
+            "2020-00-10T12:34:56Z",
+            "2020-07-10T24:00:00Z",
+            "2020-07-10T12:60:00Z",
+        ];
+        check_error(&on_no_clock, RequestedAtError::NoSuchTime);
+        let outside = [
+            "0000-01-01T00:00:00Z",
+            "1969-12-31T23:59:59.999999Z",
+            "9999-12-30T22:00:00Z",
+            "9999-12-31T23:59:59Z",
+        ];
+        check_error(&outside, RequestedAtError::OutOfRange);
     }
 
     fn check_processor(text: &str, expected: Option<&str>) {
@@ -258,9 +292,11 @@ mod tests {
     }
 
     #[test]
-    fn the_first_and_the_last_instant_are_printed() {
+    fn the_first_and_the_last_instant_are_printed_and_named() {
         assert_eq!(RequestedAt::MIN.to_string(), "1970-01-01T00:00:00.000000Z");
         assert_eq!(RequestedAt::MAX.to_string(), "9999-12-30T21:59:59.999999Z");
+        let named = RequestedAtError::OutOfRange.to_string();
+        assert!(named.ends_with("1970-01-01T00:00:00Z and 9999-12-30T21:59:59.999999Z"));
     }
 
     proptest! {

@@ -41,9 +41,11 @@ impl Admin {
     /// Answers `/healthz` (this process lives), `/readyz` and `/metrics`.
     pub(crate) fn answer<B>(&self, request: &Request<B>) -> Answer {
         match (request.uri().path(), request.method()) {
-            ("/healthz", &Method::GET) => answer::done(),
-            ("/readyz", &Method::GET) => self.readyz(),
-            ("/metrics", &Method::GET) => answer::text(CONTENT_TYPE, self.metrics()),
+            ("/healthz", &Method::GET | &Method::HEAD) => answer::done(),
+            ("/readyz", &Method::GET | &Method::HEAD) => self.readyz(),
+            ("/metrics", &Method::GET | &Method::HEAD) => {
+                answer::text(CONTENT_TYPE, self.metrics())
+            }
             ("/healthz" | "/readyz" | "/metrics", _) => problem::GET_ONLY.answer(),
             _ => problem::NO_ADMIN_ADDRESS.answer(),
         }

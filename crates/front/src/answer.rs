@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 
 /// What a client gets back.
@@ -15,9 +15,12 @@ pub fn accepted() -> Answer {
     answer
 }
 
-/// 200 without a body.
+/// 200 without a body. It says so itself, because hyper says it to a GET and not to a HEAD.
 pub(crate) fn done() -> Answer {
-    Answer::default()
+    let mut answer = Answer::default();
+    let nothing = HeaderValue::from_static("0");
+    answer.headers_mut().insert(CONTENT_LENGTH, nothing);
+    answer
 }
 
 /// 200 with a body of plain text of this media type.

@@ -1,6 +1,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-use feeway_domain::{CorrelationId, LedgerFault, Payment, ProcessorName, Purge, Store, StoreFault};
+use feeway_domain::{
+    CorrelationId, LedgerFault, Listing, Page, Payment, ProcessorName, Purge, RequestedAt, Store,
+    StoreFault,
+};
 use feeway_processor::Deployment;
 use hyper::body::Incoming;
 use hyper::header::VIA;
@@ -16,7 +19,7 @@ use crate::payment_body::PaymentParser;
 use crate::problem::{self, Problem, Refusal};
 use crate::readiness::Readiness;
 use crate::route::Route;
-use crate::{listing, payment_state, request_body, summary, window_query};
+use crate::{listing, payment_state, query, request_body, summary, window_query};
 
 /// What a front answers with: the store for questions, the intake for payments.
 pub struct App<S, I> {
@@ -92,13 +95,23 @@ impl<S: Store, I: Intake> App<S, I> {
     }
 
     async fn handle(&self, route: Route, request: Request<Incoming>) -> Handled {
+        let query = request.uri().query();
         match route {
             Route::Accept => self.accept(request).await,
-            Route::List => self.list(request.uri().query()).await,
-            Route::Summary => self.summary(request.uri().query()).await,
-            Route::Payment(id) => self.find(id).await,
-            Route::Purge => self.purge().await,
-            Route::Ready => readyz(&self.readiness).map_err(Refusal::from),
+            Route::List => self.list(query).await,
+            Route::Payment(id) => {
+                alone(query)?;
+                self.find(id).await
+            }
+            Route::Summary => self.summary(query).await,
+            Route::Purge => {
+                alone(query)?;
+                self.purge().await
+            }
+            Route::Ready => {
+                alone(query)?;
+                readyz(&self.readiness).map_err(Refusal::from)
+            }
         }
     }
 
@@ -108,6 +121,7 @@ impl<S: Store, I: Intake> App<S, I> {
             refused(Refused::Loop);
             return Err(Refusal::from(&problem::LOOP));
         }
+        alone(request.uri().query()).inspect_err(|_| refused(Refused::Malformed))?;
         let body = request_body::read(request.into_body(), self.limits().body_timeout)
             .await
             .inspect_err(|problem| refused(Refused::of_body(problem.status())))?;
@@ -134,7 +148,8 @@ impl<S: Store, I: Intake> App<S, I> {
         let window =
             window_query::parse(query).map_err(|error| Problem::bad_request(&error.to_string()))?;
         let _permit = permit(&self.questions_in_hand, &problem::TOO_MANY_QUESTIONS)?;
-        let summary = self.store.summary(window).await.map_err(too_old_or_away)?;
+        let summary = self.store.summary(window).await;
+        let summary = summary.map_err(|fault| refusal_of(fault, Problem::cut_hour))?;
         Ok(answer::json(summary::body(
             &self.settings.processors,
             &summary,
@@ -145,8 +160,25 @@ impl<S: Store, I: Intake> App<S, I> {
         let asked =
             listing::parse(query).map_err(|error| Problem::bad_request(&error.to_string()))?;
         let _permit = permit(&self.listings_in_hand, &problem::TOO_MANY_QUESTIONS)?;
-        let page = self.store.list(&asked).await.map_err(too_old_or_away)?;
+        let page = match self.store.list(&asked).await {
+            Err(LedgerFault::TooOld { oldest }) => self.list_since(oldest, &asked).await,
+            page => page,
+        };
+        let page = page.map_err(|fault| refusal_of(fault, Problem::too_old))?;
         Ok(answer::json(listing::body(asked.listed, &page)))
+    }
+
+    /// What is kept of a listing that begins earlier, if that is all there ever was.
+    async fn list_since(&self, oldest: RequestedAt, asked: &Listing) -> Result<Page, LedgerFault> {
+        if let Some(before) = asked.before(oldest)
+            && !self.store.summary(before).await?.is_empty()
+        {
+            return Err(LedgerFault::TooOld { oldest });
+        }
+        match asked.since(oldest) {
+            Some(kept) => self.store.list(&kept).await,
+            None => Ok(Page::default()),
+        }
     }
 
     async fn find(&self, id: CorrelationId) -> Handled {
@@ -178,6 +210,11 @@ fn is_through(deployment: &Deployment, headers: &HeaderMap) -> bool {
     values.any(|value| deployment.is_in_via(&String::from_utf8_lossy(value.as_bytes())))
 }
 
+/// Refuses parameters to a request that takes none.
+fn alone(query: Option<&str>) -> Result<(), Problem> {
+    query::none(query).map_err(|error| Problem::bad_request(&error.to_string()))
+}
+
 /// 200 when payments should be sent here, else 503.
 pub(crate) fn readyz(readiness: &Readiness) -> Result<Answer, &'static Problem> {
     if readiness.is_ready() {
@@ -195,9 +232,9 @@ fn permit<'a>(
 }
 
 /// Why the ledger has no answer.
-fn too_old_or_away(fault: LedgerFault) -> Refusal {
+fn refusal_of(fault: LedgerFault, too_old: fn(RequestedAt) -> Problem) -> Refusal {
     match fault {
-        LedgerFault::TooOld { oldest } => Problem::too_old(oldest).into(),
+        LedgerFault::TooOld { oldest } => too_old(oldest).into(),
         LedgerFault::Store(fault) => ledger_away(fault).into(),
     }
 }

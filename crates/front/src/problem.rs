@@ -77,9 +77,15 @@ pub(crate) static NO_SUCH_PAYMENT: Problem = problem!(
     "Not Found",
     "no payment with this correlationId is known"
 );
-pub(crate) static GET_ONLY: Problem = wrong_method!("GET");
+pub(crate) static NOT_AN_ID: Problem = problem!(
+    NOT_FOUND,
+    404,
+    "Not Found",
+    "what follows /payments/ is not a correlationId, which is a UUID with hyphens; there are POST and GET /payments, GET /payments-summary, GET /payments/{id} and POST /purge-payments"
+);
+pub(crate) static GET_ONLY: Problem = wrong_method!("GET, HEAD");
 pub(crate) static POST_ONLY: Problem = wrong_method!("POST");
-pub(crate) static GET_OR_POST_ONLY: Problem = wrong_method!("GET, POST");
+pub(crate) static GET_OR_POST_ONLY: Problem = wrong_method!("GET, HEAD, POST");
 
 pub(crate) static AMOUNT_DIFFERS: Problem = problem!(
     CONFLICT,
@@ -168,10 +174,17 @@ impl Problem {
         Self::written(StatusCode::BAD_REQUEST, "Bad Request", detail)
     }
 
-    /// 400 to a question about single payments that are no longer kept.
+    /// 400 to a summary that cuts a closed hour in which something was settled.
+    pub(crate) fn cut_hour(oldest: RequestedAt) -> Self {
+        Self::bad_request(&format!(
+            "single payments are kept from {oldest} on; in the hour before it that from or to lies in payments were settled, so the summary may only begin with a whole hour there, such as 2025-07-15T12:00:00Z, or end with one, such as 2025-07-15T12:59:59.999999Z"
+        ))
+    }
+
+    /// 400 to a listing of payments that are no longer kept.
     pub(crate) fn too_old(oldest: RequestedAt) -> Self {
         Self::bad_request(&format!(
-            "single payments are kept from {oldest} on; before it a summary may only begin with a whole hour, such as 2025-07-15T12:00:00Z, and end with one, such as 2025-07-15T12:59:59.999999Z"
+            "single payments are kept from {oldest} on; from, to and the place of after must not lie before it"
         ))
     }
 
@@ -304,6 +317,7 @@ mod tests {
             &NO_SUCH_ADDRESS,
             &NO_ADMIN_ADDRESS,
             &NO_SUCH_PAYMENT,
+            &NOT_AN_ID,
             &GET_ONLY,
             &POST_ONLY,
             &GET_OR_POST_ONLY,

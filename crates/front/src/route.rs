@@ -64,10 +64,11 @@ impl Route {
 
     /// The route of a request, or the refusal of its path or method.
     pub(crate) fn of(method: &Method, path: &str) -> Result<Self, &'static Problem> {
-        let routes = Self::of_path(path).ok_or(&problem::NO_SUCH_ADDRESS)?;
+        let routes = Self::of_path(path)?;
         match (method, routes) {
+            // A HEAD is answered as a GET; hyper leaves the body out.
             (
-                &Method::GET,
+                &Method::GET | &Method::HEAD,
                 Methods {
                     get: Some(route), ..
                 },
@@ -84,22 +85,25 @@ impl Route {
         }
     }
 
-    fn of_path(path: &str) -> Option<Methods> {
+    fn of_path(path: &str) -> Result<Methods, &'static Problem> {
         match path {
-            "/payments" => Some(Methods {
+            "/payments" => Ok(Methods {
                 get: Some(Self::List),
                 post: Some(Self::Accept),
             }),
-            "/payments-summary" => Some(Methods::get(Self::Summary)),
-            "/purge-payments" => Some(Methods {
+            "/payments-summary" => Ok(Methods::get(Self::Summary)),
+            "/purge-payments" => Ok(Methods {
                 get: None,
                 post: Some(Self::Purge),
             }),
-            "/readyz" => Some(Methods::get(Self::Ready)),
-            other => {
-                let id = other.strip_prefix("/payments/")?;
-                id.parse().ok().map(Self::Payment).map(Methods::get)
-            }
+            "/readyz" => Ok(Methods::get(Self::Ready)),
+            other => match other.strip_prefix("/payments/") {
+                Some(id) if !id.is_empty() && !id.contains('/') => {
+                    let id = id.parse().or(Err(&problem::NOT_AN_ID))?;
+                    Ok(Methods::get(Self::Payment(id)))
+                }
+                Some(_) | None => Err(&problem::NO_SUCH_ADDRESS),
+            },
         }
     }
 }
@@ -119,6 +123,8 @@ mod tests {
         let (get, post) = (&Method::GET, &Method::POST);
         check(post, "/payments", Some(Route::Accept));
         check(get, "/payments", Some(Route::List));
+        check(&Method::HEAD, "/payments", Some(Route::List));
+        check(&Method::HEAD, "/purge-payments", None);
         check(&Method::PUT, "/payments", None);
         check(get, "/payments-summary", Some(Route::Summary));
         check(post, "/payments-summary", None);

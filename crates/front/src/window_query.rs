@@ -6,7 +6,7 @@ use crate::query::{self, QueryError};
 
 /// The window of a query; what the query leaves out is open.
 pub(crate) fn parse(query: Option<&str>) -> Result<Window, QueryError> {
-    let [from, to] = query::read(query, ["from", "to"])?;
+    let [from, to] = query::read(query, &["from", "to"])?;
     window(from, to)
 }
 
@@ -53,16 +53,19 @@ mod tests {
     }
 
     #[test]
-    fn other_parameters_are_ignored() {
-        check(
-            &format!("x&=&x=1&x=%zz&From=1&from={JULY}&to1=2"),
-            Ok((Some(JULY), None)),
-        );
+    fn other_parameters_are_refused() {
+        for name in ["From", "to1", "x", "fro%6D%20", ""] {
+            let refused = parse(Some(&format!("from={JULY}&{name}=1"))).unwrap_err();
+            let refused = refused.to_string();
+            assert!(refused.ends_with("there are from and to"), "{refused}");
+        }
+        check(&format!("&from={JULY}&&"), Ok((Some(JULY), None)));
     }
 
     #[test]
     fn malformed_edges_are_refused_by_name() {
-        let what = "must be an instant such as 2025-07-15T12:34:56.000Z, in UTC, with at most six decimals";
+        let what =
+            "is not an instant such as 2025-07-15T12:34:56.000Z, in UTC, with at most six decimals";
         for value in [
             "",
             "=",
@@ -80,6 +83,25 @@ mod tests {
             check(&format!("to={value}"), Err(&format!("to {what}")));
         }
         check("from", Err(&format!("from {what}")));
+    }
+
+    #[test]
+    fn edges_of_the_right_form_are_refused_for_what_is_wrong_with_them() {
+        let range = "is not between 1970-01-01T00:00:00Z and 9999-12-30T21:59:59.999999Z";
+        let none = "is a date or a time of day that does not exist";
+        for (value, what) in [
+            ("1969-12-31T23:59:59.999999Z", range),
+            ("0000-01-01T00:00:00Z", range),
+            ("9999-12-30T22:00:00Z", range),
+            ("9999-12-31T23:59:59Z", range),
+            ("2025-13-01T00:00:00Z", none),
+            ("2025-02-29T00:00:00Z", none),
+            ("2025-07-15T24:00:00Z", none),
+            ("2025-06-30T23:59:60Z", none),
+        ] {
+            check(&format!("from={value}"), Err(&format!("from {what}")));
+            check(&format!("to={value}"), Err(&format!("to {what}")));
+        }
     }
 
     #[test]

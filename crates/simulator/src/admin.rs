@@ -292,7 +292,10 @@ mod tests {
         }
         assert_eq!(instant("to=1", "from"), Ok(None));
         assert_eq!(instant("", "from"), Ok(None));
-        assert_eq!(instant("from=", "from"), Err(RequestedAtError));
-        assert_eq!(instant("from=yesterday", "from"), Err(RequestedAtError));
+        assert_eq!(instant("from=", "from"), Err(RequestedAtError::Form));
+        assert_eq!(
+            instant("from=yesterday", "from"),
+            Err(RequestedAtError::Form)
+        );
     }
 }

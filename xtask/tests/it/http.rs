@@ -95,7 +95,19 @@ impl Connection {
         self.read_answer().expect("a whole answer within the time")
     }
 
-    fn read_answer(&mut self) -> io::Result<Answer> {
+    /// Asks for what a GET would be answered with. Whatever comes behind the head is in the
+    /// way of the next answer on this connection.
+    pub(crate) fn head(&mut self, path: &str) -> Answer {
+        self.send(format!("HEAD {path} HTTP/1.1\r\nHost: feeway\r\n\r\n").as_bytes());
+        let (status, headers) = self.read_head().expect("a whole head within the time");
+        Answer {
+            status,
+            headers,
+            body: String::new(),
+        }
+    }
+
+    fn read_head(&mut self) -> io::Result<(u16, Vec<(String, String)>)> {
         let mut line = String::new();
         self.0.read_line(&mut line)?;
         let status = line.split(' ').nth(1).and_then(|code| code.parse().ok());
@@ -109,6 +121,11 @@ impl Connection {
             };
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
+        Ok((status, headers))
+    }
+
+    fn read_answer(&mut self) -> io::Result<Answer> {
+        let (status, headers) = self.read_head()?;
         let value = |name| {
             headers
                 .iter()

@@ -131,6 +131,9 @@ fn accepting(document: &mut Document, stack: &Stack) {
 
 fn asking(document: &mut Document, stack: &Stack) {
     let mut get = |operation: &str, path: &str, expected: u16| {
+        let head = stack.connect().head(path);
+        assert_eq!(head.status, expected, "{path} {head:?}");
+        document.check(&operation.replace("get ", "head "), &head);
         let answer = stack.ask("GET", path, "");
         assert_eq!(answer.status, expected, "{path} {answer:?}");
         document.check(operation, &answer);
@@ -166,6 +169,8 @@ fn asking(document: &mut Document, stack: &Stack) {
         get("get /payments", &format!("/payments?status={status}"), 200);
     }
     get("get /payments", "/payments?limit=0", 400);
+    let with_parameter = format!("/payments/{open}?x=1");
+    get("get /payments/{id}", &with_parameter, 400);
     stack.set_failing(0, false);
     stack.set_failing(1, false);
     eventually(Duration::from_secs(10), "nothing is open", || {
@@ -208,10 +213,12 @@ fn rejecting(document: &mut Document, stack: &Stack) {
 
 fn purging(document: &mut Document, stack: &Stack) {
     let mut purge = |expected: u16| {
-        let answer = stack.ask("POST", "/purge-payments", "");
+        let query = if expected == 400 { "?all=1" } else { "" };
+        let answer = stack.ask("POST", &format!("/purge-payments{query}"), "");
         assert_eq!(answer.status, expected, "{answer:?}");
         document.check("post /purge-payments", &answer);
     };
+    purge(400);
     stack.set_failing(0, true);
     stack.set_failing(1, true);
     stack.pay(&mut stack.connect());
@@ -252,6 +259,10 @@ fn without_redis(document: &mut Document, stack: &Stack) {
         let answer = stack.ask(&method.to_uppercase(), &path, &body);
         assert_eq!(answer.status, 503, "{operation} {answer:?}");
         document.check(operation, &answer);
+        if let Some(path_of) = operation.strip_prefix("get ") {
+            let head = stack.connect().head(&path);
+            document.check(&format!("head {path_of}"), &head);
+        }
     }
     signal(redis, "CONT");
 }
@@ -261,13 +272,57 @@ fn examples_in_the_document_are_what_it_demands() {
     let document = Document::read();
     let validator = document.validator(&document.json["components"]["schemas"]["NewPayment"]);
     let good = |amount: Value| json!({"correlationId": new_id(), "amount": amount});
-    assert!(validator.is_valid(&good(json!(19.9))));
+    for amount in [json!(19.9), json!(0.29), json!(35), json!(9_999_999_999.99)] {
+        assert!(validator.is_valid(&good(amount.clone())), "{amount}");
+    }
     for bad in [
         good(json!(0)),
+        good(json!(19.905)),
         good(json!("1")),
         json!({"amount": 1}),
         json!([]),
     ] {
         assert!(!validator.is_valid(&bad), "{bad}");
+    }
+}
+
+/// What the schema lets through and what it does not is what the service takes and refuses;
+/// but a schema knows no calendar, which its description says.
+#[test]
+fn the_schema_of_instants_and_cursors_is_as_narrow_as_the_service() {
+    let document = Document::read();
+    let check = |schema: &str, text: &str, expected: bool| {
+        let validator = document.validator(&document.json["components"]["schemas"][schema]);
+        assert_eq!(
+            validator.is_valid(&json!(text)),
+            expected,
+            "{schema} {text}"
+        );
+    };
+    for (text, expected) in [
+        ("1970-01-01T00:00:00Z", true),
+        ("2025-07-15T12:34:56.123456Z", true),
+        ("9999-12-30T21:59:59.999999Z", true),
+        ("2025-07-15T12:34:56.1234567Z", false),
+        ("2025-07-15T12:34:56.Z", false),
+        ("1969-12-31T23:59:59Z", false),
+        ("2025-13-01T00:00:00Z", false),
+        ("2025-07-15T24:00:00Z", false),
+        ("2025-07-15T23:59:60Z", false),
+        ("2025-07-15T12:34:56+00:00", false),
+        ("", false),
+    ] {
+        check("Instant", text, expected);
+    }
+    let id = new_id();
+    for (text, expected) in [
+        (format!("settled.1752582896000001.{id}.1990.default"), true),
+        (format!("open.1752582896000001.{id}.1990."), true),
+        (format!("settled.1752582896000001.{id}.1990."), false),
+        (format!("closed.1752582896000001.{id}.1990.default"), false),
+        ("settled".to_owned(), false),
+        (String::new(), false),
+    ] {
+        check("Cursor", &text, expected);
     }
 }

@@ -12,8 +12,14 @@ use crate::own_process::OwnProcess;
 use crate::stack::{Stack, eventually, payment};
 
 /// Commands that other tests run, or that need what this machine may not have: whole runs of
-/// `up` and `test`, containers (`containers.rs`), Prometheus (its configuration: `metrics.rs`).
-const ELSEWHERE: [&str; 3] = ["cargo xtask", "docker compose", "prometheus"];
+/// `up` and `test`, containers (`containers.rs`), Prometheus (its configuration: `metrics.rs`),
+/// Schemathesis (`schemathesis.rs`).
+const ELSEWHERE: [&str; 4] = [
+    "cargo xtask",
+    "docker compose",
+    "prometheus",
+    "schemathesis",
+];
 
 /// Where the README's stack is, and its tool, as a newcomer types it.
 const FOLDER: &str = "target/stack";

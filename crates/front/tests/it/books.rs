@@ -36,8 +36,7 @@ async fn the_summary_has_every_configured_processor_in_order() {
 async fn the_summary_is_asked_for_the_window_of_the_query() {
     let front = Front::start().await;
     let mut client = Client::tcp(&front).await;
-    let query =
-        "/payments-summary?from=2025-07-15T12%3A34%3A56.000001Z&to=2025-07-15T12:35:00Z&x=1";
+    let query = "/payments-summary?from=2025-07-15T12%3A34%3A56.000001Z&to=2025-07-15T12:35:00Z";
     assert_eq!(client.ask("GET", query).await.status, 200);
     assert_eq!(client.ask("GET", "/payments-summary?").await.status, 200);
     let windows = front.script.windows.lock().unwrap();
@@ -60,9 +59,17 @@ async fn a_query_that_is_no_window_is_refused_by_name() {
     for (query, detail) in [
         (
             "from=yesterday".to_owned(),
-            "from must be an instant such as",
+            "from is not an instant such as",
         ),
-        ("to=".to_owned(), "to must be an instant such as"),
+        ("to=".to_owned(), "to is not an instant such as"),
+        (
+            "from=1969-12-31T23:59:59Z".to_owned(),
+            "from is not between 1970-01-01T00:00:00Z and",
+        ),
+        (
+            format!("From={july}"),
+            "there is no parameter \"From\" here; there are from and to",
+        ),
         (
             format!("from={july}&from={july}"),
             "from appears more than once",
@@ -171,7 +178,11 @@ async fn a_query_that_is_no_listing_is_refused_by_name() {
         ("limit=1001", "limit must be a whole number from 1 to 1000"),
         ("limit=", "limit must be a whole number from 1 to 1000"),
         ("after=x", "after must be the next of a page"),
-        ("from=yesterday", "from must be an instant such as"),
+        ("from=yesterday", "from is not an instant such as"),
+        (
+            "Limit=1",
+            "there is no parameter \"Limit\" here; there are status, from, to, after and limit",
+        ),
         ("status=open&status=open", "status appears more than once"),
     ] {
         let reply = client.ask("GET", &format!("/payments?{query}")).await;
@@ -189,10 +200,52 @@ async fn what_is_no_longer_exact_is_refused_with_the_oldest_instant() {
     let too_old = LedgerFault::TooOld { oldest };
     *front.script.summary.lock().unwrap() = Some(Err(too_old));
     *front.script.page.lock().unwrap() = Some(Err(too_old));
-    for path in ["/payments-summary", "/payments"] {
+    for (path, why) in [
+        ("/payments-summary", "begin with a whole hour"),
+        ("/payments", "from, to and the place of after"),
+    ] {
         let detail = client.ask("GET", path).await.detail(400);
         assert!(detail.contains("2025-07-08T12:00:00.000000Z"), "{detail}");
+        assert!(detail.contains(why), "{detail}");
     }
+}
+
+#[tokio::test]
+async fn a_listing_of_long_ago_is_answered_where_nothing_was_settled() {
+    let front = Front::start().await;
+    let mut client = Client::tcp(&front).await;
+    let oldest = "2025-07-08T12:00:00Z".parse().unwrap();
+    *front.script.page.lock().unwrap() = Some(Err(LedgerFault::TooOld { oldest }));
+    let path = "/payments?from=2025-07-01T10:20:30Z&to=2025-07-01T10:20:31Z";
+    let nothing = client.ask("GET", path).await;
+    assert_eq!(nothing.status, 200, "{nothing:?}");
+    assert_eq!(nothing.body, r#"{"payments":[],"next":null}"#);
+    // The whole hour was looked at.
+    let hour = front.script.windows.lock().unwrap()[0];
+    assert_eq!(hour.from(), Some("2025-07-01T10:00:00Z".parse().unwrap()));
+    let last = "2025-07-01T10:59:59.999999Z".parse().unwrap();
+    assert_eq!(hour.to(), Some(last));
+
+    let total = Total { count: 1, cents: 1 };
+    let something = Summary(vec![("old".parse().unwrap(), total)]);
+    *front.script.summary.lock().unwrap() = Some(Ok(something));
+    client.ask("GET", path).await.detail(400);
+}
+
+/// What is kept is asked for once more, from there on.
+#[tokio::test]
+async fn a_listing_since_long_ago_begins_with_what_is_kept() {
+    let front = Front::start().await;
+    let mut client = Client::tcp(&front).await;
+    let oldest = "2025-07-08T12:00:00Z".parse().unwrap();
+    *front.script.page.lock().unwrap() = Some(Err(LedgerFault::TooOld { oldest }));
+    let asked = client.ask("GET", "/payments?from=2025-07-01T10:20:30Z");
+    // The scripted ledger refuses that as well.
+    asked.await.detail(400);
+    let listings = front.script.listings.lock().unwrap();
+    let begins: Vec<_> = listings.iter().map(|asked| asked.window.from()).collect();
+    let first = "2025-07-01T10:20:30Z".parse().unwrap();
+    assert_eq!(begins, [Some(first), Some(oldest)]);
 }
 
 #[tokio::test]
