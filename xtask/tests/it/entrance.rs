@@ -103,6 +103,47 @@ fn garbage_and_half_a_head_are_refused_in_bounded_time() {
     check(b"GET / HTTP/1.1\r\nHost: fee", 408);
 }
 
+/// What HAProxy itself says to requests that are HTTP and yet too much, or ambiguous. Before
+/// 3.2.4 its parser's refusals are pages of its own, which `docs/openapi.json` lists.
+#[test]
+fn odd_requests_are_refused_with_a_problem_where_haproxy_can() {
+    let entrance = Entrance::open(|_| Some("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    let answer = |target: &str, headers: &str| {
+        let mut connection = Connection::open(entrance.port);
+        let request = format!("GET {target} HTTP/1.1\r\nHost: feeway\r\n{headers}\r\n");
+        connection.send(request.as_bytes());
+        connection.answer()
+    };
+    let many =
+        |headers: usize| -> String { (0..headers).map(|n| format!("X-{n}: y\r\n")).collect() };
+    let long = "x".repeat(20_000);
+
+    // With its Host these are the most that a front takes, and one more.
+    assert_eq!(answer("/payments", &many(99)).status, 200);
+    answer("/payments", &many(100)).assert_problem(431);
+    assert_eq!(answer("http://feeway/payments", "").status, 200);
+    assert_eq!(answer("/payments", "Host: feeway\r\n").status, 200);
+    let parsed = [
+        ("/payments", many(600), 400),
+        ("/payments", "Host: other\r\n".to_owned(), 400),
+        ("http://other/payments", String::new(), 400),
+        (&*format!("/payments?{long}"), String::new(), 400),
+        ("/payments", format!("X: {long}\r\n"), 400),
+        (
+            "/payments",
+            "Transfer-Encoding: gzip, chunked\r\n".to_owned(),
+            422,
+        ),
+    ];
+    for (target, headers, status) in parsed {
+        let answer = answer(target, &headers);
+        assert_eq!(answer.status, status, "{answer:?}");
+        if version() >= PROBLEMS_FROM_THE_PARSER {
+            answer.assert_problem(status);
+        }
+    }
+}
+
 /// HAProxy with two fronts that answer whatever they are asked with a fixed text.
 struct Entrance {
     haproxy: Child,
