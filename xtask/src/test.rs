@@ -1,6 +1,7 @@
 //! Every check and every test, with the seconds of each and one closing line.
 
 mod prometheus;
+mod schemathesis;
 mod suite;
 
 use std::process::Command;
@@ -40,6 +41,7 @@ struct Step {
 pub(crate) fn run(options: &TestOptions) -> Result<bool> {
     let servers = Servers::find_or_install()?;
     let mut skipped: Vec<String> = prepare_prometheus().into_iter().collect();
+    skipped.extend(prepare_schemathesis());
     let mut steps = Vec::new();
     steps.push(step("Cargo.lock", cargo().args(["fetch", "--locked"]))?);
     if !options.skip_lint {
@@ -109,6 +111,14 @@ fn prepare_prometheus() -> Option<String> {
     let error = prometheus::find_or_unpack().err()?;
     println!("\n== Prometheus ==\nSKIPPED: {error:#}");
     Some(format!("the tests with Prometheus: {error:#}"))
+}
+
+/// Returns that the fuzzing of the OpenAPI document is skipped, and why, if there is nothing
+/// to do it with.
+fn prepare_schemathesis() -> Option<String> {
+    let error = schemathesis::find_or_install().err()?;
+    println!("\n== Schemathesis ==\nSKIPPED: {error:#}");
+    Some(format!("the fuzzing of docs/openapi.json: {error:#}"))
 }
 
 /// Builds the image that the tests of the container stack use. Returns that they are skipped,

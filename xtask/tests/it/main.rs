@@ -32,6 +32,7 @@ mod quiet_log;
 mod readme;
 mod restore;
 mod rolling_restart;
+mod schemathesis;
 mod scrape;
 mod settlement;
 mod stack;
