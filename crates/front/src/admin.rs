@@ -30,7 +30,10 @@ impl Admin {
     ) -> Self {
         describe_gauge!("feeway_ready", "1 while payments should be sent here.");
         describe_gauge!("feeway_redis_up", "1 while Redis can be reached.");
-        describe_gauge!("feeway_nats_up", "1 while NATS can be reached.");
+        describe_gauge!(
+            "feeway_nats_up",
+            "1 while NATS can be used: it is reached, denies nothing and brings the reports."
+        );
         Self {
             readiness,
             vitals: Box::new(vitals),
@@ -73,7 +76,7 @@ impl Admin {
         let vitals = (self.vitals)();
         gauge!("feeway_ready").set(flag(self.readiness.is_ready()));
         gauge!("feeway_redis_up").set(flag(vitals.redis_up));
-        gauge!("feeway_nats_up").set(flag(vitals.nats_up));
+        gauge!("feeway_nats_up").set(flag(vitals.nats_fault.is_none()));
         (self.metrics)()
     }
 }
@@ -89,7 +92,7 @@ pub fn admin_of<C: ProcessorClient>(
     let clock = gateway.clone();
     let vitals = move || Vitals {
         redis_up: store.is_up(),
-        nats_up: nats.is_up(),
+        nats_fault: nats.fault(),
         clock_offset_micros: clock.clock_offset(),
     };
     let metrics = move || {

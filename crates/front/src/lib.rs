@@ -35,6 +35,7 @@ mod server;
 mod stop_signal;
 mod stream;
 mod summary;
+mod unheard;
 mod vitals;
 mod window_query;
 

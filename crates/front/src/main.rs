@@ -47,8 +47,7 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let store = RedisStore::new(config.redis());
     let board = Board::new(config.board(), config.processor_names());
     let reports = ReportSubscriber::connect(config.nats.config()).await?;
-    let nats = reports.link();
-    tokio::spawn(health_feed::follow(reports, Arc::clone(&board)));
+    let nats = health_feed::start(reports, &store, &board);
     let worker = start(config.worker(), store.clone(), clients, Arc::clone(&board));
     let gateway = worker.gateway();
     let app = App::new(store.clone(), gateway.clone(), config.app());

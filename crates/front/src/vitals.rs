@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use feeway_health::NatsFault;
+
 /// How the servers that a front depends on are, as far as it knows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Vitals {
     /// Redis can be reached.
     pub redis_up: bool,
-    /// NATS can be reached.
-    pub nats_up: bool,
+    /// Why NATS is of no use, if so.
+    pub nats_fault: Option<NatsFault>,
     /// This machine's clock less Redis's in microseconds, once that is known.
     pub clock_offset_micros: Option<i64>,
 }
@@ -16,12 +18,30 @@ pub struct Vitals {
 /// As members of a JSON object.
 impl fmt::Display for Vitals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = |up| if up { "up" } else { "away" };
-        let (redis, nats) = (state(self.redis_up), state(self.nats_up));
-        write!(f, r#""redis":"{redis}","nats":"{nats}","clockOffsetMs":"#)?;
+        let redis = if self.redis_up { "up" } else { "away" };
+        write!(
+            f,
+            r#""redis":"{redis}","nats":"{}","#,
+            nats(self.nats_fault)
+        )?;
+        if let Some(why) = self.nats_fault {
+            write!(f, r#""natsReason":"NATS {why}","#)?;
+        }
+        f.write_str(r#""clockOffsetMs":"#)?;
         match self.clock_offset_micros {
             Some(micros) => write!(f, "{:.3}", micros as f64 / 1e3),
             None => f.write_str("null"),
+        }
+    }
+}
+
+/// One word for how NATS is.
+fn nats(fault: Option<NatsFault>) -> &'static str {
+    match fault {
+        None => "up",
+        Some(NatsFault::Away | NatsFault::Refused) => "away",
+        Some(NatsFault::SubscriptionDenied | NatsFault::PublicationDenied | NatsFault::Silent) => {
+            "unusable"
         }
     }
 }
@@ -32,16 +52,25 @@ mod tests {
 
     #[test]
     fn they_are_members_of_an_object() {
-        let mut vitals = Vitals::default();
+        let mut vitals = Vitals {
+            nats_fault: Some(NatsFault::Away),
+            ..Vitals::default()
+        };
         assert_eq!(
             vitals.to_string(),
-            r#""redis":"away","nats":"away","clockOffsetMs":null"#
+            r#""redis":"away","nats":"away","natsReason":"NATS cannot be reached","clockOffsetMs":null"#
         );
         vitals.redis_up = true;
         vitals.clock_offset_micros = Some(-1_234_567);
+        vitals.nats_fault = None;
         assert_eq!(
             vitals.to_string(),
-            r#""redis":"up","nats":"away","clockOffsetMs":-1234.567"#
+            r#""redis":"up","nats":"up","clockOffsetMs":-1234.567"#
+        );
+        vitals.nats_fault = Some(NatsFault::SubscriptionDenied);
+        assert_eq!(
+            vitals.to_string(),
+            r#""redis":"up","nats":"unusable","natsReason":"NATS does not let this process subscribe to feeway.health.*","clockOffsetMs":-1234.567"#
         );
     }
 }

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -7,11 +5,11 @@ use async_nats::{Client, ConnectOptions, Subscriber};
 use feeway_domain::{HealthReport, ProcessorName};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::warn;
 
 use crate::change_log::ChangeLog;
-use crate::{NatsConfig, NatsCredsError};
+use crate::{NatsConfig, NatsCredsError, NatsLink};
 
 /// Reports travel on this subject, followed by the processor's name.
 const SUBJECT: &str = "feeway.health";
@@ -28,6 +26,9 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How often a waiting report looks for the connection.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
+
+/// How often a subscription that NATS denied is asked for again: somebody may have allowed it.
+const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(5);
 
 /// How many reports may wait for a slow subscriber; 8 processors send as many in 80 s.
 const SUBSCRIPTION_LEN_MAX: usize = 128;
@@ -67,38 +68,24 @@ pub enum ConnectFault {
 /// The leader's end of the channel: says every report to every board.
 pub struct ReportPublisher {
     client: Client,
-    connected: NatsLink,
-}
-
-/// Whether NATS is connected, as its client saw it last. A clone tells of the same one.
-#[derive(Clone, Debug, Default)]
-pub struct NatsLink(Arc<AtomicBool>);
-
-impl NatsLink {
-    /// Whether it is connected now.
-    pub fn is_up(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set(&self, connected: bool) {
-        self.0.store(connected, Ordering::Relaxed);
-    }
+    link: NatsLink,
 }
 
 impl ReportPublisher {
     /// Starts to connect and returns at once. The connection is never given up.
     pub async fn connect(config: impl Into<NatsConfig>) -> Result<Self, ConnectFault> {
-        let connected = NatsLink::default();
-        let client = connect(&config.into(), "feeway report publisher", &connected).await?;
-        Ok(Self { client, connected })
+        let link = NatsLink::default();
+        let client = connect(&config.into(), "feeway report publisher", &link).await?;
+        Ok(Self { client, link })
     }
 
     /// Whether NATS is there, now and later.
     pub fn link(&self) -> NatsLink {
-        self.connected.clone()
+        self.link.clone()
     }
 
-    /// Sends a report; waits up to a second for a connection.
+    /// Sends a report; waits up to a second for a connection. That NATS denied it is known a
+    /// moment later, by the link.
     ///
     /// Dropping the future leaves open whether it is sent.
     pub async fn publish(&self, report: &HealthReport) -> Result<(), PublishFault> {
@@ -110,7 +97,9 @@ impl ReportPublisher {
             let subject = format!("{SUBJECT}.{}", report.processor);
             self.client.publish(subject, write(report).into()).await
         });
-        match sent.await {
+        let sent = sent.await;
+        self.link.let_denial_fade();
+        match sent {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(PublishFault::Away),
         }
@@ -121,8 +110,10 @@ impl ReportPublisher {
 pub struct ReportSubscriber {
     config: NatsConfig,
     client: Client,
-    connected: NatsLink,
+    link: NatsLink,
     subscriber: Option<Subscriber>,
+    /// When to look whether the subscription was denied.
+    look_at: Instant,
     malformed: u64,
 }
 
@@ -130,13 +121,14 @@ impl ReportSubscriber {
     /// Starts to connect and returns at once. The connection is never given up.
     pub async fn connect(config: impl Into<NatsConfig>) -> Result<Self, ConnectFault> {
         let config = config.into();
-        let connected = NatsLink::default();
-        let client = connect(&config, "feeway report subscriber", &connected).await?;
+        let link = NatsLink::default();
+        let client = connect(&config, "feeway report subscriber", &link).await?;
         Ok(Self {
             config,
             client,
-            connected,
+            link,
             subscriber: None,
+            look_at: Instant::now(),
             malformed: 0,
         })
     }
@@ -148,9 +140,19 @@ impl ReportSubscriber {
     pub async fn next(&mut self) -> HealthReport {
         loop {
             let message = match &mut self.subscriber {
-                Some(subscriber) => subscriber.next().await,
+                Some(subscriber) => tokio::select! {
+                    message = subscriber.next() => message,
+                    () = sleep_until(self.look_at) => {
+                        self.look_at = Instant::now() + SUBSCRIBE_AGAIN;
+                        if self.link.is_denied() {
+                            self.subscriber = None;
+                        }
+                        continue;
+                    }
+                },
                 None => {
                     self.subscriber = self.client.subscribe(format!("{SUBJECT}.*")).await.ok();
+                    self.look_at = Instant::now() + SUBSCRIBE_AGAIN;
                     if self.subscriber.is_none() {
                         self.start_over().await;
                     }
@@ -163,7 +165,10 @@ impl ReportSubscriber {
                 continue;
             };
             match read(message.subject.as_str(), &message.payload) {
-                Some(report) => return report,
+                Some(report) => {
+                    self.link.heard();
+                    return report;
+                }
                 None => {
                     self.malformed = self.malformed.saturating_add(1);
                     warn!(
@@ -179,7 +184,7 @@ impl ReportSubscriber {
 
     /// Whether NATS is there, now and later.
     pub fn link(&self) -> NatsLink {
-        self.connected.clone()
+        self.link.clone()
     }
 
     /// How many messages were no reports.
@@ -190,19 +195,15 @@ impl ReportSubscriber {
     async fn start_over(&mut self) {
         self.subscriber = None;
         sleep(RECONNECT_PAUSE_MAX).await;
-        let again = connect(&self.config, "feeway report subscriber", &self.connected).await;
+        let again = connect(&self.config, "feeway report subscriber", &self.link).await;
         if let Ok(client) = again {
             self.client = client;
         }
     }
 }
 
-async fn connect(
-    config: &NatsConfig,
-    name: &str,
-    connected: &NatsLink,
-) -> Result<Client, ConnectFault> {
-    let log = ChangeLog::of(connected.clone());
+async fn connect(config: &NatsConfig, name: &str, link: &NatsLink) -> Result<Client, ConnectFault> {
+    let log = ChangeLog::of(link.clone());
     let client = config
         .identify(ConnectOptions::new())?
         .name(name)

@@ -64,6 +64,13 @@ impl OwnProcess {
     }
 }
 
+impl OwnProcess {
+    /// For signals.
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
+
 impl Drop for OwnProcess {
     fn drop(&mut self) {
         // It may have ended already.

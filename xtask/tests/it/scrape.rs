@@ -40,34 +40,53 @@ impl Scraped {
     }
 }
 
-/// Asks every process of a stack that Prometheus would ask.
-pub(crate) fn scrape(stack: &Stack) -> Vec<Scraped> {
+/// The processes that Prometheus would ask, and the port of each one's admin listener.
+fn admin_ports(stack: &Stack) -> Vec<(String, u16)> {
     let text = fs::read_to_string(stack.dir.join("config/targets.json")).expect("up wrote it");
     let targets: Value = serde_json::from_str(&text).expect("it is JSON");
-    let targets = targets.as_array().expect("a list");
-    targets
-        .iter()
-        .map(|target| {
-            let process = target["labels"]["process"].as_str().expect("a name");
-            let address = target["targets"][0].as_str().expect("an address");
-            let port = address
-                .rsplit(':')
-                .next()
-                .and_then(|port| port.parse().ok());
-            let path = "/metrics";
-            let page = Connection::fetch(port.expect("a port"), path);
-            let (head, body) = page.split_once("\r\n\r\n").expect("a head and a body");
-            assert_eq!(head.split(' ').nth(1), Some("200"), "{process}: {page}");
-            Scraped {
-                process: process.to_owned(),
-                page: if head.to_ascii_lowercase().contains("chunked") {
-                    unchunked(body)
-                } else {
-                    body.to_owned()
-                },
-            }
-        })
+    let targets = targets.as_array().expect("a list").iter();
+    let ports = targets.map(|target| {
+        let process = target["labels"]["process"].as_str().expect("a name");
+        let address = target["targets"][0].as_str().expect("an address");
+        let port = address
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok());
+        (process.to_owned(), port.expect("a port"))
+    });
+    ports.collect()
+}
+
+/// The port of one process's admin listener.
+#[track_caller]
+pub(crate) fn admin_port(stack: &Stack, process: &str) -> u16 {
+    let ports = admin_ports(stack).into_iter();
+    let mut named = ports.filter(|(name, _)| name == process);
+    named.next().expect("it is scraped").1
+}
+
+/// Asks every process of a stack that Prometheus would ask.
+pub(crate) fn scrape(stack: &Stack) -> Vec<Scraped> {
+    let ports = admin_ports(stack);
+    ports
+        .into_iter()
+        .map(|(process, port)| scrape_one(process, port))
         .collect()
+}
+
+/// Asks one process.
+pub(crate) fn scrape_one(process: String, port: u16) -> Scraped {
+    let page = Connection::fetch(port, "/metrics");
+    let (head, body) = page.split_once("\r\n\r\n").expect("a head and a body");
+    assert_eq!(head.split(' ').nth(1), Some("200"), "{process}: {page}");
+    Scraped {
+        process,
+        page: if head.to_ascii_lowercase().contains("chunked") {
+            unchunked(body)
+        } else {
+            body.to_owned()
+        },
+    }
 }
 
 /// The sum of a metric over all processes of a stack, of the samples whose labels contain this
