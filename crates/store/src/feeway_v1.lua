@@ -15,6 +15,7 @@ local HOURS = '{0}:hours'             -- sorted set: processor:hour of every rol
 local REJECTIONS = '{0}:rejections'   -- sorted set: rejected ids by the time of that
 local HORIZON = '{0}:horizon'         -- the oldest exact instant, a whole hour
 local HORIZON_MOVED = '{0}:horizon-moved' -- when it last followed a leap of the clock
+local HORIZON_RETENTION = '{0}:horizon-retention' -- the retention by which it last moved, in µs
 local RESOLUTIONS = '{0}:resolutions' -- list: what operators decided, oldest first
 local FREED = '{0}:freed'             -- sorted set: who left a processor, by the time of that
 local RESTAMPED = '{0}:restamped'     -- sorted set: whose time is ours, by the time of that
@@ -1160,10 +1161,16 @@ end
 
 -- Where the horizon goes from where it is. It follows this server's clock; but one that
 -- leaps far ahead may be wrong, and a horizon never goes back. So a leap is followed by an
--- hour at a time, so far apart that somebody can look before much is closed.
-local function next_horizon(closed, target, at, leap, pace)
-  if target <= closed then return closed end
-  if closed == 0 or target - closed <= leap then return target end
+-- hour at a time, so far apart that somebody can look before much is closed. A retention that
+-- is shorter now is no leap: what counts is how far time alone would have moved the horizon.
+local function next_horizon(closed, target, at, retention, leap, pace)
+  if target < closed then return closed end
+  local before = redis.call('GET', HORIZON_RETENTION) or retention
+  local by_time = target - closed - math.max(tonumber(before) - tonumber(retention), 0)
+  if closed == 0 or by_time <= leap then
+    redis.call('SET', HORIZON_RETENTION, retention)
+    return target
+  end
   local passed = tonumber(at) - tonumber(redis.call('GET', HORIZON_MOVED) or '0')
   if passed >= 0 and passed < pace then return closed end
   redis.call('SET', HORIZON_MOVED, at)
@@ -1180,7 +1187,7 @@ local function retire(keys, args)
   local oldest = tonumber(at) - tonumber(args[1])
   local target = math.max(math.floor(oldest / HOUR) * HOUR, 0)
   local closed = tonumber(redis.call('GET', keys[1]) or '0')
-  local horizon = next_horizon(closed, target, at, tonumber(args[4]), tonumber(args[5]))
+  local horizon = next_horizon(closed, target, at, args[1], tonumber(args[4]), tonumber(args[5]))
   if horizon > closed then redis.call('SET', keys[1], string.format('%.0f', horizon)) end
   local behind = string.format('%.0f', math.max(target - horizon, 0))
   oldest = math.min(oldest, horizon + HOUR)
@@ -1210,7 +1217,7 @@ local function purge(keys, _)
     end
   until cursor == '0'
   redis.call('UNLINK', CONFLICTS, CONFLICTED, PROCESSORS, HOURS, REJECTIONS, HORIZON,
-    HORIZON_MOVED, FREED, RESTAMPED)
+    HORIZON_MOVED, HORIZON_RETENTION, FREED, RESTAMPED)
   return { 'purged' }
 end
 

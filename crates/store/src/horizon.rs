@@ -30,13 +30,20 @@ impl Horizon {
     }
 
     /// Where it goes from here at `now`, when it last followed a leap at `moved`: as far as
-    /// time has passed, or a step of a leap. Tells whether it was a step.
-    pub(crate) fn next(self, target: Self, now: i64, moved: Option<i64>) -> (Self, bool) {
+    /// time has passed, or a step of a leap. Tells whether it was a step. A retention that is
+    /// `shorter` by so much than when it last moved is no leap.
+    pub(crate) fn next(
+        self,
+        target: Self,
+        now: i64,
+        moved: Option<i64>,
+        shorter: i64,
+    ) -> (Self, bool) {
         let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
         if target <= self {
             return (self, false);
         }
-        if self.0 == 0 || target.0 - self.0 <= micros(LEAP) {
+        if self.0 == 0 || target.0 - self.0 - shorter.max(0) <= micros(LEAP) {
             return (target, false);
         }
         let too_soon = moved.is_some_and(|moved| (0..micros(LEAP_PACE)).contains(&(now - moved)));

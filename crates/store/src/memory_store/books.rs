@@ -17,6 +17,8 @@ pub(crate) struct Books {
     horizon: Horizon,
     /// When the horizon last followed a leap of the clock.
     horizon_moved: Option<i64>,
+    /// The retention by which it moved last.
+    horizon_retention: Option<i64>,
     /// Settled when their hour was closed already, and when that was.
     late: BTreeMap<(CorrelationId, ProcessorName), i64>,
     /// What is left of payments that were forgotten, by hour.
@@ -155,9 +157,14 @@ impl Books {
     /// Closes what is older than single payments are to be kept, and forgets the oldest.
     pub(crate) fn retire(&mut self, now: i64, retention: i64) {
         let target = Horizon::since(now - retention);
-        let (horizon, step) = self.horizon.next(target, now, self.horizon_moved);
+        let shorter = self.horizon_retention.unwrap_or(retention) - retention;
+        let moved = self.horizon_moved;
+        let (horizon, step) = self.horizon.next(target, now, moved, shorter);
         self.horizon = horizon;
-        self.horizon_moved = step.then_some(now).or(self.horizon_moved);
+        self.horizon_moved = step.then_some(now).or(moved);
+        if horizon == target {
+            self.horizon_retention = Some(retention);
+        }
         let grace = i64::try_from(GRACE.as_micros()).expect("a day");
         let kept_from = self.horizon.micros() - grace;
         let known: BTreeSet<_> = self.late.keys().cloned().collect();

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use feeway_domain::{LedgerFault, Retire, Store, Window};
-use feeway_store::{MemoryStore, RedisConfig};
+use feeway_store::{MemoryStore, RedisConfig, RedisStore};
 use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 
-use crate::world::{InRedis, micros, processor, settlement};
+use crate::world::{InRedis, micros, processor, settlement, up};
 
 const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
@@ -63,7 +63,13 @@ async fn each_step_forgets_few_payments_and_all_of_them_nothing_but_totals() {
     }
     assert!(steps >= 7, "{steps}");
     let left = keys(&mut raw).await;
-    let expected = ["horizon", "processors", "schema", "sum"];
+    let expected = [
+        "horizon",
+        "horizon-retention",
+        "processors",
+        "schema",
+        "sum",
+    ];
     for key in &left {
         let kind = key.split(':').nth(1).unwrap();
         assert!(expected.contains(&kind) && !key.contains(":s:"), "{left:?}");
@@ -135,6 +141,43 @@ async fn a_leap_of_the_clock_closes_an_hour_a_minute_and_not_everything() {
     .await;
     assert_eq!(world.store.retire().await, Ok(Retire::Done));
     assert_eq!(moved(&mut raw).await, 365 * 24);
+}
+
+/// Fronts with another retention are started one after the other.
+#[tokio::test]
+async fn a_shorter_retention_is_no_leap_of_the_clock() {
+    let world = InRedis::new(10).await;
+    let mut raw = world.raw().await;
+    let with = async |days: u32| {
+        let mut config = RedisConfig::new(world.redis.url());
+        config.retention = Duration::from_secs(u64::from(days) * 24 * 3_600);
+        let store = RedisStore::new(config);
+        up(&store).await;
+        store
+    };
+    let horizon = async |raw: &mut MultiplexedConnection| -> i64 {
+        let found = redis::cmd("GET").arg("{0}:horizon").query_async(raw).await;
+        found.unwrap()
+    };
+    let (long, short) = (with(30).await, with(2).await);
+    let now = world.store.beat(&[]).await.unwrap().now.micros();
+    let hours_ago = |horizon: i64| now / HOUR - horizon / HOUR;
+    assert_eq!(long.retire().await, Ok(Retire::Done));
+    assert_eq!(hours_ago(horizon(&mut raw).await), 30 * 24);
+    assert_eq!(short.retire().await, Ok(Retire::Done));
+    assert_eq!(hours_ago(horizon(&mut raw).await), 2 * 24);
+    // It never goes back, and a leap is a leap whoever sees it.
+    assert_eq!(long.retire().await, Ok(Retire::Done));
+    assert_eq!(hours_ago(horizon(&mut raw).await), 2 * 24);
+    let before = (now - 20 * DAY) / HOUR * HOUR;
+    redis::cmd("SET")
+        .arg("{0}:horizon")
+        .arg(before)
+        .exec_async(&mut raw)
+        .await
+        .unwrap();
+    assert_eq!(short.retire().await, Ok(Retire::Done));
+    assert_eq!(horizon(&mut raw).await, before + HOUR);
 }
 
 #[tokio::test(start_paused = true)]
