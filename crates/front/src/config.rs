@@ -192,7 +192,9 @@ pub struct Config {
 
     /// How far a processor's clock may be off: what a look-up says of the time of a payment is
     /// believed from so long before its acceptance until so long after now. Beyond that it is
-    /// asked once more, and the books get the attempt's own time when it insists; 0s to 1m.
+    /// asked once more, and the books get the attempt's own time when it insists. It is also how
+    /// far this machine's clock may be from Redis's: beyond that payments are stamped by Redis's
+    /// clock; 0s to 1m.
     #[arg(
         long,
         env = "FEEWAY_CLOCK_SLIP",

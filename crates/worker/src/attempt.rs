@@ -72,7 +72,7 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
     if board.stands_back(rank) {
         return Done::NotSent(job);
     }
-    let requested_at = context.config.clock.now();
+    let requested_at = context.time_of_day(Some((job.accepted, job.accepted_at)));
     if Sabotage::SettleBeforeAnswer.is_on() {
         persist::settle(context, &job, rank, requested_at).await;
     }

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use feeway_domain::{JournalTime, ProcessorClient, Store};
+use feeway_domain::{JournalTime, ProcessorClient, RequestedAt, Store};
 use feeway_health::{Board, Rank};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -104,13 +104,31 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
         }
     }
 
-    /// Notes what Redis's clock said just now.
-    pub(crate) fn set_journal_clock(&self, now: JournalTime) {
+    /// Notes what Redis's clock said at an instant of ours.
+    pub(crate) fn set_journal_clock(&self, now: JournalTime, at: Instant) {
         let mut clock = self
             .journal_clock
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        *clock = Some((now, Instant::now()));
+        *clock = Some((now, at));
+    }
+
+    /// What is sent and booked now is stamped with this: the machine's clock, or, when that is
+    /// further from Redis's than `clock_slip`, Redis's at the last heartbeat and what our
+    /// monotonic clock has counted since. `known` is an instant of Redis's clock for the time
+    /// before the first heartbeat.
+    pub(crate) fn time_of_day(&self, known: Option<(Instant, JournalTime)>) -> RequestedAt {
+        let own = self.config.clock.now();
+        let known = known.map(|(instant, time)| after(time, instant));
+        match self.journal_now().or(known) {
+            Some(journal) if !self.is_near(own, journal) => nearest(journal),
+            Some(_) | None => own,
+        }
+    }
+
+    fn is_near(&self, own: RequestedAt, journal: JournalTime) -> bool {
+        let apart = own.micros().abs_diff(journal.micros());
+        u128::from(apart) <= self.config.clock_slip.as_micros()
     }
 
     /// Redis's clock now, as far as is known.
@@ -119,11 +137,7 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
             .journal_clock
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let (read, at) = clock?;
-        let passed = i64::try_from(at.elapsed().as_micros()).unwrap_or(i64::MAX);
-        Some(JournalTime::from_micros(
-            read.micros().saturating_add(passed),
-        ))
+        clock.map(|(read, at)| after(read, at))
     }
 
     /// An instant of Redis's clock on our own monotonic clock, so that ages need neither
@@ -160,4 +174,16 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
             tracing::info!(processor = %self.board.name(rank), "processor deals with us again");
         }
     }
+}
+
+/// Redis's clock now, when it said this at that instant.
+fn after(read: JournalTime, at: Instant) -> JournalTime {
+    let passed = i64::try_from(at.elapsed().as_micros()).unwrap_or(i64::MAX);
+    JournalTime::from_micros(read.micros().saturating_add(passed))
+}
+
+/// The same instant, or the nearest that a payment can have.
+fn nearest(time: JournalTime) -> RequestedAt {
+    let within = (time.micros()).clamp(RequestedAt::MIN.micros(), RequestedAt::MAX.micros());
+    RequestedAt::from_micros(within).unwrap_or(RequestedAt::MAX)
 }

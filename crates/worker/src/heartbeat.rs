@@ -72,7 +72,7 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
         }
         let tenures = self.context.tenures.all();
         let holds: Vec<Hold> = tenures.iter().map(|tenure| tenure.hold.clone()).collect();
-        let asked = self.context.config.clock.now();
+        let asked = (self.context.config.clock.now(), Instant::now());
         let beat = self.context.store.beat(&holds).await?;
         self.note(&beat, asked);
         self.note_arrivals();
@@ -116,9 +116,10 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
     }
 
     /// What the reply tells of the clocks and of the backlog.
-    fn note(&self, beat: &Beat, asked: RequestedAt) {
-        self.context.set_journal_clock(beat.now);
+    fn note(&self, beat: &Beat, (asked, since): (RequestedAt, Instant)) {
         // Redis read its clock somewhere between the question and the answer.
+        self.context
+            .set_journal_clock(beat.now, since + since.elapsed() / 2);
         let answered = self.context.config.clock.now();
         let middle = asked.micros().midpoint(answered.micros());
         let meters = &self.context.meters;

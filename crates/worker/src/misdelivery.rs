@@ -119,7 +119,7 @@ fn found<S: Store, C: ProcessorClient>(
         rank,
         theirs,
         possible,
-        instead: context.config.clock.now(),
+        instead: context.time_of_day(None),
     }
 }
 
@@ -171,6 +171,7 @@ async fn book<S: Store, C: ProcessorClient>(
             tell(context, rank, payment.id, "it is held there and elsewhere");
         }
         Settle::TooOld { .. } => {
+            context.meters.uncounted.increment(1);
             tell(context, rank, payment.id, "it is held there since long ago");
         }
     }

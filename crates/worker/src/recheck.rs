@@ -150,6 +150,9 @@ fn tell<S: Store, C: ProcessorClient>(context: &Context<S, C>, freed: &Freed, se
     let Freed {
         payment, processor, ..
     } = freed;
+    if let Settle::TooOld { .. } = settled {
+        context.meters.uncounted.increment(1);
+    }
     match settled {
         // Another front was quicker.
         Settle::Known => {}

@@ -100,7 +100,7 @@ pub(crate) fn possible_since<S: Store, C: ProcessorClient>(
     context: &Context<S, C>,
     accepted: Option<(Instant, JournalTime)>,
 ) -> Possible {
-    let own = context.config.clock.now().micros();
+    let own = context.time_of_day(accepted).micros();
     let journal = context.journal_now().map_or(own, JournalTime::micros);
     let accepted = accepted.map(|(accepted, accepted_at)| {
         let age = i64::try_from(accepted.elapsed().as_micros()).unwrap_or(i64::MAX);

@@ -8,6 +8,7 @@
 mod answers;
 mod audit;
 mod catch_up;
+mod clock_off;
 mod front;
 mod gate;
 mod impossible_times;
