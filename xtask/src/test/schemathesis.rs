@@ -10,8 +10,10 @@ use crate::stack_dir::repository;
 /// Where the tests look for it besides the PATH.
 const FOLDER: &str = "target/tools/schemathesis";
 
-/// Sees to it that the tests find it. The newest of the Python package index goes into an
-/// environment of its own beside the build.
+/// What is installed: another release finds other differences, on a day that nobody chose.
+const PACKAGE: &str = "schemathesis==4.32.5";
+
+/// Sees to it that the tests find it. It goes into an environment of its own beside the build.
 pub(super) fn find_or_install() -> Result<()> {
     let folder = repository().join(FOLDER);
     let own = folder.join("bin/schemathesis");
@@ -22,10 +24,10 @@ pub(super) fn find_or_install() -> Result<()> {
     println!("Installing Schemathesis into {FOLDER} …");
     let made = runs(Command::new("python3").args(["-m", "venv"]).arg(&folder));
     let pip = folder.join("bin/pip");
-    let installed = made && runs(Command::new(pip).args(["install", "--quiet", "schemathesis"]));
+    let installed = made && runs(Command::new(pip).args(["install", "--quiet", PACKAGE]));
     if !installed || !answers(&own) {
         bail!(
-            "there is no schemathesis, and `python3 -m venv` with `pip install schemathesis` brings none"
+            "there is no schemathesis, and `python3 -m venv` with `pip install {PACKAGE}` brings none"
         );
     }
     Ok(())
