@@ -23,7 +23,11 @@ pub(crate) async fn connect(config: RedisConfig) -> anyhow::Result<RedisStore> {
     };
     match timeout(PATIENCE, there).await {
         Ok(ready) => ready.with_context(|| format!("redis at {shown}"))?,
-        Err(_elapsed) => bail!("no redis answers at {shown}"),
+        Err(_elapsed) => match store.trouble() {
+            Some(trouble) if trouble.answers => bail!("redis at {shown}: {}", trouble.why),
+            Some(trouble) => bail!("no redis answers at {shown}: {}", trouble.why),
+            None => bail!("no redis answers at {shown}"),
+        },
     }
     Ok(store)
 }

@@ -35,6 +35,8 @@ mod stood_back;
 
 use std::io::Write;
 
+use feeway_store::RedisConfig;
+
 pub use options::{Command, Options};
 pub use stood_back::{StoodBack, Waited};
 
@@ -53,7 +55,11 @@ pub enum Ending {
 /// # Errors
 /// When Redis or a file cannot be read, or `out` cannot be written.
 pub async fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<Ending> {
-    let store = connect::connect(options.redis.config()).await?;
+    let config = RedisConfig {
+        only_reads: options.command.only_reads(),
+        ..options.redis.config()
+    };
+    let store = connect::connect(config).await?;
     let ending = match &options.command {
         Command::List(asked) => list::run(&store, asked, out).await?,
         Command::Show(asked) => show::run(&store, asked, out).await?,

@@ -19,7 +19,8 @@ pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 /// Lists, shows, resolves, reopens and reconciles payments, straight from Redis.
 ///
-/// Use the tool of the same release as the fronts: both bring their functions to Redis.
+/// Use the tool of the same release as the fronts. What only reads loads no functions into
+/// Redis, and what decides loads them only if those that are there are older.
 /// It ends with 0 when all is well, 1 for differences, refusals and unknown payments, 2 for
 /// errors, and 64 for a command line that it does not understand.
 #[derive(Clone, Debug, Parser)]
@@ -70,6 +71,19 @@ pub enum Command {
     /// takes 33 bytes of memory for each, up to three times that while it is read; the ledger
     /// is read in pages.
     Reconcile(Reconcile),
+}
+
+impl Command {
+    /// Whether it changes nothing in Redis. Then it brings no functions there either.
+    pub(crate) fn only_reads(&self) -> bool {
+        match self {
+            Self::List(_) | Self::Show(_) | Self::Resolutions(_) | Self::Restamped(_) => true,
+            Self::Reconcile(asked) => asked.settle_with_fee.is_none(),
+            Self::Resolve(asked) => asked.dry_run,
+            Self::StandBack(asked) => asked.processor.is_none(),
+            Self::Reopen(_) => false,
+        }
+    }
 }
 
 /// Options of `list`.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use feeway_domain::ProcessorName;
 use feeway_health::{ConnectFault, ReportPublisher};
 use feeway_processor::{HttpProcessor, HttpProcessorConfig, ProcessorOption, SetUpError};
-use feeway_store::{RedisStore, SchemaError};
+use feeway_store::{RedisStore, Unusable};
 use feeway_telemetry::{Exposition, ExpositionError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -93,8 +93,8 @@ impl Leader {
 
     /// Runs until `shutdown` resolves, then finishes the questions in hand and gives the
     /// lease back. Dropping the future is like being killed: the lease ends by itself. Ends
-    /// early when Redis holds data of a schema that this build does not know.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), SchemaError> {
+    /// early when Redis holds data or functions that this build cannot use.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Unusable> {
         let token = token(&self.options.name);
         info!(token, processors = self.clients.len(), "started");
         let (stop, stopped) = watch::channel(false);

@@ -1,5 +1,9 @@
 #!lua name=feeway_v1
 
+-- Which of two texts is the newer. Every change of this file raises it, here and in
+-- `library.rs`: a program replaces only functions of a lower version.
+local VERSION = '1'
+
 -- The journal of open payments, the ledger of settled ones, and the leader's lease.
 --
 -- Redis does not roll back: each function checks all it can before its first write.
@@ -1283,6 +1287,11 @@ local function register(name, callback)
   })
 end
 
+-- FUNCTION LIST shows the description, so that the version is read without a call.
+redis.register_function({
+  function_name = 'feeway_version', callback = function() return VERSION end,
+  flags = { 'no-writes', 'allow-stale' }, description = 'version ' .. VERSION,
+})
 redis.register_function('accept_all', accept_all)
 redis.register_function({ function_name = 'queued', callback = queued, flags = { 'no-writes' } })
 redis.register_function({ function_name = 'lines', callback = lines, flags = { 'no-writes' } })

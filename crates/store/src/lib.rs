@@ -26,6 +26,6 @@ mod window_plan;
 
 pub use memory_store::{Acknowledged, MemorySnapshot, MemoryStore};
 pub use redis_store::{
-    Ask, Authorities, AuthoritiesError, Lease, RedisAccess, RedisConfig, RedisStore, RedisUrl,
-    RedisUrlError, SchemaError,
+    Ask, Authorities, AuthoritiesError, Lease, MissingFunctions, RedisAccess, RedisConfig,
+    RedisStore, RedisUrl, RedisUrlError, SchemaError, Trouble, Unusable,
 };

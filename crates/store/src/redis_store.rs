@@ -8,6 +8,7 @@ mod config;
 mod connection;
 mod group_commit;
 mod lease;
+mod library;
 mod link_pool;
 mod listing;
 mod look_up;
@@ -42,7 +43,8 @@ use tokio::time::Instant;
 pub use access::{Authorities, AuthoritiesError, RedisAccess};
 pub use config::{RedisConfig, RedisUrl, RedisUrlError};
 pub use lease::{Ask, Lease};
-pub use standing::SchemaError;
+pub use library::MissingFunctions;
+pub use standing::{SchemaError, Trouble, Unusable};
 
 use accepting::{Accepting, Intake};
 use connection::{CHECKOUT, Shared};
@@ -90,7 +92,8 @@ impl RedisStore {
     pub fn new(config: RedisConfig) -> Self {
         let client = config.client();
         let shared = Arc::new(Shared::new());
-        let pool = |lane| LinkPool::new(client.clone(), lane, Arc::clone(&shared));
+        let only_reads = config.only_reads;
+        let pool = |lane| LinkPool::new(client.clone(), lane, only_reads, Arc::clone(&shared));
         let (writes, reads) = (pool(Lane::Writes), pool(Lane::Reads));
         let pools = [writes.clone(), reads.clone()];
         let keeper = tokio::spawn(keep_connected(pools, Arc::clone(&shared)));
@@ -115,14 +118,20 @@ impl RedisStore {
     }
 
     /// Waits until Redis was there once, with our functions and data that we know. The
-    /// error is final: Redis holds data of another schema. Cancel safe.
-    pub async fn ready(&self) -> Result<(), SchemaError> {
+    /// error is final: Redis holds data of another schema, or lacks functions that this
+    /// program does not bring. Cancel safe.
+    pub async fn ready(&self) -> Result<(), Unusable> {
         self.inner.shared.standing.ready().await
     }
 
     /// Whether Redis can be reached now, as far as is known.
     pub fn is_up(&self) -> bool {
         self.inner.shared.standing.is_up()
+    }
+
+    /// What keeps this program from using Redis now, as far as is known.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.inner.shared.standing.trouble()
     }
 
     /// Counts how often Redis came back after it had been away or had restarted. For one

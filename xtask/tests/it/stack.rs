@@ -178,6 +178,20 @@ impl Stack {
         format!("unix://{folder}/redis.sock")
     }
 
+    /// Asks this stack's Redis, past the product.
+    #[track_caller]
+    pub(crate) fn redis_cli(&self, arguments: &[&str]) -> String {
+        let redis = self.redis();
+        let socket = redis.strip_prefix("unix://").expect("a socket");
+        let output = Command::new("redis-cli")
+            .args(["-s", socket])
+            .args(arguments)
+            .output()
+            .expect("it comes with redis-server");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// Runs the operator's tool on this stack's Redis.
     pub(crate) fn ctl(&self, arguments: &[&str]) -> Output {
         Command::new(self.dir.join("bin/feeway-ctl"))

@@ -86,6 +86,9 @@ pub struct RedisConfig {
     pub max_open: u64,
     /// How long single payments are kept.
     pub retention: Duration,
+    /// Whether this program only reads: then it loads no functions and writes no schema, and
+    /// says what is missing.
+    pub only_reads: bool,
 }
 
 impl RedisConfig {
@@ -102,6 +105,7 @@ impl RedisConfig {
             access: RedisAccess::default(),
             max_open: Self::MAX_OPEN,
             retention: Self::RETENTION,
+            only_reads: false,
         }
     }
 

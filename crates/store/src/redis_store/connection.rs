@@ -18,9 +18,9 @@ use tokio::time::timeout;
 use tracing::{error, info};
 
 use crate::keys;
+use crate::redis_store::library::{self, MissingFunctions};
 use crate::redis_store::recent::Recent;
 use crate::redis_store::refusals::{Refusals, is_refusal};
-use crate::redis_store::reply;
 use crate::redis_store::standing::{Lane, SchemaError, Standing};
 
 /// How long a command may take. With [`CHECKOUT`] it stays under the second in which a
@@ -36,8 +36,6 @@ const PIPELINE: usize = 256;
 /// Writes repeated in one round trip: at 30 µs each well inside [`COMMAND`].
 const REPLAY_CHUNK: usize = 1_000;
 
-const LIBRARY: &str = include_str!("../feeway_v1.lua");
-const LIBRARY_NAME: &str = "feeway_v1";
 const SCHEMA: &str = "2";
 
 /// What all connections of one process share.
@@ -71,6 +69,14 @@ pub(crate) enum ConnectError {
     Redis(#[from] RedisError),
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    #[error(transparent)]
+    Functions(#[from] MissingFunctions),
+    #[error("Redis lacks functions ({missing}) and does not take them: {error}")]
+    NotLoaded {
+        missing: String,
+        #[source]
+        error: RedisError,
+    },
     #[error("redis does not say which run it is")]
     NoRunId,
     /// It was asked a moment ago, and only a person can change its mind.
@@ -81,9 +87,21 @@ pub(crate) enum ConnectError {
 impl ConnectError {
     fn is_refusal(&self) -> bool {
         match self {
-            Self::Redis(error) => is_refusal(error),
-            Self::Schema(_) | Self::NoRunId => false,
+            Self::Redis(error) | Self::NotLoaded { error, .. } => is_refusal(error),
+            Self::Schema(_) | Self::Functions(_) | Self::NoRunId => false,
             Self::Refused => true,
+        }
+    }
+
+    /// Whether a Redis is there and said so.
+    fn is_answer(&self) -> bool {
+        match self {
+            Self::Redis(error) => error.code().is_some(),
+            Self::Schema(_)
+            | Self::Functions(_)
+            | Self::NotLoaded { .. }
+            | Self::NoRunId
+            | Self::Refused => true,
         }
     }
 }
@@ -93,14 +111,16 @@ impl ConnectError {
 pub(crate) struct Connector {
     client: Client,
     lane: Lane,
+    only_reads: bool,
     shared: Arc<Shared>,
 }
 
 impl Connector {
-    pub(crate) fn new(client: Client, lane: Lane, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(client: Client, lane: Lane, only_reads: bool, shared: Arc<Shared>) -> Self {
         Self {
             client,
             lane,
+            only_reads,
             shared,
         }
     }
@@ -163,8 +183,8 @@ impl Connector {
         let mut last_run = self.shared.run_id.lock().await;
         let mut link = self.open().await?;
         let run_id = run_id(&mut link.connection).await?;
-        load_library(&mut link.connection).await?;
-        check_schema(&mut link.connection).await?;
+        library::provide(&mut link.connection, self.only_reads).await?;
+        check_schema(&mut link.connection, self.only_reads).await?;
         let forgetful = last_run.as_ref().is_some_and(|last| *last != run_id);
         if forgetful {
             let _closed = self.shared.gate.write().await;
@@ -223,10 +243,14 @@ impl ManageConnection for Connector {
                 refusals.add();
                 standing.refused(self.lane, &error.to_string());
             }
-            Err(error) => standing.unreachable(self.lane, &error.to_string()),
+            Err(error) => {
+                standing.unreachable(self.lane, &error.to_string(), error.is_answer());
+            }
         }
-        if let Err(ConnectError::Schema(error)) = &result {
-            standing.prepared(Err(error.clone()));
+        match &result {
+            Err(ConnectError::Schema(error)) => standing.prepared(Err(error.clone().into())),
+            Err(ConnectError::Functions(error)) => standing.prepared(Err(error.clone().into())),
+            Ok(_) | Err(_) => {}
         }
         result
     }
@@ -324,39 +348,11 @@ async fn run_id(connection: &mut MultiplexedConnection) -> Result<String, Connec
         .ok_or(ConnectError::NoRunId)
 }
 
-async fn load_library(connection: &mut MultiplexedConnection) -> Result<(), ConnectError> {
-    let loaded: Value = redis::cmd("FUNCTION")
-        .arg("LIST")
-        .arg("LIBRARYNAME")
-        .arg(LIBRARY_NAME)
-        .arg("WITHCODE")
-        .query_async(connection)
-        .await?;
-    if !contains_text(&loaded, LIBRARY) {
-        redis::cmd("FUNCTION")
-            .arg("LOAD")
-            .arg("REPLACE")
-            .arg(LIBRARY)
-            .exec_async(connection)
-            .await?;
-        info!(library = LIBRARY_NAME, "loaded the functions into redis");
-    }
-    Ok(())
-}
-
-fn contains_text(value: &Value, text: &str) -> bool {
-    if let Value::Array(values) = value {
-        values.iter().any(|value| contains_text(value, text))
-    } else if let Value::Map(pairs) = value {
-        pairs.iter().any(|(_, value)| contains_text(value, text))
-    } else if let Value::VerbatimString { text: found, .. } = value {
-        found == text
-    } else {
-        reply::bytes(value) == Some(text.as_bytes())
-    }
-}
-
-async fn check_schema(connection: &mut MultiplexedConnection) -> Result<(), ConnectError> {
+/// An empty Redis gets the schema, unless whoever asks only reads.
+async fn check_schema(
+    connection: &mut MultiplexedConnection,
+    only_reads: bool,
+) -> Result<(), ConnectError> {
     let found: Option<String> = redis::cmd("GET")
         .arg(keys::SCHEMA)
         .query_async(connection)
@@ -368,6 +364,7 @@ async fn check_schema(connection: &mut MultiplexedConnection) -> Result<(), Conn
         }
         .into()),
         Some(_) => Ok(()),
+        None if only_reads => Ok(()),
         None => {
             let written: Value = redis::cmd("SET")
                 .arg(keys::SCHEMA)
@@ -377,7 +374,7 @@ async fn check_schema(connection: &mut MultiplexedConnection) -> Result<(), Conn
                 .await?;
             // Somebody else was faster; what they wrote is checked like any other.
             if written == Value::Nil {
-                return Box::pin(check_schema(connection)).await;
+                return Box::pin(check_schema(connection, only_reads)).await;
             }
             Ok(())
         }

@@ -24,14 +24,14 @@ pub(crate) struct LinkPool {
 }
 
 impl LinkPool {
-    pub(crate) fn new(client: Client, lane: Lane, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(client: Client, lane: Lane, only_reads: bool, shared: Arc<Shared>) -> Self {
         let pool = Pool::builder()
             .max_size(CONNECTIONS)
             .test_on_check_out(false)
             .max_lifetime(None)
             .idle_timeout(None)
             .connection_timeout(CHECKOUT)
-            .build_unchecked(Connector::new(client, lane, shared));
+            .build_unchecked(Connector::new(client, lane, only_reads, shared));
         Self { pool }
     }
 

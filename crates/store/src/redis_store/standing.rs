@@ -5,6 +5,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use crate::redis_store::library::MissingFunctions;
+
 /// Which of the two pools a connection belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
@@ -24,11 +26,31 @@ pub struct SchemaError {
     pub known: &'static str,
 }
 
+/// Why a Redis is of no use for this program, until a person changes that.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// Its data is of another schema.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// It lacks functions.
+    #[error(transparent)]
+    Functions(#[from] MissingFunctions),
+}
+
+/// What keeps a program from using Redis now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Why.
+    pub why: String,
+    /// Whether a Redis answers at all.
+    pub answers: bool,
+}
+
 /// Whether Redis can be reached, as one process knows it, and whoever waits to hear of it.
 pub(crate) struct Standing {
     state: Mutex<State>,
     restarts: watch::Sender<u64>,
-    ready: watch::Sender<Option<Result<(), SchemaError>>>,
+    ready: watch::Sender<Option<Result<(), Unusable>>>,
     /// Told whenever a connection has to be made anew.
     pub(crate) broken: Notify,
 }
@@ -44,6 +66,8 @@ struct State {
     ever_up: bool,
     /// The reasons that were told since it is away.
     told: Vec<String>,
+    /// The last reason, whether it was told or not.
+    trouble: Option<Trouble>,
     /// Whether it does not let us in, and that was told.
     refused: bool,
 }
@@ -71,6 +95,7 @@ impl Standing {
                 away_since: None,
                 ever_up: false,
                 told: Vec::new(),
+                trouble: None,
                 refused: false,
             }),
             restarts: watch::Sender::new(0),
@@ -85,6 +110,10 @@ impl Standing {
 
     pub(crate) fn is_up(&self) -> bool {
         self.state().up
+    }
+
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        self.state().trouble.clone()
     }
 
     pub(crate) fn restarts(&self) -> watch::Receiver<u64> {
@@ -109,6 +138,7 @@ impl Standing {
             state.refused = false;
             let away = state.away_since.take().map(|since| since.elapsed());
             state.told.clear();
+            state.trouble = None;
             info!(
                 away_ms = away.unwrap_or(Duration::ZERO).as_millis(),
                 "redis is there"
@@ -125,17 +155,17 @@ impl Standing {
         let mut state = self.state();
         if *state.connection(lane) == Some(number) {
             *state.connection(lane) = None;
-            away(&mut state, why);
+            away(&mut state, why, false);
         }
         drop(state);
         self.broken.notify_one();
     }
 
-    /// No connection could be made.
-    pub(crate) fn unreachable(&self, lane: Lane, why: &str) {
+    /// No connection could be made, or none that is of use to a Redis that answers.
+    pub(crate) fn unreachable(&self, lane: Lane, why: &str, answers: bool) {
         let mut state = self.state();
         *state.connection(lane) = None;
-        away(&mut state, why);
+        away(&mut state, why, answers);
     }
 
     /// It was there, and did not let us in: somebody must see to that.
@@ -144,14 +174,18 @@ impl Standing {
         *state.connection(lane) = None;
         state.up = false;
         state.away_since.get_or_insert_with(Instant::now);
+        state.trouble = Some(Trouble {
+            why: why.to_owned(),
+            answers: true,
+        });
         if !state.refused {
             state.refused = true;
             error!(why, "redis does not let us in");
         }
     }
 
-    /// Functions and schema are in order, or the schema is not one we know.
-    pub(crate) fn prepared(&self, result: Result<(), SchemaError>) {
+    /// Functions and schema are in order, or not such as this program could use.
+    pub(crate) fn prepared(&self, result: Result<(), Unusable>) {
         self.ready.send_if_modified(|ready| {
             let news = ready.as_ref() != Some(&result);
             if news {
@@ -165,7 +199,7 @@ impl Standing {
     }
 
     /// Waits for the first connection that is in order.
-    pub(crate) async fn ready(&self) -> Result<(), SchemaError> {
+    pub(crate) async fn ready(&self) -> Result<(), Unusable> {
         let mut ready = self.ready.subscribe();
         let known = ready.wait_for(Option::is_some).await;
         let known = known.expect("the sender lives as long as self");
@@ -173,9 +207,13 @@ impl Standing {
     }
 }
 
-fn away(state: &mut State, why: &str) {
+fn away(state: &mut State, why: &str, answers: bool) {
     state.up = false;
     state.away_since.get_or_insert_with(Instant::now);
+    state.trouble = Some(Trouble {
+        why: why.to_owned(),
+        answers,
+    });
     // It may come back and still not be of use: its data is loading, our functions are
     // refused. Whoever reads the log should see the last obstacle, not the first alone.
     let is_news = !state.told.iter().any(|told| told == why);
@@ -193,7 +231,7 @@ mod tests {
     fn it_is_up_when_both_pools_are_and_counts_returns() {
         let standing = Standing::new();
         let restarts = standing.restarts();
-        standing.unreachable(Lane::Writes, "refused");
+        standing.unreachable(Lane::Writes, "refused", false);
         standing.connected(Lane::Writes, 1, false);
         assert!(!standing.is_up());
         standing.connected(Lane::Reads, 2, false);
@@ -216,11 +254,11 @@ mod tests {
         let standing = Standing::new();
         let told = || standing.state().told.clone();
         for why in ["refused", "no functions", "refused", "no functions"] {
-            standing.unreachable(Lane::Writes, why);
+            standing.unreachable(Lane::Writes, why, true);
         }
         assert_eq!(told(), ["refused", "no functions"]);
         for number in 0..100 {
-            standing.unreachable(Lane::Reads, &number.to_string());
+            standing.unreachable(Lane::Reads, &number.to_string(), true);
         }
         assert_eq!(told().len(), REASONS_TOLD);
         standing.connected(Lane::Writes, 1, false);

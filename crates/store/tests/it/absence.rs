@@ -8,6 +8,7 @@ use feeway_store::testing::{Persistence, PrivateRedis};
 use redis::aio::MultiplexedConnection;
 
 use crate::conformance_absence::refused_by_all;
+use crate::library::release;
 use crate::world::{InRedis, at, enlist, id, keep, payment, processor, settlement, up};
 
 const NOON: &str = "2025-07-15T12:00:00Z";
@@ -81,7 +82,7 @@ fn older_library() -> String {
         "'forget_freed'",
         "'trust_look_up'",
     ];
-    let library = include_str!("../../src/feeway_v1.lua");
+    let library = release("0");
     let is_new = |line: &str| {
         line.starts_with("register(") || line.starts_with("redis.register_function(")
     } && since.iter().any(|name| line.contains(name));
@@ -90,7 +91,7 @@ fn older_library() -> String {
     older.join("\n")
 }
 
-/// An older front that connects again loads its own functions over ours.
+/// An operator may have loaded the functions of an older release.
 #[tokio::test]
 async fn an_older_library_is_replaced_when_a_function_is_missing() {
     let world = InRedis::new(10).await;

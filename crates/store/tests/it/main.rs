@@ -17,6 +17,7 @@ mod cost;
 mod group_commit;
 mod group_settle;
 mod lease;
+mod library;
 mod outages;
 mod random_steps;
 mod replay;

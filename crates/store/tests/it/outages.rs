@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use feeway_domain::{Accept, Incarnation, Settle, Store, StoreFault, Window};
 use feeway_store::testing::PrivateRedis;
-use feeway_store::{RedisConfig, RedisStore};
+use feeway_store::{RedisConfig, RedisStore, Unusable};
 use tokio::time::Instant;
 
 use crate::world::{InRedis, at, enlist, id, keep, payment, raw, settlement, until, up};
@@ -145,7 +145,9 @@ async fn data_of_another_schema_is_refused_for_good() {
         .await
         .unwrap();
     let store = RedisStore::new(RedisConfig::new(redis.url()));
-    let refused = store.ready().await.unwrap_err();
+    let Err(Unusable::Schema(refused)) = store.ready().await else {
+        panic!("it is refused");
+    };
     assert_eq!((refused.found.as_str(), refused.known), ("3", "2"));
     let enlisted = store.enlist(&Incarnation::new("front-1.a")).await;
     assert_eq!(enlisted, Err(StoreFault::Away));
