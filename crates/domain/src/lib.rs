@@ -32,6 +32,7 @@ mod restamp;
 mod secret;
 mod site;
 mod stand_back;
+mod standstill;
 mod store;
 
 pub use correlation_id::{CorrelationId, CorrelationIdError};
@@ -60,4 +61,5 @@ pub use restamp::{MAX_RESTAMPED, Restamp, Restamped};
 pub use secret::{Secret, without_credentials};
 pub use site::{Census, Enlist, Known, MAX_URLS, Relocation, Site};
 pub use stand_back::{Confirm, Fronts, Owner, StandBack};
+pub use standstill::{Cause, Standstill};
 pub use store::{Store, StoreFault};

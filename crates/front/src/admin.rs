@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use feeway_domain::ProcessorClient;
+use feeway_domain::{Cause, ProcessorClient};
 use feeway_health::NatsLink;
 use feeway_store::RedisStore;
 use feeway_telemetry::{CONTENT_TYPE, Exposition};
@@ -54,21 +54,25 @@ impl Admin {
         }
     }
 
-    /// As on the payment listeners 200 or 503, whatever the servers do later; and in the
-    /// body how they are.
+    /// As on the payment listeners 200 or 503, whatever the servers do later, but for one
+    /// thing: 503 while this front stands still. And in the body how the servers are.
     fn readyz(&self) -> Answer {
         let vitals = (self.vitals)();
-        if self.readiness.is_ready() {
-            return answer::json(format!(r#"{{"ready":true,{vitals}}}"#));
-        }
+        let is_ready = self.readiness.is_ready();
+        let members = format!(r#""ready":{is_ready},{vitals}"#);
+        let because = vitals.refusal.as_deref().unwrap_or("nothing else is known");
         let why = if self.readiness.is_draining() {
-            "this front is going down"
+            "this front is going down".to_owned()
+        } else if vitals.stands_still {
+            format!("this front stands still: {because}")
+        } else if is_ready {
+            return answer::json(format!("{{{members}}}"));
         } else if vitals.redis_up {
-            "this front waits for its place in the journal"
+            "this front waits for its place in the journal".to_owned()
         } else {
-            "this front waits for Redis"
+            format!("this front waits for Redis: {because}")
         };
-        Problem::not_ready(why, &format!(r#""ready":false,{vitals}"#)).answer()
+        Problem::not_ready(&why, &members).answer()
     }
 
     fn metrics(&self) -> String {
@@ -90,14 +94,34 @@ pub fn admin_of<C: ProcessorClient>(
     exposition: Exposition,
 ) -> Admin {
     let clock = gateway.clone();
+    let standstill = Arc::clone(store.standstill());
+    describe_gauge!(
+        "feeway_not_accepting",
+        "1 while new payments are refused for this cause."
+    );
     let vitals = move || Vitals {
+        refusal: refusal(&store),
+        stands_still: store.standstill().is_on(),
         redis_up: store.is_up(),
         nats_fault: nats.fault(),
         clock_offset_micros: clock.clock_offset(),
     };
     let metrics = move || {
+        for cause in Cause::ALL {
+            let is_on = if standstill.has(cause) { 1.0 } else { 0.0 };
+            gauge!("feeway_not_accepting", "cause" => cause.as_str()).set(is_on);
+        }
         gateway.observe();
         exposition.page()
     };
     Admin::new(readiness, vitals, metrics)
+}
+
+/// Why no new payments are accepted because of Redis.
+fn refusal(store: &RedisStore) -> Option<String> {
+    let away = || {
+        let why = store.trouble().filter(|_| !store.is_up());
+        why.map(|trouble| format!("Redis is away: {}", trouble.why))
+    };
+    store.standstill().why().or_else(away)
 }

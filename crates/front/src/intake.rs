@@ -28,7 +28,9 @@ pub(crate) fn refusal_of(submit: &Submit) -> Option<Refused> {
         Submit::Rejected(_) => Some(Refused::Rejected),
         Submit::AmountDiffers => Some(Refused::AmountDiffers),
         Submit::NotKept(NotKept::StoreAway) => Some(Refused::StoreAway),
+        Submit::NotKept(NotKept::StandsStill(_)) => Some(Refused::StandsStill),
         Submit::NotKept(NotKept::JournalFull) => Some(Refused::JournalFull),
+        Submit::NotKept(NotKept::MemoryFull) => Some(Refused::MemoryFull),
         Submit::NotKept(NotKept::Busy) => Some(Refused::Busy),
         Submit::Unknown => Some(Refused::FateUnknown),
     }
@@ -40,7 +42,11 @@ pub(crate) fn answer_to(submit: &Submit) -> Result<Answer, Refusal> {
         Submit::Kept => return Ok(answer::accepted()),
         Submit::Rejected(reason) => return Err(Problem::rejected(reason).into()),
         Submit::AmountDiffers => &problem::AMOUNT_DIFFERS,
+        Submit::NotKept(NotKept::StandsStill(why)) => {
+            return Err(Problem::stands_still(why).into());
+        }
         Submit::NotKept(NotKept::StoreAway) => &problem::STORE_AWAY,
+        Submit::NotKept(NotKept::MemoryFull) => &problem::MEMORY_FULL,
         Submit::NotKept(NotKept::JournalFull) => &problem::JOURNAL_FULL,
         Submit::NotKept(NotKept::Busy) => &problem::FRONT_BUSY,
         Submit::Unknown => &problem::FATE_UNKNOWN,

@@ -48,7 +48,8 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let board = Board::new(config.board(), config.processor_names());
     let reports = ReportSubscriber::connect(config.nats.config()).await?;
     let nats = health_feed::start(reports, &store, &board);
-    let worker = start(config.worker(), store.clone(), clients, Arc::clone(&board));
+    let worker = config.worker(store.standstill());
+    let worker = start(worker, store.clone(), clients, Arc::clone(&board));
     let gateway = worker.gateway();
     let app = App::new(store.clone(), gateway.clone(), config.app());
     let readiness = Arc::clone(app.readiness());

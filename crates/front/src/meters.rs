@@ -41,13 +41,16 @@ pub(crate) enum Refused {
     /// Every processor declined it.
     Rejected,
     StoreAway,
+    /// A store that is there cannot be used, or not be trusted.
+    StandsStill,
     JournalFull,
+    MemoryFull,
     Busy,
     FateUnknown,
 }
 
 impl Refused {
-    const ALL: [(Self, &str); 10] = [
+    const ALL: [(Self, &str); 12] = [
         (Self::Malformed, "malformed"),
         (Self::TooLarge, "too_large"),
         (Self::Incomplete, "incomplete"),
@@ -55,7 +58,9 @@ impl Refused {
         (Self::AmountDiffers, "amount_differs"),
         (Self::Rejected, "rejected"),
         (Self::StoreAway, "store_away"),
+        (Self::StandsStill, "stands_still"),
         (Self::JournalFull, "journal_full"),
+        (Self::MemoryFull, "memory_full"),
         (Self::Busy, "busy"),
         (Self::FateUnknown, "fate_unknown"),
     ];

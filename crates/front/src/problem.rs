@@ -132,7 +132,10 @@ pub(crate) static STORE_AWAY: Problem = unavailable!(
     "the payment was not accepted because the journal is away; send it again in a second"
 );
 pub(crate) static JOURNAL_FULL: Problem = unavailable!(
-    "the payment was not accepted because as many payments are open as may be; send it again later"
+    "the payment was not accepted because the limit of open payments is reached; send it again later"
+);
+pub(crate) static MEMORY_FULL: Problem = unavailable!(
+    "the payment was not accepted because the memory of the journal is full; send it again later"
 );
 pub(crate) static FRONT_BUSY: Problem = unavailable!(
     "the payment was not accepted because this front is busy or going down; send it again in a second"
@@ -200,6 +203,14 @@ impl Problem {
         let body = String::from_utf8_lossy(&problem.body);
         problem.body = format!("{},{members}}}", body.trim_end_matches('}')).into();
         problem
+    }
+
+    /// 503 to a payment while this front stands still.
+    pub(crate) fn stands_still(why: &str) -> Self {
+        let detail =
+            format!("the payment was not accepted because {why}; send it again in a second");
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self::written(status, "Service Unavailable", &detail)
     }
 
     /// 422 to a payment that every processor declined, with what they answered.
@@ -329,6 +340,7 @@ mod tests {
             &BODY_BROKEN,
             &STORE_AWAY,
             &JOURNAL_FULL,
+            &MEMORY_FULL,
             &FRONT_BUSY,
             &FATE_UNKNOWN,
             &TOO_MANY_QUESTIONS,

@@ -4,9 +4,15 @@ use std::fmt;
 
 use feeway_health::NatsFault;
 
+use crate::problem::escaped;
+
 /// How the servers that a front depends on are, as far as it knows.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Vitals {
+    /// Why no new payments are accepted, if they are not and it is known.
+    pub refusal: Option<String>,
+    /// It is such that nothing at all is started.
+    pub stands_still: bool,
     /// Redis can be reached.
     pub redis_up: bool,
     /// Why NATS is of no use, if so.
@@ -18,6 +24,10 @@ pub struct Vitals {
 /// As members of a JSON object.
 impl fmt::Display for Vitals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.refusal {
+            None => f.write_str(r#""accepting":true,"#)?,
+            Some(why) => write!(f, r#""accepting":false,"reason":"{}","#, escaped(why))?,
+        }
         let redis = if self.redis_up { "up" } else { "away" };
         write!(
             f,
@@ -58,19 +68,23 @@ mod tests {
         };
         assert_eq!(
             vitals.to_string(),
-            r#""redis":"away","nats":"away","natsReason":"NATS cannot be reached","clockOffsetMs":null"#
+            r#""accepting":true,"redis":"away","nats":"away","natsReason":"NATS cannot be reached","clockOffsetMs":null"#
         );
         vitals.redis_up = true;
         vitals.clock_offset_micros = Some(-1_234_567);
         vitals.nats_fault = None;
         assert_eq!(
             vitals.to_string(),
-            r#""redis":"up","nats":"up","clockOffsetMs":-1234.567"#
+            r#""accepting":true,"redis":"up","nats":"up","clockOffsetMs":-1234.567"#
         );
         vitals.nats_fault = Some(NatsFault::SubscriptionDenied);
         assert_eq!(
             vitals.to_string(),
-            r#""redis":"up","nats":"unusable","natsReason":"NATS does not let this process subscribe to feeway.health.*","clockOffsetMs":-1234.567"#
+            r#""accepting":true,"redis":"up","nats":"unusable","natsReason":"NATS does not let this process subscribe to feeway.health.*","clockOffsetMs":-1234.567"#
         );
+        vitals.refusal = Some("it says \"no\"".to_owned());
+        let text = vitals.to_string();
+        let refused = r#""accepting":false,"reason":"it says \"no\"","redis""#;
+        assert!(text.starts_with(refused), "{text}");
     }
 }

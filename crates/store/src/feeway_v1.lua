@@ -2,7 +2,7 @@
 
 -- Which of two texts is the newer. Every change of this file raises it, here and in
 -- `library.rs`: a program replaces only functions of a lower version.
-local VERSION = '1'
+local VERSION = '2'
 
 -- The journal of open payments, the ledger of settled ones, and the leader's lease.
 --
@@ -174,6 +174,17 @@ local function accept_all(keys, args)
   if last > 0 then
     call('ZADD', keys[3], unpack(places))
     call('HSET', keys[1], unpack(entries))
+  end
+  return replies
+end
+
+-- What is known of payments that memory is lacking for: as accept_all with room for none.
+-- keys and args: those of accept_all
+local function known_all(keys, args)
+  args[4] = '0'
+  local replies = accept_all(keys, args)
+  for at = 3, #replies do
+    if replies[at] == 'full' then replies[at] = 'no-memory' end
   end
   return replies
 end
@@ -1031,6 +1042,20 @@ local function discharge(keys, args)
   return { 'discharged' }
 end
 
+-- Several reads of one moment, and the time. MULTI would do, but Redis 7.0 refuses it at
+-- maxmemory.
+-- keys: of each read its key; args: of each its command, how many arguments follow, and those
+local function read_together(keys, args)
+  local replies, at = {}, 1
+  for each, key in ipairs(keys) do
+    local last = at + 1 + tonumber(args[at + 1])
+    replies[each] = redis.call(args[at], key, unpack(args, at + 2, last))
+    at = last + 1
+  end
+  replies[#keys + 1] = now()
+  return replies
+end
+
 -- Whether one id comes after another. Lua's own comparison follows the locale.
 local function comes_after(id, other)
   for at = 1, #id do
@@ -1293,6 +1318,12 @@ redis.register_function({
   flags = { 'no-writes', 'allow-stale' }, description = 'version ' .. VERSION,
 })
 redis.register_function('accept_all', accept_all)
+redis.register_function({
+  function_name = 'known_all', callback = known_all, flags = { 'no-writes' },
+})
+redis.register_function({
+  function_name = 'read_together', callback = read_together, flags = { 'no-writes' },
+})
 redis.register_function({ function_name = 'queued', callback = queued, flags = { 'no-writes' } })
 redis.register_function({ function_name = 'lines', callback = lines, flags = { 'no-writes' } })
 redis.register_function({ function_name = 'freed', callback = freed, flags = { 'no-writes' } })

@@ -7,13 +7,18 @@ pub(crate) mod command;
 mod config;
 mod connection;
 mod group_commit;
+mod heartbeat;
 mod lease;
 mod library;
+mod link;
 mod link_pool;
 mod listing;
 mod look_up;
+mod memory;
+mod node;
 mod recent;
 mod refusals;
+mod refusing;
 mod rejection;
 mod reply;
 mod resolution;
@@ -23,6 +28,7 @@ mod sites;
 mod stand_back;
 mod standing;
 mod summary;
+mod together;
 mod writer;
 
 use std::collections::BTreeSet;
@@ -32,8 +38,8 @@ use std::time::Duration;
 use feeway_domain::{
     Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
     LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject,
-    Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Store, StoreFault,
-    Summary, Window,
+    Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Standstill, Store,
+    StoreFault, Summary, Window,
 };
 use redis::{Cmd, Value};
 use tokio::sync::{Mutex, watch};
@@ -50,8 +56,9 @@ use accepting::{Accepting, Intake};
 use connection::{CHECKOUT, Shared};
 use group_commit::{GroupCommit, Pace};
 use link_pool::{LinkPool, keep_connected};
+use memory::watch_memory;
 use recent::Written;
-use reply::{Reply, bytes};
+use reply::Reply;
 use settling::Settling;
 use standing::Lane;
 use summary::Known;
@@ -75,12 +82,12 @@ struct Inner {
     retention: Duration,
     /// Which roll-ups of days exist, as of the last summary.
     known: Mutex<Arc<BTreeSet<Known>>>,
-    keeper: AbortHandle,
+    tasks: [AbortHandle; 2],
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.keeper.abort();
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 
@@ -91,12 +98,13 @@ impl RedisStore {
     /// Outside of a tokio runtime.
     pub fn new(config: RedisConfig) -> Self {
         let client = config.client();
-        let shared = Arc::new(Shared::new());
+        let shared = Arc::new(Shared::new(Arc::clone(&config.standstill)));
         let only_reads = config.only_reads;
         let pool = |lane| LinkPool::new(client.clone(), lane, only_reads, Arc::clone(&shared));
         let (writes, reads) = (pool(Lane::Writes), pool(Lane::Reads));
         let pools = [writes.clone(), reads.clone()];
         let keeper = tokio::spawn(keep_connected(pools, Arc::clone(&shared)));
+        let memory = tokio::spawn(watch_memory(reads.clone(), Arc::clone(&shared)));
         let writer = Writer::new(writes, Arc::clone(&shared));
         Self {
             inner: Arc::new(Inner {
@@ -112,7 +120,7 @@ impl RedisStore {
                 shared,
                 retention: config.retention,
                 known: Mutex::default(),
-                keeper: keeper.abort_handle(),
+                tasks: [keeper.abort_handle(), memory.abort_handle()],
             }),
         }
     }
@@ -134,6 +142,11 @@ impl RedisStore {
         self.inner.shared.standing.trouble()
     }
 
+    /// Why nothing new may be started, or no new payments are accepted, because of Redis.
+    pub fn standstill(&self) -> &Arc<Standstill> {
+        &self.inner.shared.standstill
+    }
+
     /// Counts how often Redis came back after it had been away or had restarted. For one
     /// heartbeat after each nobody should adopt: others may still be repeating what it
     /// forgot.
@@ -147,16 +160,18 @@ impl RedisStore {
         read: impl FnOnce(&Reply) -> Result<(T, Option<Written>), StoreFault>,
     ) -> Result<T, StoreFault> {
         let find_by = Instant::now() + CHECKOUT;
-        self.inner.writer.write(command, find_by, read).await
+        let written = self.inner.writer.write(command, find_by, read).await?;
+        self.inner.shared.takes_writes();
+        Ok(written)
     }
 
     async fn read(&self, command: Cmd) -> Result<Value, StoreFault> {
         self.inner.reads.link().await?.send(&command).await
     }
 
-    async fn read_together(&self, transaction: &redis::Pipeline) -> Result<Vec<Value>, StoreFault> {
+    async fn read_in_turn(&self, commands: &redis::Pipeline) -> Result<Vec<Value>, StoreFault> {
         let mut link = self.inner.reads.link().await?;
-        link.send_together(transaction).await
+        link.send_in_turn(commands).await
     }
 }
 
@@ -307,31 +322,7 @@ impl Store for RedisStore {
     }
 
     async fn beat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {
-        let beat = command::beat(holds);
-        self.write(beat, |reply| {
-            let (Some(queued), Some(lapsed)) = (reply.list(1), reply.list(2)) else {
-                return reply.unreadable();
-            };
-            let mut lapsed: Vec<Incarnation> = lapsed
-                .iter()
-                .filter_map(|owner| std::str::from_utf8(bytes(owner)?).ok())
-                .map(Incarnation::new)
-                .collect();
-            lapsed.sort_unstable();
-            let queued = queued.iter().map(|count| {
-                // -1 stands for a hold that is no longer good.
-                redis::from_redis_value_ref::<i64>(count)
-                    .ok()
-                    .and_then(|count| u64::try_from(count).ok())
-            });
-            let beat = Beat {
-                now: reply.time(0)?,
-                queued: queued.collect(),
-                lapsed,
-            };
-            Ok((beat, None))
-        })
-        .await
+        self.send_beat(holds).await
     }
 
     async fn resign(&self, hold: &Hold) -> Result<(), StoreFault> {

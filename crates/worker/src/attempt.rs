@@ -22,7 +22,8 @@ use crate::watched::Watched;
 pub(crate) enum Done {
     /// Settled, rejected, or no longer ours: it has left our hands.
     Over,
-    /// It was not sent, since an operator wants nothing to be started there.
+    /// It was not sent, since an operator wants nothing to be started there, or this front
+    /// stands still.
     NotSent(Job),
     /// A processor did not take it, and nothing ties it to that one: it may go elsewhere.
     NotHeld(Job),
@@ -69,7 +70,7 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
     if job.is_lost() && !Sabotage::SkipFence.is_on() {
         return Done::Over;
     }
-    if board.stands_back(rank) {
+    if board.stands_back(rank) || context.config.standstill.is_on() {
         return Done::NotSent(job);
     }
     let requested_at = context.time_of_day(Some((job.accepted, job.accepted_at)));

@@ -1,6 +1,7 @@
+use std::sync::Arc;
 use std::time::Duration;
 
-use feeway_domain::{Processor, ProcessorName};
+use feeway_domain::{Processor, ProcessorName, Standstill};
 
 use crate::Clock;
 
@@ -32,6 +33,8 @@ pub struct WorkerConfig {
     pub dispatch: Dispatch,
     /// Where `requestedAt` comes from.
     pub clock: Clock,
+    /// Says when nothing new may be started, and why.
+    pub standstill: Arc<Standstill>,
 }
 
 /// When a payment is answered with 202.

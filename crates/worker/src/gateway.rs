@@ -39,12 +39,16 @@ pub enum Submit {
 }
 
 /// Why a payment was not kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotKept {
     /// The journal is away.
     StoreAway,
-    /// The journal's memory is full, or as many payments are open as may be.
+    /// The front stands still, for this reason.
+    StandsStill(String),
+    /// The limit of open payments is reached.
     JournalFull,
+    /// The journal's memory is full.
+    MemoryFull,
     /// This front is going down.
     Busy,
 }
@@ -107,8 +111,11 @@ impl<S: Store, C: ProcessorClient> Gateway<S, C> {
         if context.is_draining() {
             return Submit::NotKept(NotKept::Busy);
         }
+        if context.config.standstill.is_on() {
+            return Submit::NotKept(away(context));
+        }
         let Some(tenure) = context.tenures.own() else {
-            return Submit::NotKept(NotKept::StoreAway);
+            return Submit::NotKept(away(context));
         };
         let place = place(context, &tenure, &payment);
         let place = match context.config.intake {
@@ -205,18 +212,26 @@ async fn accept<S: Store, C: ProcessorClient>(
             }
             Ok(Accept::Ended) => return ended(context, payment.id).await,
             Ok(Accept::AmountDiffers) => return Submit::AmountDiffers,
-            Ok(Accept::Full) | Err(StoreFault::Full) => {
-                return Submit::NotKept(NotKept::JournalFull);
-            }
+            Ok(Accept::Full) => return Submit::NotKept(NotKept::JournalFull),
+            Err(StoreFault::Full) => return Submit::NotKept(NotKept::MemoryFull),
             Ok(Accept::Fenced) => match next_tenure(context, &tenure).await {
                 Some(next) => tenure = next,
-                None => return Submit::NotKept(NotKept::StoreAway),
+                None => return Submit::NotKept(away(context)),
             },
-            Err(StoreFault::Away) => return Submit::NotKept(NotKept::StoreAway),
+            Err(StoreFault::Away) => return Submit::NotKept(away(context)),
             // If it is kept after all, the next heartbeats show one more payment than is
             // in hand, and the feeder fetches it.
             Err(StoreFault::Unknown) => return Submit::Unknown,
         }
+    }
+}
+
+/// Why nothing can be kept, if more is known than that the store does not do it.
+fn away<S: Store, C: ProcessorClient>(context: &Context<S, C>) -> NotKept {
+    let standstill = &context.config.standstill;
+    match standstill.why().filter(|_| standstill.is_on()) {
+        Some(why) => NotKept::StandsStill(why),
+        None => NotKept::StoreAway,
     }
 }
 

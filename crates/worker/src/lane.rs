@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use feeway_domain::{ProcessorClient, Store};
 use feeway_health::{Condition, Permit, Rank};
@@ -24,6 +25,9 @@ use declined_steps::Pauses;
 
 mod declined_steps;
 mod tied_steps;
+
+/// How often a lane that stands still looks whether it may go on.
+const STILL_LOOK: Duration = Duration::from_millis(100);
 
 type Step = Pin<Box<dyn Future<Output = Stepped> + Send>>;
 
@@ -132,7 +136,8 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
     fn take_in(&mut self, dealt: Dealt) {
         let Dealt { job, permit } = dealt;
         let board = &self.context.board;
-        match permit.filter(|permit| !board.stands_back(permit.rank())) {
+        let is_still = self.context.config.standstill.is_on();
+        match permit.filter(|permit| !is_still && !board.stands_back(permit.rank())) {
             Some(permit) => self.start_attempt(job, permit),
             None if job.bond != Bond::Free => self.tied.want_look_up(job),
             None => self.wait_in_line(job, false),
@@ -143,9 +148,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         let now = Instant::now();
         match done {
             Done::Over => {}
-            // What is tied there is put down, and read again when the order ends.
-            Done::NotSent(job) if job.bond != Bond::Free => {}
-            Done::NotSent(job) => self.wait_in_line(job, true),
+            Done::NotSent(job) => self.not_sent(job, now),
             Done::NotHeld(job) => self.refused_for_now(job, now),
             Done::Declined(job) => self.declined(job, now),
             Done::Doubtful(mut job) if Sabotage::CrossOverAfterDoubt.is_on() => {
@@ -155,6 +158,16 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
             Done::Refused(job) | Done::Doubtful(job) => self.rest(job, now),
             Done::Absent(job) => self.absent(job, now),
             Done::Unclear(job) => self.unclear(job, now),
+        }
+    }
+
+    /// What is tied where nothing may be started is put down, and read again when the order ends.
+    fn not_sent(&mut self, job: Job, now: Instant) {
+        let board = &self.context.board;
+        if job.bond == Bond::Free {
+            self.wait_in_line(job, true);
+        } else if !job.named.is_some_and(|rank| board.stands_back(rank)) {
+            self.rest(job, now);
         }
     }
 
@@ -180,6 +193,10 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         self.board_changes = self.context.board.changes().count();
         let now = Instant::now();
         self.stand_back();
+        if self.context.config.standstill.is_on() {
+            // What is in flight ends, and all else waits.
+            return Some(now + STILL_LOOK);
+        }
         self.note_recoveries(now);
         self.tied.wake(now);
         self.end_pauses(now);

@@ -31,6 +31,7 @@ mod own_process;
 mod prometheus;
 mod quiet_log;
 mod readme;
+mod refusing;
 mod releases;
 mod restore;
 mod rolling_restart;

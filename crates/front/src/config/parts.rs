@@ -1,7 +1,9 @@
 //! What each part of the process is told of the configuration.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
-use feeway_domain::ProcessorName;
+use feeway_domain::{ProcessorName, Standstill};
 use feeway_health::BoardConfig;
 use feeway_processor::{HttpProcessor, HttpProcessorConfig, ProcessorOption};
 use feeway_store::RedisConfig;
@@ -72,8 +74,9 @@ impl Config {
             .collect()
     }
 
-    /// For the worker, which begins a new life with it.
-    pub fn worker(&self) -> WorkerConfig {
+    /// For the worker, which begins a new life with it, beside a store that says when it has to
+    /// stand still.
+    pub fn worker(&self, standstill: &Arc<Standstill>) -> WorkerConfig {
         let life = Uuid::new_v4().simple().to_string();
         WorkerConfig {
             life: format!("{}.{}", self.name, &life[..12]),
@@ -88,6 +91,7 @@ impl Config {
             intake: self.intake.into(),
             dispatch: self.dispatch.into(),
             clock: Clock::System,
+            standstill: Arc::clone(standstill),
         }
     }
 }

@@ -39,7 +39,17 @@ async fn what_the_intake_says_becomes_a_status() {
         (
             Submit::NotKept(NotKept::JournalFull),
             503,
-            "not accepted because as many payments",
+            "not accepted because the limit of open payments is reached",
+        ),
+        (
+            Submit::NotKept(NotKept::MemoryFull),
+            503,
+            "not accepted because the memory of the journal is full",
+        ),
+        (
+            Submit::NotKept(NotKept::StandsStill("it says \"no\"".to_owned())),
+            503,
+            "not accepted because it says \"no\"; send it again",
         ),
         (
             Submit::NotKept(NotKept::Busy),

@@ -25,8 +25,17 @@ async fn a_front_that_starts_first_says_what_it_waits_for_and_is_ready_once_redi
     let started = Started::with_processor(UNREACHABLE);
     let (status, body) = readyz(&started).await;
     assert_eq!(status, 503);
-    assert_eq!(body["detail"], "this front waits for Redis");
-    assert_eq!(body["ready"], false);
+    let detail = body["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("this front waits for Redis: "),
+        "{detail}"
+    );
+    assert_eq!(
+        (&body["ready"], &body["accepting"]),
+        (&false.into(), &false.into())
+    );
+    let reason = body["reason"].as_str().unwrap();
+    assert!(reason.starts_with("Redis is away: "), "{reason}");
     assert_eq!(body["redis"], "away");
     assert_eq!(body["clockOffsetMs"], Value::Null);
     let healthz = started.operator().await.ask("GET", "/healthz").await;
@@ -50,7 +59,11 @@ async fn a_front_that_starts_first_says_what_it_waits_for_and_is_ready_once_redi
         }
     };
     assert_eq!(status, 200);
-    assert_eq!(body["ready"], true);
+    assert_eq!(
+        (&body["ready"], &body["accepting"]),
+        (&true.into(), &true.into())
+    );
+    assert_eq!(body["reason"], Value::Null);
     assert_eq!(body["redis"], "up");
     assert_eq!(body["nats"], "away");
     let offset = body["clockOffsetMs"].as_f64().unwrap();

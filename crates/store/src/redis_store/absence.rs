@@ -10,7 +10,7 @@ use feeway_domain::{
 use redis::Value;
 
 use crate::redis_store::recent::Written;
-use crate::redis_store::reply::{Reply, bytes, unreadable};
+use crate::redis_store::reply::{Reply, bytes, parsed, unreadable};
 use crate::redis_store::{RedisStore, command};
 use crate::{keys, record};
 
@@ -120,10 +120,6 @@ impl RedisStore {
         trusted.sort_unstable();
         Ok(trusted)
     }
-}
-
-fn parsed<T: std::str::FromStr>(value: &Value) -> Option<T> {
-    std::str::from_utf8(bytes(value)?).ok()?.parse().ok()
 }
 
 /// Reads a member of the sorted set, and when it was noted.

@@ -45,6 +45,17 @@ impl Step for Accepting {
         command::accept_all(&first.hold, payments, self.max_open)
     }
 
+    /// A client may come again with a payment that is known.
+    fn when_full<'a>(
+        &self,
+        mut intakes: impl ExactSizeIterator<Item = &'a Intake> + Clone,
+    ) -> Option<Cmd> {
+        let all = intakes.clone();
+        let payments = all.map(|intake| (&intake.payment, intake.processor.as_ref()));
+        let first = intakes.next()?;
+        Some(command::known_all(&first.hold, payments))
+    }
+
     fn read<'a>(
         &self,
         reply: &Reply,
@@ -58,6 +69,10 @@ impl Step for Accepting {
         let mut written = Vec::with_capacity(intakes.len());
         for (at, intake) in intakes.enumerate() {
             let accept = match reply.text(at + 2) {
+                Some("no-memory") => {
+                    accepts.push(Err(StoreFault::Full));
+                    continue;
+                }
                 Some("kept") => {
                     written.push(Written::Kept {
                         hold: intake.hold.clone(),

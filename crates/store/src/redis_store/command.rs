@@ -1,5 +1,6 @@
 //! The calls of library `feeway_v1`: which keys and arguments each function takes.
 
+mod accept;
 mod sites;
 pub(crate) mod stand_back;
 
@@ -9,13 +10,14 @@ use feeway_domain::{
     CorrelationId, Custody, Freed, Hold, Incarnation, JournalTime, LAPSE, MAX_FREED,
     MAX_RESOLUTIONS, MAX_RESTAMPED, Payment, ProcessorName, Restamp, Settlement,
 };
-use redis::{Cmd, RedisWrite as _, cmd};
+use redis::{Cmd, cmd};
 
 use crate::horizon::{LEAP, LEAP_PACE};
-use crate::keys::{self, shown};
+use crate::keys;
 use crate::record;
 use crate::roll_up::{Place, Unit};
 
+pub(crate) use accept::{accept_all, known_all};
 pub(crate) use sites::{census, enlist_at, restore_sites};
 
 fn call(function: &str, keys: &[&str]) -> Cmd {
@@ -49,40 +51,6 @@ pub(crate) fn restore_hold(hold: &Hold) -> Cmd {
     let owner = keys::owner(&hold.owner);
     let mut call = call("restore_hold", &[keys::OWNERS, &owner, keys::EPOCH]);
     add_hold(&mut call, hold);
-    call
-}
-
-/// How many words an `accept_all` has before its payments: 3 of the call, 3 keys and 4
-/// arguments; and how many each payment has.
-const ACCEPT_WORDS: usize = 10;
-const ACCEPT_WORDS_EACH: usize = 3;
-/// Their bytes: fixed text, numbers, and the names of two incarnations, twice each; then an
-/// id, cents and a processor's name. Longer ones only cost another allocation.
-const ACCEPT_BYTES: usize = 320;
-const ACCEPT_BYTES_EACH: usize = 48;
-
-/// Every intake pays for this one, so it is written in one go: two allocations for any
-/// number of payments.
-pub(crate) fn accept_all<'a>(
-    hold: &Hold,
-    payments: impl ExactSizeIterator<Item = (&'a Payment, Option<&'a ProcessorName>)>,
-    max_open: u64,
-) -> Cmd {
-    let count = payments.len();
-    let mut call = Cmd::with_capacity(
-        ACCEPT_WORDS + count * ACCEPT_WORDS_EACH,
-        ACCEPT_BYTES + count * ACCEPT_BYTES_EACH,
-    );
-    call.arg("FCALL").arg("accept_all").arg(3).arg(keys::OPEN);
-    call.write_arg_fmt(shown::owner(&hold.owner));
-    call.write_arg_fmt(shown::queue(&hold.owner));
-    add_hold(&mut call, hold);
-    call.arg(max_open);
-    for (payment, processor) in payments {
-        call.arg(payment.id.as_bytes())
-            .arg(payment.amount.cents())
-            .arg(processor.map_or("", ProcessorName::as_str));
-    }
     call
 }
 

@@ -1,7 +1,9 @@
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use feeway_domain::Standstill;
 use redis::io::tcp::TcpSettings;
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
@@ -89,6 +91,8 @@ pub struct RedisConfig {
     /// Whether this program only reads: then it loads no functions and writes no schema, and
     /// says what is missing.
     pub only_reads: bool,
+    /// Where the store says why nothing new may be started.
+    pub standstill: Arc<Standstill>,
 }
 
 impl RedisConfig {
@@ -106,6 +110,7 @@ impl RedisConfig {
             max_open: Self::MAX_OPEN,
             retention: Self::RETENTION,
             only_reads: false,
+            standstill: Arc::default(),
         }
     }
 

@@ -4,12 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bb8::ManageConnection;
-use feeway_domain::StoreFault;
+use feeway_domain::{Cause, Standstill};
 use feeway_sockets::QuietStream;
-use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, Pipeline, PushInfo, PushKind, RedisError,
-    Value,
+    AsyncConnectionConfig, Client, ConnectionAddr, Pipeline, PushInfo, PushKind, RedisError, Value,
 };
 use tokio::net::UnixStream;
 use tokio::sync::{Mutex, RwLock};
@@ -19,6 +18,9 @@ use tracing::{error, info};
 
 use crate::keys;
 use crate::redis_store::library::{self, MissingFunctions};
+use crate::redis_store::link::Link;
+use crate::redis_store::memory::Memory;
+use crate::redis_store::node::{Node, node};
 use crate::redis_store::recent::Recent;
 use crate::redis_store::refusals::{Refusals, is_refusal};
 use crate::redis_store::standing::{Lane, SchemaError, Standing};
@@ -47,18 +49,48 @@ pub(crate) struct Shared {
     pub(crate) gate: RwLock<()>,
     /// The run of Redis that was last connected to. Connections are made one at a time.
     run_id: Mutex<Option<String>>,
+    /// Told when the other lane's connection leads to another run: it is given up.
+    links: std::sync::Mutex<Vec<(Lane, Arc<AtomicBool>)>>,
+    pub(crate) standstill: Arc<Standstill>,
+    pub(crate) memory: Memory,
     refusals: Refusals,
+    demotions: Refusals,
 }
 
 impl Shared {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(standstill: Arc<Standstill>) -> Self {
         Self {
             standing: Standing::new(),
             recent: Recent::new(),
             gate: RwLock::new(()),
             run_id: Mutex::new(None),
-            refusals: Refusals::default(),
+            links: std::sync::Mutex::default(),
+            standstill,
+            memory: Memory::default(),
+            refusals: Refusals::of_credentials(),
+            demotions: Refusals::of_demotions(),
         }
+    }
+}
+
+impl Shared {
+    /// A lane has this connection now.
+    fn keep(&self, lane: Lane, broken: &Arc<AtomicBool>) {
+        let mut links = self.links();
+        links.retain(|(of, _)| *of != lane);
+        links.push((lane, Arc::clone(broken)));
+    }
+
+    /// Redis is another one than before. Whatever leads to the old one is of no use.
+    fn give_up_links(&self) {
+        for (_, broken) in self.links().drain(..) {
+            broken.store(true, Ordering::Release);
+        }
+        self.standing.broken.notify_one();
+    }
+
+    fn links(&self) -> std::sync::MutexGuard<'_, Vec<(Lane, Arc<AtomicBool>)>> {
+        self.links.lock().expect("nothing panics under this lock")
     }
 }
 
@@ -79,6 +111,8 @@ pub(crate) enum ConnectError {
     },
     #[error("redis does not say which run it is")]
     NoRunId,
+    #[error("it is a replica, which takes no writes")]
+    Replica,
     /// It was asked a moment ago, and only a person can change its mind.
     #[error("redis does not let us in")]
     Refused,
@@ -88,7 +122,7 @@ impl ConnectError {
     fn is_refusal(&self) -> bool {
         match self {
             Self::Redis(error) | Self::NotLoaded { error, .. } => is_refusal(error),
-            Self::Schema(_) | Self::Functions(_) | Self::NoRunId => false,
+            Self::Schema(_) | Self::Functions(_) | Self::NoRunId | Self::Replica => false,
             Self::Refused => true,
         }
     }
@@ -101,6 +135,7 @@ impl ConnectError {
             | Self::Functions(_)
             | Self::NotLoaded { .. }
             | Self::NoRunId
+            | Self::Replica
             | Self::Refused => true,
         }
     }
@@ -182,15 +217,32 @@ impl Connector {
     async fn prepared(&self) -> Result<Link, ConnectError> {
         let mut last_run = self.shared.run_id.lock().await;
         let mut link = self.open().await?;
-        let run_id = run_id(&mut link.connection).await?;
-        library::provide(&mut link.connection, self.only_reads).await?;
-        check_schema(&mut link.connection, self.only_reads).await?;
-        let forgetful = last_run.as_ref().is_some_and(|last| *last != run_id);
+        let found = node(&mut link.connection).await?;
+        let Node { run_id, is_replica } = found.ok_or(ConnectError::NoRunId)?;
+        if is_replica && self.lane == Lane::Writes && !self.only_reads {
+            return Err(ConnectError::Replica);
+        }
+        let only_reads = self.only_reads || is_replica;
+        let provided = library::provide(&mut link.connection, only_reads).await;
+        match provided {
+            // Its primary has other functions soon, so this is not for good.
+            Err(ConnectError::Functions(_)) if !self.only_reads && is_replica => {
+                return Err(ConnectError::Replica);
+            }
+            provided => provided?,
+        }
+        check_schema(&mut link.connection, only_reads).await?;
+        // Nothing can be repeated to a replica. Whoever finds its primary does it.
+        let forgetful = !is_replica && last_run.as_ref().is_some_and(|last| *last != run_id);
         if forgetful {
             let _closed = self.shared.gate.write().await;
             self.replay(&mut link.connection).await?;
+            self.shared.give_up_links();
         }
-        *last_run = Some(run_id);
+        if !is_replica {
+            *last_run = Some(run_id);
+        }
+        self.shared.keep(self.lane, &link.broken);
         let standing = &self.shared.standing;
         standing.connected(self.lane, link.number, forgetful);
         // It may have ended before anybody listened.
@@ -199,6 +251,29 @@ impl Connector {
         }
         standing.prepared(Ok(()));
         Ok(link)
+    }
+
+    /// What a new connection for writes tells of whether Redis takes any.
+    fn note_refusal(&self, result: &Result<Link, ConnectError>) {
+        let shared = &self.shared;
+        if self.lane != Lane::Writes {
+            return;
+        }
+        match result {
+            Err(error @ ConnectError::Replica) => {
+                shared.demotions.add();
+                shared.refuses(&error.to_string());
+            }
+            Ok(_) => {
+                shared.demotions.end();
+                shared.takes_writes();
+            }
+            // It does not answer, so that what it refused before says nothing.
+            Err(error) if !error.is_answer() => {
+                shared.standstill.end(Cause::Refusing);
+            }
+            Err(_) => {}
+        }
     }
 
     async fn replay(&self, connection: &mut MultiplexedConnection) -> Result<(), ConnectError> {
@@ -231,12 +306,19 @@ impl ManageConnection for Connector {
 
     async fn connect(&self) -> Result<Link, ConnectError> {
         let Shared {
-            standing, refusals, ..
+            standing,
+            refusals,
+            demotions,
+            ..
         } = &*self.shared;
         if !refusals.may_ask() {
             return Err(ConnectError::Refused);
         }
+        if self.lane == Lane::Writes && !demotions.may_ask() {
+            return Err(ConnectError::Replica);
+        }
         let result = self.prepared().await;
+        self.note_refusal(&result);
         match &result {
             Ok(_) => refusals.end(),
             Err(error) if error.is_refusal() => {
@@ -262,90 +344,6 @@ impl ManageConnection for Connector {
     fn has_broken(&self, link: &mut Link) -> bool {
         link.is_broken()
     }
-}
-
-/// One connection, shared by many commands at a time.
-#[derive(Clone)]
-pub(crate) struct Link {
-    connection: MultiplexedConnection,
-    /// Ends with the last share in the connection, whatever Redis still owes.
-    _driver: Arc<JoinSet<()>>,
-    broken: Arc<AtomicBool>,
-    number: u64,
-    lane: Lane,
-    shared: Arc<Shared>,
-}
-
-impl Link {
-    pub(crate) fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Acquire)
-    }
-
-    fn give_up(&self, why: &str) {
-        if !self.broken.swap(true, Ordering::AcqRel) {
-            let standing = &self.shared.standing;
-            standing.disconnected(self.lane, self.number, why);
-        }
-    }
-
-    pub(crate) async fn send(&mut self, command: &Cmd) -> Result<Value, StoreFault> {
-        let reply = self.connection.req_packed_command(command).await;
-        reply
-            .and_then(Value::extract_error)
-            .map_err(|error| self.fault(&error))
-    }
-
-    pub(crate) async fn send_together(
-        &mut self,
-        transaction: &Pipeline,
-    ) -> Result<Vec<Value>, StoreFault> {
-        transaction
-            .query_async(&mut self.connection)
-            .await
-            .map_err(|error| self.fault(&error))
-    }
-
-    /// What an error says about the step that was asked for.
-    fn fault(&self, error: &RedisError) -> StoreFault {
-        if error.is_io_error() || error.is_unrecoverable_error() {
-            self.give_up(&error.to_string());
-            return StoreFault::Unknown;
-        }
-        match error.code() {
-            Some("OOM") => StoreFault::Full,
-            // It refuses all work, or all writes, before it does any.
-            Some(
-                "LOADING" | "READONLY" | "MASTERDOWN" | "BUSY" | "MISCONF" | "NOREPLICAS"
-                | "NOAUTH" | "CLUSTERDOWN" | "TRYAGAIN",
-            ) => StoreFault::Away,
-            _ if is_missing_function(error) => {
-                // Somebody flushed the functions; a new connection loads them again.
-                self.give_up("the functions are gone");
-                StoreFault::Away
-            }
-            _ => {
-                error!(%error, "redis could not carry out a step");
-                StoreFault::Unknown
-            }
-        }
-    }
-}
-
-fn is_missing_function(error: &RedisError) -> bool {
-    error
-        .detail()
-        .is_some_and(|detail| detail.contains("Function not found"))
-}
-
-async fn run_id(connection: &mut MultiplexedConnection) -> Result<String, ConnectError> {
-    let info: String = redis::cmd("INFO")
-        .arg("server")
-        .query_async(connection)
-        .await?;
-    info.lines()
-        .find_map(|line| line.strip_prefix("run_id:"))
-        .map(|id| id.trim().to_owned())
-        .ok_or(ConnectError::NoRunId)
 }
 
 /// An empty Redis gets the schema, unless whoever asks only reads.

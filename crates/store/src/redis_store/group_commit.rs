@@ -51,6 +51,14 @@ pub(crate) trait Step: Send + Sync + 'static {
     where
         Self::Item: 'a;
 
+    /// What to ask instead when Redis's memory is full and it takes nothing.
+    fn when_full<'a>(
+        &self,
+        items: impl ExactSizeIterator<Item = &'a Self::Item> + Clone,
+    ) -> Option<Cmd>
+    where
+        Self::Item: 'a;
+
     /// The answer of each, and what was written.
     fn read<'a>(
         &self,
@@ -162,9 +170,16 @@ impl<S: Step> Path<S> {
         S::Item: 'a,
     {
         let command = self.step.command(items.clone());
-        self.writer
-            .write(command, find_by, |reply| self.step.read(reply, items))
-            .await
+        let read = |reply: &Reply| self.step.read(reply, items.clone());
+        let written = self.writer.write(command, find_by, read).await;
+        let instead = match written {
+            Err(StoreFault::Full) => self.step.when_full(items.clone()),
+            Ok(_) | Err(StoreFault::Away | StoreFault::Unknown) => None,
+        };
+        match instead {
+            Some(instead) => self.writer.write(instead, find_by, read).await,
+            None => written,
+        }
     }
 }
 

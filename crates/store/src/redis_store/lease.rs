@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use feeway_domain::{HealthReport, ProcessorName, StoreFault};
-use redis::Value;
 
 use crate::keys;
 use crate::redis_store::reply::{bytes, unreadable};
+use crate::redis_store::together::{NOTHING, Together};
 use crate::redis_store::{RedisStore, command};
 
 /// The reply to claiming the leader's lease.
@@ -89,18 +89,16 @@ impl RedisStore {
         &self,
         processor: &ProcessorName,
     ) -> Result<Option<(HealthReport, Duration)>, StoreFault> {
-        let mut together = redis::pipe();
-        together.atomic();
-        together.cmd("GET").arg(keys::health(processor));
-        together.cmd("TIME");
-        let replies = self.read_together(&together).await?;
-        let [health, time] = &replies[..] else {
+        let mut together = Together::default();
+        together.read("GET", keys::health(processor), &NOTHING);
+        let (replies, now) = self.read_at_once(&together).await?;
+        let [health] = &replies[..] else {
             return Err(unreadable(&replies));
         };
         let Some(health) = bytes(health) else {
             return Ok(None);
         };
-        read_report(processor, health, time).ok_or_else(|| unreadable(&replies))
+        read_report(processor, health, now).ok_or_else(|| unreadable(&replies))
     }
 }
 
@@ -109,7 +107,7 @@ impl RedisStore {
 fn read_report(
     processor: &ProcessorName,
     health: &[u8],
-    time: &Value,
+    now: i64,
 ) -> Option<Option<(HealthReport, Duration)>> {
     let (_, report) = std::str::from_utf8(health).ok()?.split_once('|')?;
     if report.is_empty() {
@@ -119,8 +117,7 @@ fn read_report(
     let at: u64 = parts.next()?.parse().ok()?;
     let failing = parts.next()? == "1";
     let min_response_time = Duration::from_micros(parts.next()?.parse().ok()?);
-    let (seconds, micros): (u64, u64) = redis::from_redis_value_ref(time).ok()?;
-    let now = seconds * 1_000_000 + micros;
+    let now = u64::try_from(now).ok()?;
     let report = HealthReport {
         processor: processor.clone(),
         failing,

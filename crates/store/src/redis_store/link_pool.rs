@@ -6,7 +6,8 @@ use feeway_domain::StoreFault;
 use redis::Client;
 use tokio::time::timeout;
 
-use crate::redis_store::connection::{CHECKOUT, Connector, Link, Shared};
+use crate::redis_store::connection::{CHECKOUT, Connector, Shared};
+use crate::redis_store::link::Link;
 use crate::redis_store::standing::Lane;
 
 /// One connection carries all commands of a pool: they pipeline by themselves, and a second

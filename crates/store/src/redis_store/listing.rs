@@ -103,7 +103,7 @@ impl RedisStore {
                 commands.cmd("HGET").arg(keys::CONFLICTS).arg(id.as_bytes());
             }
         }
-        let found = self.read_together(&commands).await?;
+        let found = self.read_in_turn(&commands).await?;
         let (found, _) = found.as_chunks::<2>();
         let lines = members.iter().zip(found).filter_map(|(member, found)| {
             if listed == Listed::Rejected {
@@ -173,7 +173,7 @@ impl RedisStore {
             return Ok(Vec::new());
         }
         let mut entries = Vec::new();
-        for found in self.read_together(&commands).await? {
+        for found in self.read_in_turn(&commands).await? {
             entries.extend(read_entries(found)?);
         }
         entries.sort_unstable_by_key(|entry| (entry.accepted_at, entry.payment.id));

@@ -2,6 +2,7 @@ use feeway_domain::{CorrelationId, Entry, Incarnation, PaymentState, Status, Sto
 use redis::Value;
 
 use crate::redis_store::reply::{Reply, bytes, unreadable};
+use crate::redis_store::together::{NOTHING, Together};
 use crate::redis_store::{RedisStore, command};
 use crate::{keys, record};
 
@@ -21,14 +22,14 @@ impl RedisStore {
         &self,
         id: CorrelationId,
     ) -> Result<Option<PaymentState>, StoreFault> {
-        let mut together = redis::pipe();
-        together.atomic();
+        let mut together = Together::default();
         let field = id.as_bytes();
-        together.cmd("HGET").arg(keys::settled(id)).arg(field);
-        together.cmd("HEXISTS").arg(keys::CONFLICTS).arg(field);
-        together.cmd("HGET").arg(keys::OPEN).arg(field);
-        together.cmd("GET").arg(keys::rejected(id));
-        let found = self.read_together(&together).await?;
+        together
+            .read("HGET", keys::settled(id), &field)
+            .read("HEXISTS", keys::CONFLICTS, &field)
+            .read("HGET", keys::OPEN, &field)
+            .read("GET", keys::rejected(id), &NOTHING);
+        let (found, _) = self.read_at_once(&together).await?;
         let [settled, conflict, open, rejected] = &found[..] else {
             return Err(unreadable(&found));
         };

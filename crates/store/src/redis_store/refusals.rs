@@ -11,9 +11,14 @@ use tokio::time::Instant;
 const PAUSE: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// Since when, and how often in a row, Redis did not let us in.
-#[derive(Default)]
+/// The same of a Redis that is a replica: another one may take its place any moment.
+const DEMOTION_PAUSE: Duration = Duration::from_millis(100);
+const DEMOTION_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Since when, and how often in a row, Redis was of no use although it is there.
 pub(crate) struct Refusals {
+    first: Duration,
+    longest: Duration,
     last: Mutex<Option<Refusal>>,
 }
 
@@ -23,6 +28,24 @@ struct Refusal {
 }
 
 impl Refusals {
+    /// It did not let us in.
+    pub(crate) fn of_credentials() -> Self {
+        Self::new(PAUSE, PAUSE_MAX)
+    }
+
+    /// It was a replica.
+    pub(crate) fn of_demotions() -> Self {
+        Self::new(DEMOTION_PAUSE, DEMOTION_PAUSE_MAX)
+    }
+
+    fn new(first: Duration, longest: Duration) -> Self {
+        Self {
+            first,
+            longest,
+            last: Mutex::new(None),
+        }
+    }
+
     /// Whether the pause is over, if there is one.
     pub(crate) fn may_ask(&self) -> bool {
         let last = self.last();
@@ -34,7 +57,7 @@ impl Refusals {
         let mut last = self.last();
         let pause = last
             .as_ref()
-            .map_or(PAUSE, |refusal| (refusal.pause * 2).min(PAUSE_MAX));
+            .map_or(self.first, |refusal| (refusal.pause * 2).min(self.longest));
         *last = Some(Refusal {
             pause,
             ask_again: Instant::now() + pause,
@@ -73,7 +96,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn pauses_double_until_the_longest_and_end_with_a_welcome() {
-        let refusals = Refusals::default();
+        let refusals = Refusals::of_credentials();
         assert!(refusals.may_ask());
         for pause_ms in [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000] {
             refusals.add();

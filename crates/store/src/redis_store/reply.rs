@@ -65,6 +65,11 @@ pub(crate) fn bytes(value: &Value) -> Option<&[u8]> {
     }
 }
 
+/// The number, or whatever else it is, that a string holds.
+pub(crate) fn parsed<T: std::str::FromStr>(value: &Value) -> Option<T> {
+    std::str::from_utf8(bytes(value)?).ok()?.parse().ok()
+}
+
 /// Somebody must look: either the functions or the data are not ours.
 pub(crate) fn unreadable(value: &dyn std::fmt::Debug) -> StoreFault {
     error!(?value, "redis holds or says something that nobody can read");

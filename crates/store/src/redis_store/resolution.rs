@@ -5,24 +5,25 @@ use feeway_domain::{
     ProcessorName, Proof, Reopen, Resolution, Resolutions, Resolve, Restamped, Settlement,
     StandBack, StoreFault, Verdict,
 };
-use redis::{Value, cmd, pipe};
+use redis::{Value, cmd};
 
 use crate::redis_store::recent::Written;
 use crate::redis_store::reply::{Reply, bytes, unreadable};
 use crate::redis_store::settling::read_settle;
+use crate::redis_store::together::{NOTHING, Together};
 use crate::redis_store::{RedisStore, command};
 use crate::{keys, listing, record};
 
 impl Resolutions for RedisStore {
     async fn case(&self, id: CorrelationId) -> Result<Option<Case>, StoreFault> {
-        let mut together = pipe();
-        together.atomic();
+        let mut together = Together::default();
         let field = id.as_bytes();
-        together.cmd("HGET").arg(keys::settled(id)).arg(field);
-        together.cmd("HGET").arg(keys::CONFLICTS).arg(field);
-        together.cmd("HGET").arg(keys::OPEN).arg(field);
-        together.cmd("GET").arg(keys::rejected(id));
-        let found = self.read_together(&together).await?;
+        together
+            .read("HGET", keys::settled(id), &field)
+            .read("HGET", keys::CONFLICTS, &field)
+            .read("HGET", keys::OPEN, &field)
+            .read("GET", keys::rejected(id), &NOTHING);
+        let (found, _) = self.read_at_once(&together).await?;
         let [settled, others, open, rejected] = &found[..] else {
             return Err(unreadable(&found));
         };
@@ -182,26 +183,22 @@ impl Resolutions for RedisStore {
 impl RedisStore {
     /// Who has an entry in hand.
     async fn custody(&self, entry: Entry) -> Result<Custody, StoreFault> {
-        let mut together = pipe();
-        together.atomic();
-        together
-            .cmd("HMGET")
-            .arg(keys::owner(&entry.owner))
-            .arg(&["holder", "epoch", "beat"]);
-        together.cmd("TIME");
-        let found = self.read_together(&together).await?;
-        read_custody(&found, entry).ok_or_else(|| unreadable(&found))
+        let mut together = Together::default();
+        let fields = ["holder", "epoch", "beat"];
+        together.read("HMGET", keys::owner(&entry.owner), &fields.as_slice());
+        let (found, now) = self.read_at_once(&together).await?;
+        let now = JournalTime::from_micros(now);
+        read_custody(&found, entry, now).ok_or_else(|| unreadable(&found))
     }
 }
 
-fn read_custody(found: &[Value], entry: Entry) -> Option<Custody> {
-    let [Value::Array(record), time] = found else {
+fn read_custody(found: &[Value], entry: Entry, now: JournalTime) -> Option<Custody> {
+    let [Value::Array(record)] = found else {
         return None;
     };
     let [holder, epoch, beat] = &record[..] else {
         return None;
     };
-    let (seconds, micros): (i64, i64) = redis::from_redis_value_ref(time).ok()?;
     let hold = match (text(holder), text(epoch)) {
         (Some(holder), Some(epoch)) => Some(Hold {
             owner: entry.owner.clone(),
@@ -215,7 +212,7 @@ fn read_custody(found: &[Value], entry: Entry) -> Option<Custody> {
         entry,
         hold,
         beat: (beat != 0).then(|| JournalTime::from_micros(beat)),
-        now: JournalTime::from_micros(seconds * 1_000_000 + micros),
+        now,
     })
 }
 

@@ -35,6 +35,14 @@ impl Step for Settling {
         command::settle_all(settlements)
     }
 
+    /// Settling is never refused for want of memory.
+    fn when_full<'a>(
+        &self,
+        _: impl ExactSizeIterator<Item = &'a Settlement> + Clone,
+    ) -> Option<Cmd> {
+        None
+    }
+
     fn read<'a>(
         &self,
         reply: &Reply,

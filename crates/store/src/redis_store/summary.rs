@@ -2,13 +2,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use feeway_domain::{LedgerFault, ProcessorName, StoreFault, Summary, Total, Window};
-use redis::{Pipeline, Value, pipe};
+use redis::Value;
 
 use crate::horizon::Horizon;
 use crate::keys;
 use crate::record::read_ledger_member;
 use crate::redis_store::RedisStore;
 use crate::redis_store::reply::{bytes, unreadable};
+use crate::redis_store::together::{NOTHING, Together};
 use crate::window_plan::{Counts, Plan, Slice};
 
 /// A roll-up of days that exists: whose, and of which quarter.
@@ -30,7 +31,7 @@ impl RedisStore {
         for _ in 0..ATTEMPTS {
             let known = Arc::clone(&*self.inner.known.lock().await);
             let reads = Reads::new(&plan, &cut, &known);
-            let replies = self.read_together(&reads.transaction).await?;
+            let (replies, _) = self.read_at_once(&reads.together).await?;
             let [names, horizon, replies @ ..] = &replies[..] else {
                 return Err(unreadable(&replies).into());
             };
@@ -49,7 +50,7 @@ impl RedisStore {
 
 /// The commands of one summary, and what each of their replies counts for.
 struct Reads {
-    transaction: Pipeline,
+    together: Together,
     slices: Vec<(ProcessorName, Slice)>,
     /// Whole hours that the window holds in part.
     cut: Vec<Slice>,
@@ -73,27 +74,20 @@ impl Reads {
             );
         }
         let cut = of_known(cut, known);
-        let mut transaction = pipe();
-        transaction.atomic();
-        transaction.cmd("HGETALL").arg(keys::PROCESSORS);
-        transaction.cmd("GET").arg(keys::HORIZON);
+        let mut together = Together::default();
+        together.read("HGETALL", keys::PROCESSORS, &NOTHING);
+        together.read("GET", keys::HORIZON, &NOTHING);
         for (processor, slice) in slices.iter().chain(&cut) {
             let bytes = slice.unit.bytes(&slice.numbers);
-            transaction
-                .cmd("GETRANGE")
-                .arg(keys::sum(processor, slice.unit, slice.period))
-                .arg(bytes.start)
-                .arg(bytes.end - 1);
+            let key = keys::sum(processor, slice.unit, slice.period);
+            together.read("GETRANGE", key, &(bytes.start, bytes.end - 1));
         }
         for edge in &plan.edges {
-            transaction
-                .cmd("ZRANGEBYSCORE")
-                .arg(keys::ledger(edge.hour()))
-                .arg(edge.first)
-                .arg(edge.last);
+            let key = keys::ledger(edge.hour());
+            together.read("ZRANGEBYSCORE", key, &(edge.first, edge.last));
         }
         Self {
-            transaction,
+            together,
             slices,
             cut: cut.into_iter().map(|(_, slice)| slice).collect(),
             edges: plan.edges.iter().map(|edge| edge.counts).collect(),
@@ -160,11 +154,11 @@ fn of_known(hours: &[i64], known: &BTreeSet<Known>) -> Vec<(ProcessorName, Slice
 }
 
 fn read_known(names: &Value) -> Option<BTreeSet<Known>> {
-    let Value::Map(names) = names else {
+    let Value::Array(names) = names else {
         return None;
     };
     let mut known = BTreeSet::new();
-    for (name, _) in names {
+    for [name, _] in names.as_chunks::<2>().0 {
         let (processor, quarter) = std::str::from_utf8(bytes(name)?).ok()?.split_once(':')?;
         known.insert((processor.parse().ok()?, quarter.parse().ok()?));
     }

@@ -20,6 +20,7 @@ mod lease;
 mod library;
 mod outages;
 mod random_steps;
+mod refusing;
 mod replay;
 mod retirement;
 mod sites;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use feeway_domain::{CLOCK_SLIP, Fee, Processor, ProcessorName, RequestedAt};
+use feeway_domain::{CLOCK_SLIP, Fee, Processor, ProcessorName, RequestedAt, Standstill};
 use feeway_health::{Board, BoardConfig};
 use feeway_store::MemoryStore;
 use feeway_worker::{Clock, Dispatch, Gateway, IntakeMode, Worker, WorkerConfig, start};
@@ -34,6 +34,7 @@ pub(crate) struct Front {
     pub(crate) addresses: [Address; 2],
     pub(crate) vouched: Option<ProcessorName>,
     pub(crate) gate: Gate,
+    pub(crate) standstill: Arc<Standstill>,
     worker: Option<Worker<UnreliableStore, Line>>,
     pub(crate) store: Option<UnreliableStore>,
 }
@@ -53,6 +54,7 @@ impl Front {
             addresses: [Address::FIRST; 2],
             vouched: None,
             gate,
+            standstill: Arc::default(),
             worker: None,
             store: None,
         }
@@ -134,6 +136,7 @@ impl Front {
             intake: self.intake,
             dispatch: Dispatch::RoundRobin,
             clock: Clock::Set { at, since: dawn },
+            standstill: Arc::clone(&self.standstill),
         };
         self.worker = Some(start(config, store, lines, Arc::clone(&board)));
     }

@@ -27,6 +27,7 @@ mod shop;
 mod simulation;
 mod stale_page;
 mod stand_back;
+mod standstill;
 mod unreliable_store;
 mod weather;
 mod world;

@@ -92,7 +92,11 @@ impl Shop {
                     }
                     Ok(Submit::AmountDiffers) => panic!("one amount only was ever posted"),
                     Ok(Submit::NotKept(
-                        NotKept::StoreAway | NotKept::JournalFull | NotKept::Busy,
+                        NotKept::StoreAway
+                        | NotKept::StandsStill(_)
+                        | NotKept::JournalFull
+                        | NotKept::MemoryFull
+                        | NotKept::Busy,
                     )) => {}
                     Ok(Submit::Unknown) | Err(_) => {}
                 }

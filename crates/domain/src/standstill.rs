@@ -1,0 +1,123 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Why a front accepts no new payments although it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// The store refuses every write, as a replica does, or one whose disk is full.
+    Refusing,
+    /// The store's memory is full: new payments are refused, and those that are open go on.
+    Memory,
+}
+
+impl Cause {
+    /// Each of them.
+    pub const ALL: [Self; 2] = [Self::Refusing, Self::Memory];
+
+    /// In one word, as metrics have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refusing => "refusing",
+            Self::Memory => "memory",
+        }
+    }
+
+    /// Whether nothing at all may be started.
+    fn stops(self) -> bool {
+        match self {
+            Self::Refusing => true,
+            Self::Memory => false,
+        }
+    }
+}
+
+/// Whether a front stands still, and why: then it accepts no payments and starts no attempts,
+/// whatever the processors do. What it has in hand stays in memory, and questions are answered.
+///
+/// Whoever finds a cause begins it here and ends it when it is over; intake, lanes and
+/// readiness ask here and nowhere else. (An order to stand back from one processor is another
+/// thing, see [`StandBack`](crate::StandBack).)
+#[derive(Debug, Default)]
+pub struct Standstill {
+    is_on: AtomicBool,
+    causes: Mutex<BTreeMap<Cause, String>>,
+}
+
+impl Standstill {
+    /// Whether nothing new may be started now. Every payment asks this, so it is one load.
+    pub fn is_on(&self) -> bool {
+        self.is_on.load(Ordering::Relaxed)
+    }
+
+    /// There is this cause, in words that follow "because". Whether that is news.
+    pub fn begin(&self, cause: Cause, why: &str) -> bool {
+        let mut causes = self.lock();
+        let is_news = causes.get(&cause).is_none_or(|known| known != why);
+        if is_news {
+            causes.insert(cause, why.to_owned());
+        }
+        self.update(&causes);
+        is_news
+    }
+
+    /// A cause is over. Whether it was there.
+    pub fn end(&self, cause: Cause) -> bool {
+        let mut causes = self.lock();
+        let was_there = causes.remove(&cause).is_some();
+        self.update(&causes);
+        was_there
+    }
+
+    /// Whether there is this cause.
+    pub fn has(&self, cause: Cause) -> bool {
+        self.lock().contains_key(&cause)
+    }
+
+    /// Why no new payments are accepted; nothing while they are, as far as is known here.
+    pub fn why(&self) -> Option<String> {
+        let causes = self.lock();
+        let all: Vec<&str> = causes.values().map(String::as_str).collect();
+        (!all.is_empty()).then(|| all.join("; "))
+    }
+
+    fn update(&self, causes: &BTreeMap<Cause, String>) {
+        let is_on = causes.keys().any(|cause| cause.stops());
+        self.is_on.store(is_on, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Cause, String>> {
+        // Nothing panics while holding it.
+        self.causes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_on_as_long_as_any_cause_stops() {
+        let standstill = Standstill::default();
+        assert_eq!((standstill.is_on(), standstill.why()), (false, None));
+        assert!(standstill.begin(Cause::Memory, "memory is full"));
+        assert!(!standstill.is_on(), "what is open goes on");
+        assert!(standstill.begin(Cause::Refusing, "it is a replica"));
+        assert!(standstill.is_on());
+        let why = standstill.why().unwrap();
+        assert_eq!(why, "it is a replica; memory is full");
+        assert!(standstill.end(Cause::Memory));
+        assert!(standstill.is_on());
+        assert!(standstill.end(Cause::Refusing));
+        assert_eq!((standstill.is_on(), standstill.why()), (false, None));
+    }
+
+    #[test]
+    fn only_another_reason_is_news() {
+        let standstill = Standstill::default();
+        let news = ["a", "a", "b"].map(|why| standstill.begin(Cause::Refusing, why));
+        assert_eq!(news, [true, false, true]);
+        let over = [0, 1].map(|_| standstill.end(Cause::Refusing));
+        assert_eq!(over, [true, false]);
+    }
+}

@@ -1,0 +1,36 @@
+//! A front says that it lives.
+
+use feeway_domain::{Beat, Hold, Incarnation, StoreFault};
+
+use crate::redis_store::reply::bytes;
+use crate::redis_store::{RedisStore, command};
+
+impl RedisStore {
+    pub(crate) async fn send_beat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {
+        let beat = command::beat(holds);
+        self.write(beat, |reply| {
+            let (Some(queued), Some(lapsed)) = (reply.list(1), reply.list(2)) else {
+                return reply.unreadable();
+            };
+            let mut lapsed: Vec<Incarnation> = lapsed
+                .iter()
+                .filter_map(|owner| std::str::from_utf8(bytes(owner)?).ok())
+                .map(Incarnation::new)
+                .collect();
+            lapsed.sort_unstable();
+            let queued = queued.iter().map(|count| {
+                // -1 stands for a hold that is no longer good.
+                redis::from_redis_value_ref::<i64>(count)
+                    .ok()
+                    .and_then(|count| u64::try_from(count).ok())
+            });
+            let beat = Beat {
+                now: reply.time(0)?,
+                queued: queued.collect(),
+                lapsed,
+            };
+            Ok((beat, None))
+        })
+        .await
+    }
+}

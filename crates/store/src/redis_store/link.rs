@@ -1,0 +1,114 @@
+//! One connection to Redis, and what its errors say of a step.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use feeway_domain::StoreFault;
+use redis::aio::{ConnectionLike as _, MultiplexedConnection};
+use redis::{Cmd, Pipeline, RedisError, Value};
+use tokio::task::JoinSet;
+use tracing::error;
+
+use crate::redis_store::connection::Shared;
+use crate::redis_store::standing::Lane;
+
+/// One connection, shared by many commands at a time.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(crate) connection: MultiplexedConnection,
+    /// Ends with the last share in the connection, whatever Redis still owes.
+    pub(crate) _driver: Arc<JoinSet<()>>,
+    pub(crate) broken: Arc<AtomicBool>,
+    pub(crate) number: u64,
+    pub(crate) lane: Lane,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Link {
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
+    fn give_up(&self, why: &str) {
+        if !self.broken.swap(true, Ordering::AcqRel) {
+            let standing = &self.shared.standing;
+            standing.disconnected(self.lane, self.number, why);
+        }
+    }
+
+    pub(crate) async fn send(&mut self, command: &Cmd) -> Result<Value, StoreFault> {
+        let reply = self.connection.req_packed_command(command).await;
+        reply
+            .and_then(Value::extract_error)
+            .map_err(|error| self.fault(&error))
+    }
+
+    /// One after another, in one round trip; between two others may write.
+    pub(crate) async fn send_in_turn(
+        &mut self,
+        commands: &Pipeline,
+    ) -> Result<Vec<Value>, StoreFault> {
+        commands
+            .query_async(&mut self.connection)
+            .await
+            .map_err(|error| self.fault(&error))
+    }
+
+    /// What an error says about the step that was asked for.
+    fn fault(&self, error: &RedisError) -> StoreFault {
+        if error.is_io_error() || error.is_unrecoverable_error() {
+            self.give_up(&error.to_string());
+            return StoreFault::Unknown;
+        }
+        match error.code() {
+            Some("OOM") => {
+                self.shared.memory_is_full();
+                StoreFault::Full
+            }
+            // Behind the same address there may be another server by now, which is no replica.
+            Some("READONLY" | "MASTERDOWN") => {
+                self.refused(error);
+                self.give_up(&words(error));
+                StoreFault::Away
+            }
+            Some("MISCONF" | "NOREPLICAS" | "NOPERM") => {
+                self.refused(error);
+                StoreFault::Away
+            }
+            // It refuses all work, or all writes, before it does any.
+            Some("LOADING" | "BUSY" | "NOAUTH" | "CLUSTERDOWN" | "TRYAGAIN") => StoreFault::Away,
+            _ if is_missing_function(error) => {
+                // Somebody flushed the functions; a new connection loads them again.
+                self.give_up("the functions are gone");
+                StoreFault::Away
+            }
+            _ => {
+                error!(%error, "redis could not carry out a step");
+                StoreFault::Unknown
+            }
+        }
+    }
+
+    /// What is read may still be answered, so it is writes that count.
+    fn refused(&self, error: &RedisError) {
+        if self.lane == Lane::Writes {
+            self.shared.refuses(&words(error));
+        }
+    }
+}
+
+/// What Redis said, in its own words.
+fn words(error: &RedisError) -> String {
+    let (code, detail) = (error.code(), error.detail());
+    format!(
+        "{} {}",
+        code.unwrap_or_default(),
+        detail.unwrap_or_default()
+    )
+}
+
+fn is_missing_function(error: &RedisError) -> bool {
+    error
+        .detail()
+        .is_some_and(|detail| detail.contains("Function not found"))
+}

@@ -1,0 +1,53 @@
+//! Which Redis is at the other end of a connection.
+
+use redis::RedisError;
+use redis::aio::MultiplexedConnection;
+
+/// What Redis says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Node {
+    /// One life of the server.
+    pub(crate) run_id: String,
+    /// It follows another one and takes no writes.
+    pub(crate) is_replica: bool,
+}
+
+/// Asks. Nothing when it does not say which run it is.
+pub(crate) async fn node(
+    connection: &mut MultiplexedConnection,
+) -> Result<Option<Node>, RedisError> {
+    let info: String = redis::cmd("INFO")
+        .arg(&["server", "replication"])
+        .query_async(connection)
+        .await?;
+    Ok(read_node(&info))
+}
+
+fn read_node(info: &str) -> Option<Node> {
+    Some(Node {
+        run_id: field(info, "run_id")?.to_owned(),
+        is_replica: field(info, "role") == Some("slave"),
+    })
+}
+
+/// A line `name:value` of INFO.
+pub(crate) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = info.lines();
+    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    value.map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_tells_its_run_and_its_role() {
+        let info = "# Server\r\nredis_version:7.0.15\r\nrun_id:abc\r\n\r\n# Replication\r\nrole:";
+        for (role, is_replica) in [("master", false), ("slave", true)] {
+            let node = read_node(&format!("{info}{role}\r\n")).unwrap();
+            assert_eq!((node.run_id.as_str(), node.is_replica), ("abc", is_replica));
+        }
+        assert_eq!(read_node("# Server\r\nrun_id_other:abc\r\n"), None);
+    }
+}
