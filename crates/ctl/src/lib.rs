@@ -15,21 +15,25 @@
 //!   └─► else stand-back ──► every front has confirmed it ─┘
 //! reopen ──► a step in Redis for each, recorded
 //! reconcile ◄── export (JSON lines), sorted in memory ◄──► ledger, page by page
-//!   └─ with a fee ──► what the ledger lacks is settled
+//!   └─ with a fee ──► shown, asked, proved as for resolve ─► a step in Redis for each
 //! ```
 
+mod asking;
 mod connect;
+mod fee;
 mod ledger_pages;
 mod list;
 mod options;
 mod patience;
 mod payment_json;
+mod preview;
 mod reconcile;
 mod reopen;
 mod resolutions;
 mod resolve;
 mod restamped;
 mod show;
+mod silence;
 mod stand_back;
 mod stood_back;
 

@@ -1,17 +1,16 @@
+mod reconcile;
 mod resolve;
 mod stand_back;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use feeway_domain::{
-    CorrelationId, Fee, Listed, ProcessorName, RequestedAt, RequestedAtError, Window,
-};
+use feeway_domain::{CorrelationId, Listed, RequestedAt, RequestedAtError, Window};
 use feeway_options::RedisOptions;
 
+pub(crate) use reconcile::Reconcile;
 pub(crate) use resolve::Resolve;
 pub(crate) use stand_back::StandBack;
 
@@ -148,28 +147,6 @@ pub struct RestampedList {
 #[derive(Args, Clone, Debug)]
 pub struct Resolutions {
     /// JSON lines.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Options of `reconcile`.
-#[derive(Args, Clone, Debug)]
-pub struct Reconcile {
-    /// The export: a JSON object with correlationId, amount and requestedAt in each line, in
-    /// any order; - reads it from the standard input.
-    pub file: PathBuf,
-    /// The processor's name in the ledger.
-    #[arg(long, value_name = "NAME")]
-    pub processor: ProcessorName,
-    #[command(flatten)]
-    pub(crate) times: Times,
-    /// Settles in the ledger, with this share of the amount as the fee, what the processor
-    /// holds and the ledger does not: after Redis was restored from a copy, before a front
-    /// starts. You vouch that every line of the export was a payment of ours. The end still
-    /// tells of the differences; when it is run again there are none.
-    #[arg(long, value_name = "SHARE")]
-    pub settle_with_fee: Option<Fee>,
-    /// JSON lines: one for each difference, and the totals.
     #[arg(long)]
     pub json: bool,
 }

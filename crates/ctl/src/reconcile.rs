@@ -2,22 +2,25 @@
 
 mod difference;
 mod export;
+mod missing;
+mod plan;
+mod settle;
 
 use std::io::Write;
 
 use anyhow::Context;
 use feeway_domain::{
-    Fee, Line, Listed, Money, Payment, PaymentState, ProcessorName, RequestedAt, Resolutions,
-    Settlement, Status, Total, Window,
+    Line, Listed, Money, ProcessorName, RequestedAt, Resolutions, Status, Total, Window,
 };
 
 use crate::Ending;
 use crate::ledger_pages::{LedgerPages, oldest_kept};
 use crate::options::Reconcile;
-use crate::resolve::said;
 use difference::{Difference, Report};
 use export::{Export, Exported};
 pub(crate) use export::{read_amount, read_lines, with_source};
+use missing::Missing;
+use settle::settle;
 
 /// Compares, and writes every difference as soon as it is known.
 pub(crate) async fn run(
@@ -45,6 +48,7 @@ pub(crate) async fn run(
             compare(&mut export, entry, &mut report)?;
         }
     }
+    let mut missing = Vec::new();
     for theirs in export.unmatched() {
         if window.contains(theirs.requested_at) {
             match here(store, theirs, &asked.processor).await? {
@@ -55,17 +59,17 @@ pub(crate) async fn run(
                     }
                     differ(held, theirs, &mut report)?;
                 }
-                Here::Not(known) => {
-                    let done = settle(store, theirs, known.as_ref(), asked).await?;
-                    let known = known.map(|state| state.status);
-                    report.add(&Difference::TheirsNotOurs {
-                        theirs,
-                        known,
-                        done,
-                    })?;
-                }
+                Here::Not(one) if asked.settle_with_fee.is_some() => missing.push(one),
+                Here::Not(one) => report.add(&one.into())?,
             }
         }
+    }
+    if let Some(fee) = asked.settle_with_fee {
+        let settled = settle(store, asked, fee, &mut missing, &export, report.out()).await;
+        for one in missing {
+            report.add(&one.into())?;
+        }
+        settled?;
     }
     let mut theirs = Total::default();
     for line in export.lines() {
@@ -131,8 +135,8 @@ fn differ(ours: Exported, theirs: Exported, report: &mut Report<impl Write>) -> 
 enum Here {
     /// The processor holds it, for us as well.
     Held(Exported),
-    /// It does not; this is what we know instead, if anything.
-    Not(Option<PaymentState>),
+    /// It does not.
+    Not(Missing),
 }
 
 async fn here(
@@ -141,43 +145,17 @@ async fn here(
     processor: &ProcessorName,
 ) -> anyhow::Result<Here> {
     let case = store.case(theirs.id).await?;
+    let custody = case.as_ref().and_then(|case| case.custody.as_ref());
+    let accepted_at = custody.map(|custody| custody.entry.accepted_at);
     let lines = case.map(|case| case.lines).unwrap_or_default();
     let held = lines.iter().find_map(|line| of_processor(line, processor));
-    let known = || lines.first().map(|line| line.state.clone());
-    Ok(held.map_or_else(|| Here::Not(known()), Here::Held))
-}
-
-/// Settles what only the processor has, if that is asked for, and says what came of it. Who
-/// has another amount in mind has to find out first which one is right.
-async fn settle(
-    store: &impl Resolutions,
-    theirs: Exported,
-    known: Option<&PaymentState>,
-    asked: &Reconcile,
-) -> anyhow::Result<Option<String>> {
-    let Some(fee) = asked.settle_with_fee else {
-        return Ok(None);
+    let missing = || Missing {
+        theirs,
+        known: lines.first().map(|line| line.state.clone()),
+        accepted_at,
+        done: None,
     };
-    if let Some(known) = known
-        && known.amount != theirs.amount
-    {
-        return Ok(Some(format!("not settled: here it is {}", known.amount)));
-    }
-    let settlement = settlement(theirs, &asked.processor, fee);
-    let settled = store.settle(&settlement).await?;
-    Ok(Some(said(&settled)))
-}
-
-fn settlement(theirs: Exported, processor: &ProcessorName, fee: Fee) -> Settlement {
-    Settlement {
-        payment: Payment {
-            id: theirs.id,
-            amount: theirs.amount,
-        },
-        processor: processor.clone(),
-        requested_at: theirs.requested_at,
-        fee,
-    }
+    Ok(held.map_or_else(|| Here::Not(missing()), Here::Held))
 }
 
 /// An end of a window, for people.

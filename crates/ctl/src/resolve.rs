@@ -1,22 +1,19 @@
 //! Ends the wait of payments that are pinned to a processor which never comes back.
 
 mod carry_out;
-mod fee;
 mod plan;
-mod silence;
 mod statement;
 
-use std::io::{BufRead, IsTerminal, Write, stdin};
+use std::io::Write;
 
 use feeway_domain::{Resolutions, Settle, Total, Verdict};
 
 use crate::Ending;
+use crate::asking;
 use crate::options::Resolve;
+use crate::preview::{NAMED, amount, payments, rest};
 use carry_out::{Ended, Manner, carry_out, count_of_not_held};
 use plan::{Plan, Wanted};
-
-/// So many payments are named in a preview, and as many refusals.
-const NAMED: usize = 10;
 
 /// Resolves payments, or says why not.
 pub(crate) async fn run(
@@ -99,18 +96,6 @@ fn preview(plan: &Plan, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn payments(count: usize) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} payment{plural}")
-}
-
-fn rest(count: usize, out: &mut impl Write) -> anyhow::Result<()> {
-    if count > NAMED {
-        writeln!(out, "  … and {} more", count - NAMED)?;
-    }
-    Ok(())
-}
-
 fn row(one: &Wanted) -> String {
     let (payment, named) = (&one.custody.entry.payment, &one.named);
     let verdict = match &one.verdict {
@@ -126,31 +111,13 @@ fn row(one: &Wanted) -> String {
     )
 }
 
-/// A sum of cents as people write it.
-fn amount(sum: &Total) -> String {
-    format!("{}.{:02}", sum.cents / 100, sum.cents % 100)
-}
-
 /// Asks at the terminal.
 fn is_confirmed(wanted: &[Wanted]) -> anyhow::Result<bool> {
-    if !stdin().is_terminal() {
-        eprintln!("nothing was done: there is no terminal to ask at, so give --yes");
-        return Ok(false);
-    }
-    if count_of_not_held(wanted) > 0 {
-        eprintln!(
-            "You vouch that what is not held will never be taken, whoever asks: if you are \
-             wrong, customers are charged twice."
-        );
-    }
-    eprint!("Type yes to go on: ");
-    let mut typed = String::new();
-    stdin().lock().read_line(&mut typed)?;
-    let is_yes = typed.trim() == "yes";
-    if !is_yes {
-        eprintln!("nothing was done");
-    }
-    Ok(is_yes)
+    let vouched = (count_of_not_held(wanted) > 0).then_some(
+        "You vouch that what is not held will never be taken, whoever asks: if you are wrong, \
+         customers are charged twice.",
+    );
+    asking::is_confirmed(vouched)
 }
 
 fn report_one(ended: &[Ended], out: &mut impl Write) -> anyhow::Result<()> {

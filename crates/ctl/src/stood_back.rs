@@ -9,6 +9,7 @@ use feeway_domain::{
 use tokio::time::{Instant, sleep};
 
 use crate::patience::patiently;
+use crate::silence::WATCH;
 
 /// Between two looks at who has confirmed.
 const LOOK: Duration = Duration::from_millis(100);
@@ -36,6 +37,24 @@ pub enum Waited {
     Still(Vec<String>),
 }
 
+/// What may be so when the tool could not end an order.
+pub(crate) fn in_force(processor: &ProcessorName) -> String {
+    format!(
+        "the fronts may go on standing back from {processor}: see stand-back, and end it with \
+         stand-back {processor} --end"
+    )
+}
+
+/// Why nothing is done while these have not confirmed.
+pub(crate) fn not_in_time(names: &[String], processor: &ProcessorName) -> String {
+    format!(
+        "{} did not stand back from {processor} in time: give more time with --wait, or stop \
+         every front and wait {} s",
+        names.join(", "),
+        WATCH.as_secs()
+    )
+}
+
 impl<'a, S: Resolutions> StoodBack<'a, S> {
     /// Takes the order that is in force, or gives one.
     ///
@@ -55,6 +74,11 @@ impl<'a, S: Resolutions> StoodBack<'a, S> {
         };
         this.take_or_give().await?;
         Ok(this)
+    }
+
+    /// What a step names that is to be carried out while all stand back.
+    pub(crate) fn proof(&self) -> Proof {
+        Proof::StoodBack(self.token.clone())
     }
 
     /// Whether we gave the order.
@@ -147,7 +171,7 @@ impl<'a, S: Resolutions> StoodBack<'a, S> {
         seen: &Custody,
         verdict: &Verdict,
     ) -> Result<Resolve, StoreFault> {
-        let proof = Proof::StoodBack(self.token.clone());
+        let proof = self.proof();
         patiently(|| self.store.resolve(seen, verdict, &proof, &self.by)).await
     }
 

@@ -33,6 +33,7 @@ mod secret;
 mod site;
 mod stand_back;
 mod standstill;
+mod statement;
 mod store;
 
 pub use correlation_id::{CorrelationId, CorrelationIdError};
@@ -62,4 +63,5 @@ pub use secret::{Secret, without_credentials};
 pub use site::{Census, Enlist, Known, MAX_URLS, Relocation, Site};
 pub use stand_back::{Confirm, Fronts, Owner, StandBack};
 pub use standstill::{Cause, Standstill};
+pub use statement::Stated;
 pub use store::{Store, StoreFault};

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::{
     CorrelationId, Entry, Fee, Fronts, Hold, Incarnation, JournalTime, LAPSE, Line, Money,
-    ProcessorName, RequestedAt, Restamped, Settle, StandBack, Store, StoreFault,
+    ProcessorName, RequestedAt, Restamped, Settle, Settlement, StandBack, Stated, Store,
+    StoreFault,
 };
 
 /// How many resolutions are kept; the oldest go first. At about 200 bytes each, 2 MB.
@@ -77,10 +78,12 @@ pub enum Verdict {
     NotHeld,
 }
 
-/// Why nobody can be sending a payment to the processor that its entry names.
+/// Why nobody can be sending a payment to the processor that its entry names, or any payment
+/// to a processor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// Nobody has it in hand: the custody that was seen has lapsed.
+    /// Nobody has it in hand: the custody that was seen has lapsed. Of a processor: no front
+    /// lives.
     Silence,
     /// Every front that lives, and whoever has the payment in hand, has confirmed this token
     /// of the order to stand back from that processor.
@@ -220,6 +223,19 @@ pub trait Resolutions: Store {
         processor: &ProcessorName,
         token: &str,
     ) -> impl Future<Output = Result<bool, StoreFault>> + Send;
+
+    /// Settles a payment that a processor's export has and the ledger has not, in one step,
+    /// unless something speaks against it. `slip` is how far that processor's clock may be
+    /// off.
+    fn settle_stated(
+        &self,
+        settlement: &Settlement,
+        slip: Duration,
+        proof: &Proof,
+    ) -> impl Future<Output = Result<Stated, StoreFault>> + Send;
+
+    /// The shares that fronts have said processors keep, in the order of their names.
+    fn fees(&self) -> impl Future<Output = Result<Vec<(ProcessorName, Fee)>, StoreFault>> + Send;
 
     /// Everybody who owns open payments, and who has confirmed what.
     fn fronts(&self) -> impl Future<Output = Result<Fronts, StoreFault>> + Send;

@@ -2,9 +2,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::{
-    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
-    LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject,
-    Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Summary, Window,
+    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Fee, Freed, Hold,
+    Incarnation, LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge,
+    Reject, Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Summary,
+    Window,
 };
 
 /// The journal of open payments and the ledger of settled ones: in Redis in the product,
@@ -31,6 +32,13 @@ pub trait Store: Clone + Send + Sync + 'static {
         sites: &[Site],
         seen: Option<&Relocation>,
     ) -> impl Future<Output = Result<Enlist, StoreFault>> + Send;
+
+    /// Says which share each processor keeps, as this front is configured. What the front that
+    /// came last has said stands.
+    fn tell_fees(
+        &self,
+        fees: &[(ProcessorName, Fee)],
+    ) -> impl Future<Output = Result<(), StoreFault>> + Send;
 
     /// Counts open entries by the processor that they name, in pages of which each is a step.
     /// Entries that are there all the time are counted at least once.

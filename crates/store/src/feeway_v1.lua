@@ -2,7 +2,7 @@
 
 -- Which of two texts is the newer. Every change of this file raises it, here and in
 -- `library.rs`: a program replaces only functions of a lower version.
-local VERSION = '2'
+local VERSION = '3'
 
 -- The journal of open payments, the ledger of settled ones, and the leader's lease.
 --
@@ -835,21 +835,27 @@ local function has_confirmed(front, processor, token)
   return own[1] == front and own[2] and own[3] == token .. ' ' .. own[2]
 end
 
--- Whether the order to stand back has this token, all who live have confirmed it, and so has
--- whoever has an owner's entries in hand, living or not.
-local function all_stand_back(keys, owner, processor, token, at, lapse)
-  if token_of(keys.stand_backs, processor) ~= token then return false end
-  local holder = redis.call('HGET', record_of(owner), 'holder')
-  if not holder or not has_confirmed(holder, processor, token) then return false end
-  for _, other in ipairs(redis.call('SMEMBERS', keys.owners)) do
-    local record = record_of(other)
+-- Whether nobody lives but for those who have confirmed this token of the order to stand back
+-- from a processor; without a token, whether nobody lives.
+local function nobody_sends(keys, processor, token, at, lapse)
+  if token ~= '' and token_of(keys.stand_backs, processor) ~= token then return false end
+  for _, owner in ipairs(redis.call('SMEMBERS', keys.owners)) do
+    local record = record_of(owner)
     if not lapsed(record, at, lapse) then
       local living = redis.call('HGET', record, 'holder')
-      local stands_back = living == holder or living and has_confirmed(living, processor, token)
+      local stands_back = token ~= '' and living and has_confirmed(living, processor, token)
       if not stands_back then return false end
     end
   end
   return true
+end
+
+-- Whether the order to stand back has this token, all who live have confirmed it, and so has
+-- whoever has an owner's entries in hand, living or not.
+local function all_stand_back(keys, owner, processor, token, at, lapse)
+  local holder = redis.call('HGET', record_of(owner), 'holder')
+  return holder and has_confirmed(holder, processor, token)
+    and nobody_sends(keys, processor, token, at, lapse)
 end
 
 -- keys: owners; replies the time, then of each owner its name, how many payments it has open,
@@ -1029,6 +1035,64 @@ local function decide_not_held(keys, args)
     return { 'changed' }
   end
   return release_by_word(keys[1], id, entry, at, args[5], args[6])
+end
+
+-- The processor that holds a payment if another one does, and whether this one does.
+local function holders(id, processor)
+  local first = redis.call('HGET', settled_of(id), id)
+  if not first then return nil, false end
+  local holder = string.match(first, '^([^:]+):')
+  local others = redis.call('HGET', CONFLICTS, id) or ''
+  local is_second = string.find(others, '|' .. processor .. ':', 1, true) ~= nil
+  return holder ~= processor and holder or nil, holder == processor or is_second
+end
+
+-- When a payment that is not settled was accepted, as far as that is known: a rejection of an
+-- earlier version does not tell.
+local function acceptance_of(entry, rejected)
+  if entry then return select(5, read_entry(entry)) end
+  return rejected and string.match(rejected, '^%d+|%d+|.*|(%d+)|%d+$')
+end
+
+-- Settles a payment that a processor's export has and the ledger has not, by an operator's
+-- word. Whatever may be wrong with that word makes it do nothing.
+-- keys: those of settle_all for one payment, then stand-back, owners
+-- args: those of settle_all, then the token of the order to stand back or nothing, lapse, and
+-- by how much the processor's clock may be off, in µs
+local function settle_stated(keys, args)
+  local settlement, processor = SETTLE_HEAD + SETTLE_EACH, args[1]
+  local id, micros, cents = unpack(args, SETTLE_HEAD + 1, SETTLE_HEAD + 3)
+  local token, lapse, slip = unpack(args, settlement + 1, settlement + 3)
+  check_id(id)
+  check_digits(lapse, 'lapse')
+  check_digits(slip, 'the slip of the clocks')
+  local at = now()
+  local other, is_known = holders(id, processor)
+  if is_known then return { 'known' } end
+  if other then return { 'elsewhere', other } end
+  if not nobody_sends({ stand_backs = keys[6], owners = keys[7] }, processor, token, at, lapse) then
+    return { 'changed' }
+  end
+  local entry, rejected = redis.call('HGET', keys[1], id), redis.call('GET', rejected_of(id))
+  local known = known_cents(entry, nil, rejected)
+  if known and known ~= cents then return { 'differs', known } end
+  local instant, accepted_at = tonumber(micros), acceptance_of(entry, rejected)
+  if instant > tonumber(at) + tonumber(slip)
+    or accepted_at and instant < tonumber(accepted_at) - tonumber(slip) then
+    return { 'impossible' }
+  end
+  local horizon = redis.call('GET', keys[5]) or '0'
+  if instant < tonumber(horizon) then return { 'late', horizon } end
+  return settle_all({ unpack(keys, 1, 5) }, { unpack(args, 1, settlement) })
+end
+
+-- The fees of its processors, as the front that came last has them.
+-- keys: fees; args: processor and fee in millionths of each
+local function tell_fees(keys, args)
+  check(#args % 2 == 0, 'malformed fees')
+  for each = 2, #args, 2 do check_digits(args[each], 'a fee') end
+  for each = 1, #args, 2 do redis.call('HSET', keys[1], args[each], args[each + 1]) end
+  return { 'told' }
 end
 
 -- keys: owners, owner's record, owner's queue; args: owner, holder, epoch
@@ -1357,6 +1421,8 @@ register('end_stand_back', end_stand_back)
 register('confirm_stand_back', confirm_stand_back)
 register('decide_held', decide_held)
 register('decide_not_held', decide_not_held)
+register('settle_stated', settle_stated)
+register('tell_fees', tell_fees)
 register('retire', retire)
 register('purge', purge)
 register('restore_entry', restore_entry)

@@ -27,6 +27,8 @@ pub(crate) const LOOK_UPS: &str = "{0}:look-ups";
 pub(crate) const RESTAMPED: &str = "{0}:restamped";
 /// The URLs that lead to each processor's ledger.
 pub(crate) const URLS: &str = "{0}:urls";
+/// The share that each processor keeps, as fronts have said.
+pub(crate) const FEES: &str = "{0}:fees";
 /// What operators decided.
 pub(crate) const RESOLUTIONS: &str = "{0}:resolutions";
 /// The processors from which the fronts are to stand back, and what the last order was of those

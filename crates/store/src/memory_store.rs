@@ -3,10 +3,12 @@
 mod acknowledged;
 mod books;
 mod departures;
+mod inspection;
 mod journal;
 mod resolution;
 mod restamps;
 mod stand_back;
+mod statement;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,10 +16,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
-    JournalTime, LedgerFault, Listed, Listing, Note, Page, Payment, PaymentState, ProcessorName,
-    Purge, Reject, Relocation, Rename, Resolution, Restamp, Retire, Settle, Settlement, Site,
-    StandBack, Status, Store, StoreFault, Summary, Window,
+    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Fee, Freed, Hold,
+    Incarnation, JournalTime, LedgerFault, Listed, Listing, Note, Page, Payment, PaymentState,
+    ProcessorName, Purge, Reject, Relocation, Rename, Resolution, Restamp, Retire, Settle,
+    Settlement, Site, StandBack, Status, Store, StoreFault, Summary, Window,
 };
 use tokio::time::Instant;
 
@@ -61,6 +63,8 @@ struct State {
     /// Where the look-ups are trusted.
     look_ups: BTreeMap<ProcessorName, String>,
     stand_backs: StandBacks,
+    /// The share that each processor keeps, as fronts have said.
+    fees: BTreeMap<ProcessorName, Fee>,
 }
 
 impl Default for MemoryStore {
@@ -85,43 +89,6 @@ impl MemoryStore {
     pub fn now(&self) -> JournalTime {
         let passed = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
         JournalTime::from_micros(BEGINNING_MICROS.saturating_add(passed))
-    }
-
-    /// All it holds now, for [`MemoryStore::restore`].
-    pub fn snapshot(&self) -> MemorySnapshot {
-        MemorySnapshot(self.state().clone())
-    }
-
-    /// Forgets whatever was done since the snapshot was taken. The clock goes on.
-    pub fn restore(&self, snapshot: &MemorySnapshot) {
-        self.runs.fetch_add(1, Ordering::Relaxed);
-        self.state().clone_from(&snapshot.0);
-    }
-
-    /// How many payments are open.
-    pub fn open(&self) -> usize {
-        self.state().journal.open()
-    }
-
-    /// Every settled payment in order of id, and once more for every conflict: the ledger,
-    /// line by line.
-    pub fn settlements(&self) -> Vec<Settlement> {
-        self.state().books.settlements().cloned().collect()
-    }
-
-    /// The open entry of a payment, if it is open.
-    pub fn entry(&self, id: CorrelationId) -> Option<Entry> {
-        self.state().journal.entry(id).cloned()
-    }
-
-    /// The entry that a rejected payment had.
-    pub fn rejected_entry(&self, id: CorrelationId) -> Option<Entry> {
-        self.state().journal.rejected_entry(id, self.now())
-    }
-
-    /// The URLs that are known of a processor, the newest first.
-    pub fn urls(&self, processor: &ProcessorName) -> Vec<String> {
-        self.state().journal.urls(processor).to_vec()
     }
 
     /// Now, and until when what is rejected now is kept.
@@ -175,6 +142,11 @@ impl Store for MemoryStore {
         let now = self.now();
         let journal = &mut self.state().journal;
         Ok(journal.enlist_at(incarnation, sites, seen, now))
+    }
+
+    async fn tell_fees(&self, fees: &[(ProcessorName, Fee)]) -> Result<(), StoreFault> {
+        self.state().fees.extend(fees.iter().cloned());
+        Ok(())
     }
 
     async fn census(&self, _from: Option<u64>) -> Result<Census, StoreFault> {

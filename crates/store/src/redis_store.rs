@@ -27,6 +27,7 @@ mod settling;
 mod sites;
 mod stand_back;
 mod standing;
+mod statement;
 mod summary;
 mod together;
 mod writer;
@@ -36,10 +37,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
-    LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject,
-    Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Standstill, Store,
-    StoreFault, Summary, Window,
+    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Fee, Freed, Hold,
+    Incarnation, LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge,
+    Reject, Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Standstill,
+    Store, StoreFault, Summary, Window,
 };
 use redis::{Cmd, Value};
 use tokio::sync::{Mutex, watch};
@@ -187,6 +188,10 @@ impl Store for RedisStore {
         seen: Option<&Relocation>,
     ) -> Result<Enlist, StoreFault> {
         self.enlist_with(incarnation, sites, seen).await
+    }
+
+    async fn tell_fees(&self, fees: &[(ProcessorName, Fee)]) -> Result<(), StoreFault> {
+        self.note_fees(fees).await
     }
 
     async fn census(&self, from: Option<u64>) -> Result<Census, StoreFault> {

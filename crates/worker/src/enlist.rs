@@ -9,8 +9,8 @@ use std::fmt;
 use std::time::Duration;
 
 use feeway_domain::{
-    Enlist, HEARTBEAT, Hold, Incarnation, Known, LAPSE, Processor, ProcessorClient, ProcessorName,
-    Relocation, Site, Store, StoreFault, without_credentials,
+    Enlist, Fee, HEARTBEAT, Hold, Incarnation, Known, LAPSE, Processor, ProcessorClient,
+    ProcessorName, Relocation, Site, Store, StoreFault, without_credentials,
 };
 use tokio::time::{Instant, sleep};
 
@@ -96,6 +96,7 @@ pub(crate) async fn enlist<S: Store, C: ProcessorClient>(
         match reply {
             Enlist::Enlisted(hold) => {
                 tell_relocated(seen.as_ref(), &sites);
+                context.store.tell_fees(&fees(context)).await?;
                 return Ok(Ok(hold));
             }
             Enlist::InUse { known, by } => {
@@ -130,6 +131,14 @@ fn sites<S: Store, C: ProcessorClient>(context: &Context<S, C>, may_vouch: bool)
             || Sabotage::TrustEveryUrl.is_on(),
     };
     config.processors.iter().map(site).collect()
+}
+
+/// What each processor keeps, for an operator who settles by a processor's export.
+fn fees<S: Store, C: ProcessorClient>(context: &Context<S, C>) -> Vec<(ProcessorName, Fee)> {
+    let processors = context.config.processors.iter();
+    processors
+        .map(|processor| (processor.name.clone(), processor.fee))
+        .collect()
 }
 
 /// Looks for open entries that name any of these processors for which nobody vouches. All that

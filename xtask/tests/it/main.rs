@@ -38,6 +38,7 @@ mod rolling_restart;
 mod schemathesis;
 mod scrape;
 mod settlement;
+mod slips;
 mod stack;
 mod start_order;
 mod supervision;

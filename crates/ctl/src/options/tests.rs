@@ -150,6 +150,21 @@ fn what_is_listed_or_reconciled_is_named() {
             &["reconcile", "x", "--processor=a", "--settle-with-fee=5"],
             Some("--settle-with-fee"),
         ),
+        (
+            &["reconcile", "x", "--processor=a", "--yes"],
+            Some("--settle-with-fee"),
+        ),
+        (
+            &[
+                "reconcile",
+                "x",
+                "--processor=a",
+                "--settle-with-fee=0.05",
+                "--fee-differs",
+                "--dry-run",
+            ],
+            None,
+        ),
     ]);
 }
 

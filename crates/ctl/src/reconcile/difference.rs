@@ -140,6 +140,11 @@ impl<'a, W: Write> Report<'a, W> {
         }
     }
 
+    /// Where it writes to.
+    pub(super) fn out(&mut self) -> &mut W {
+        self.out
+    }
+
     pub(super) fn add(&mut self, difference: &Difference) -> anyhow::Result<()> {
         for (kind, count) in &mut self.counts {
             if *kind == difference.kind() {

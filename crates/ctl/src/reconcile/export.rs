@@ -82,6 +82,13 @@ impl Export {
             .map(|place| self.lines[place])
     }
 
+    /// The ids of which lines differ.
+    pub(crate) fn ambiguous(&self) -> impl Iterator<Item = CorrelationId> {
+        let pairs = self.lines.windows(2);
+        let differ = |pair: &&[Exported]| pair[0].id == pair[1].id && pair[0] != pair[1];
+        pairs.filter(differ).map(|pair| pair[1].id)
+    }
+
     /// Those whose id was there before.
     pub(crate) fn repeated(&self) -> impl Iterator<Item = Exported> {
         let pairs = self.lines.windows(2);

@@ -11,8 +11,8 @@ use feeway_domain::{
 
 use crate::patience::patiently;
 use crate::resolve::plan::Wanted;
-use crate::resolve::silence::{WATCH, as_watched, watch};
-use crate::stood_back::{StoodBack, Waited};
+use crate::silence::{WATCH, as_watched, watch};
+use crate::stood_back::{StoodBack, Waited, in_force, not_in_time};
 
 /// How often the proof may slip away, by fronts that come, go or take over from each other.
 const ROUNDS: usize = 20;
@@ -144,12 +144,7 @@ async fn stood_back(
             Waited::All => {}
             Waited::Nobody => break,
             Waited::Still(names) => {
-                let why = format!(
-                    "{} did not stand back from {processor} in time: give more time with --wait, \
-                     or stop every front and wait {} s",
-                    names.join(", "),
-                    WATCH.as_secs()
-                );
+                let why = not_in_time(&names, processor);
                 refuse(std::mem::take(&mut open), &why, ended);
                 break;
             }
@@ -178,13 +173,6 @@ async fn stood_back(
         );
     }
     Ok(open)
-}
-
-fn in_force(processor: &ProcessorName) -> String {
-    format!(
-        "the fronts may go on standing back from {processor}: see stand-back, and end it with \
-         stand-back {processor} --end"
-    )
 }
 
 fn done(resolve: Result<Resolve, StoreFault>) -> anyhow::Result<Resolve> {

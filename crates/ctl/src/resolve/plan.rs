@@ -8,10 +8,10 @@ use feeway_domain::{
     RequestedAt, Resolutions, Status, Verdict, Window,
 };
 
+use crate::fee::fee_in_force;
 use crate::ledger_pages::LedgerPages;
 use crate::options::Resolve;
 use crate::patience::patiently;
-use crate::resolve::fee::fee_in_force;
 use crate::resolve::statement::{Said, Statement};
 use crate::show::unknown;
 

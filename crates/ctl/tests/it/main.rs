@@ -8,4 +8,5 @@ mod process;
 mod reconcile;
 mod reopen;
 mod resolve;
+mod settling;
 mod stand_back;

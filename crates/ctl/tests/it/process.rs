@@ -5,6 +5,7 @@ use std::process::{Command, Output, Stdio};
 use feeway_domain::{Resolutions as _, Store as _};
 
 use crate::desk::{Desk, at, id};
+use crate::reconcile::{file, same};
 
 fn ctl(redis: &str, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_feeway-ctl"))
@@ -81,4 +82,32 @@ async fn several_payments_are_decided_only_by_somebody_who_was_asked() {
     assert!(errors.contains("2 payments to resolve"), "{errors}");
     assert!(errors.contains("give --yes"), "{errors}");
     assert!(desk.store.resolutions().await.unwrap().is_empty());
+}
+
+/// A file of the processor's is no agreement either.
+#[tokio::test]
+async fn what_only_an_export_has_is_settled_only_by_somebody_who_was_asked() {
+    let desk = Desk::new().await;
+    let file = file(&[same(1, at("2025-07-15T12:00:00Z"))]);
+    let path = file.path().to_str().unwrap();
+    let settle = [
+        "reconcile",
+        path,
+        "--processor=default",
+        "--settle-with-fee=0.05",
+    ];
+    let output = ctl(
+        &desk.redis.url().to_string(),
+        &[&settle[..], &["--fee-differs"]].concat(),
+    );
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("1 payment to settle at default"),
+        "{errors}"
+    );
+    assert!(errors.contains("give --yes"), "{errors}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("here unknown\n"), "{said}");
+    assert_eq!(desk.store.find(id(1)).await, Ok(None));
 }

@@ -6,10 +6,10 @@ use feeway_domain::{Money, RequestedAt, Retire, Store};
 
 use crate::desk::{Desk, at, id, payment};
 
-const NOON: &str = "2025-07-15T12:00:00Z";
+pub(crate) const NOON: &str = "2025-07-15T12:00:00Z";
 const HOUR: i64 = 3_600_000_000;
 
-fn line(number: u8, amount: Money, at: RequestedAt) -> String {
+pub(crate) fn line(number: u8, amount: Money, at: RequestedAt) -> String {
     let id = id(number);
     // As the contest's processor writes it.
     let at = at.to_string();
@@ -17,24 +17,24 @@ fn line(number: u8, amount: Money, at: RequestedAt) -> String {
     format!(r#"{{"correlationId":"{id}","amount":{amount},"requestedAt":"{at}"}}"#)
 }
 
-fn same(number: u8, at: RequestedAt) -> String {
+pub(crate) fn same(number: u8, at: RequestedAt) -> String {
     line(number, payment(number).amount, at)
 }
 
-fn file(lines: &[String]) -> tempfile::NamedTempFile {
+pub(crate) fn file(lines: &[String]) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "{}", lines.join("\n")).unwrap();
     file
 }
 
-async fn reconcile(desk: &Desk, lines: &[String], options: &[&str]) -> (Ending, String) {
+pub(crate) async fn reconcile(desk: &Desk, lines: &[String], options: &[&str]) -> (Ending, String) {
     let file = file(lines);
     let path = file.path().to_str().unwrap();
     let arguments = [&["reconcile", path, "--processor", "default"], options].concat();
     desk.ctl(&arguments).await.unwrap()
 }
 
-fn later(minutes: i64) -> RequestedAt {
+pub(crate) fn later(minutes: i64) -> RequestedAt {
     RequestedAt::from_micros(at(NOON).micros() + minutes * 60_000_000).unwrap()
 }
 
@@ -125,60 +125,6 @@ async fn every_difference_is_listed_once() {
     ] {
         assert!(said.contains(known), "{known}:\n{said}");
     }
-}
-
-/// As after a restore: the journal is older than the processors.
-#[tokio::test]
-async fn what_only_the_processor_has_is_settled_when_that_is_asked_for() {
-    let desk = Desk::new().await;
-    let hold = desk.enlist("front-1.a").await;
-    desk.keep(&hold, 1, None).await;
-    desk.keep(&hold, 2, Some("fallback")).await;
-    desk.settle(4, "fallback", later(4)).await;
-    desk.keep(&hold, 5, Some("default")).await;
-    let lines = [
-        same(1, later(1)),
-        same(2, later(2)),
-        same(3, later(3)),
-        same(4, later(4)),
-        line(5, Money::from_cents(5).unwrap(), later(5)),
-    ];
-    let (_, before) = reconcile(&desk, &lines, &[]).await;
-    assert_eq!(before.matches("theirs-not-ours  ").count(), 5, "{before}");
-    assert!(!before.contains("  now "), "{before}");
-
-    let settle = ["--settle-with-fee", "0.07"];
-    let (ending, said) = reconcile(&desk, &lines, &settle).await;
-    assert_eq!(ending, Ending::Not);
-    for (number, told) in [
-        (1, "here open  now settled"),
-        (2, "here open at fallback  now settled"),
-        (3, "here unknown  now settled"),
-        (
-            4,
-            "here settled at fallback  now settled, in conflict with fallback: see show",
-        ),
-        (5, "here open at default  now not settled: here it is 10.05"),
-    ] {
-        let id = id(number).to_string();
-        let line = said.lines().find(|line| line.contains(&id)).unwrap();
-        assert!(line.ends_with(told), "{line}");
-    }
-    let (_, after) = reconcile(&desk, &lines, &["--json", settle[0], settle[1]]).await;
-    assert_eq!(after.lines().count(), 2, "{after}");
-    assert!(
-        after.contains(r#""now":"not settled: here it is 10.05""#),
-        "{after}"
-    );
-    let open = desk.store.queued(&hold.owner, None, 10).await.unwrap();
-    assert_eq!(open.len(), 1);
-    assert_eq!(open[0].payment, payment(5));
-    let (_, shown) = desk
-        .ctl(&["show", &id(2).to_string(), "--json"])
-        .await
-        .unwrap();
-    assert!(shown.contains(r#""fee":0.07"#), "{shown}");
-    assert!(shown.contains(&later(2).to_string()), "{shown}");
 }
 
 /// Both sides of a conflict are in the books of both.

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
-    LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject,
-    Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Store, StoreFault,
-    Summary, Window,
+    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Fee, Freed, Hold,
+    Incarnation, LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge,
+    Reject, Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Store,
+    StoreFault, Summary, Window,
 };
 use feeway_front::{Admin, App, AppSettings, Intake, Limits, ListenAddress, Server, Vitals};
 use feeway_worker::Submit;
@@ -82,6 +82,9 @@ impl Store for Scripted {
         _: &[Site],
         _: Option<&Relocation>,
     ) -> Result<Enlist, StoreFault> {
+        panic!("{NOT_ASKED}")
+    }
+    async fn tell_fees(&self, _: &[(ProcessorName, Fee)]) -> Result<(), StoreFault> {
         panic!("{NOT_ASKED}")
     }
     async fn census(&self, _: Option<u64>) -> Result<Census, StoreFault> {

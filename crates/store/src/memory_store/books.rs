@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use feeway_domain::{
-    CorrelationId, LedgerFault, Line, Listed, Listing, Page, PaymentState, ProcessorName, Settle,
-    Settlement, Status, Summary, Total, Window,
+    CorrelationId, LedgerFault, Line, Listed, Listing, Page, PaymentState, ProcessorName,
+    RequestedAt, Settle, Settlement, Status, Summary, Total, Window,
 };
 
 use crate::horizon::{GRACE, Horizon};
@@ -48,6 +48,11 @@ impl Books {
             Some(first) if first == settlement.processor => Settle::Known,
             Some(first) => Settle::Conflict { first },
         }
+    }
+
+    /// The oldest instant that is counted, if this one is older.
+    pub(crate) fn closed_before(&self, at: RequestedAt) -> Option<RequestedAt> {
+        (at.micros() < self.horizon.micros()).then(|| self.horizon.instant())
     }
 
     pub(crate) fn find(&self, id: CorrelationId) -> Option<PaymentState> {

@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use feeway_domain::{
-    Case, CorrelationId, Custody, Decided, Fronts, Incarnation, MAX_RESOLUTIONS, ProcessorName,
-    Proof, Reopen, Resolution, Resolutions, Resolve, Restamped, Settle, Settlement, StandBack,
-    StoreFault, Verdict,
+    Case, CorrelationId, Custody, Decided, Fee, Fronts, Incarnation, MAX_RESOLUTIONS,
+    ProcessorName, Proof, Reopen, Resolution, Resolutions, Resolve, Restamped, Settle, Settlement,
+    StandBack, Stated, StoreFault, Verdict,
 };
 
 use crate::listing;
@@ -170,6 +172,19 @@ impl Resolutions for MemoryStore {
         token: &str,
     ) -> Result<bool, StoreFault> {
         Ok(self.state().stand_backs.end(processor, token))
+    }
+
+    async fn settle_stated(
+        &self,
+        settlement: &Settlement,
+        slip: Duration,
+        proof: &Proof,
+    ) -> Result<Stated, StoreFault> {
+        Ok(self.settle_by_statement(settlement, slip, proof))
+    }
+
+    async fn fees(&self) -> Result<Vec<(ProcessorName, Fee)>, StoreFault> {
+        Ok(self.state().fees.clone().into_iter().collect())
     }
 
     async fn fronts(&self) -> Result<Fronts, StoreFault> {

@@ -3,6 +3,7 @@
 mod accept;
 mod sites;
 pub(crate) mod stand_back;
+mod statement;
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ use crate::record;
 use crate::roll_up::{Place, Unit};
 
 pub(crate) use accept::{accept_all, known_all};
-pub(crate) use sites::{census, enlist_at, restore_sites};
+pub(crate) use sites::{census, enlist_at, restore_sites, tell_fees};
+pub(crate) use statement::settle_stated;
 
 fn call(function: &str, keys: &[&str]) -> Cmd {
     let mut call = cmd("FCALL");

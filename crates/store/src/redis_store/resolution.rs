@@ -1,9 +1,11 @@
 //! What an operator may ask for and decide.
 
+use std::time::Duration;
+
 use feeway_domain::{
-    Case, CorrelationId, Custody, Entry, Fronts, Hold, Incarnation, JournalTime, Listed,
+    Case, CorrelationId, Custody, Entry, Fee, Fronts, Hold, Incarnation, JournalTime, Listed,
     ProcessorName, Proof, Reopen, Resolution, Resolutions, Resolve, Restamped, Settlement,
-    StandBack, StoreFault, Verdict,
+    StandBack, Stated, StoreFault, Verdict,
 };
 use redis::{Value, cmd};
 
@@ -142,6 +144,19 @@ impl Resolutions for RedisStore {
         token: &str,
     ) -> Result<bool, StoreFault> {
         self.cancel_stand_back(processor, token).await
+    }
+
+    async fn settle_stated(
+        &self,
+        settlement: &Settlement,
+        slip: Duration,
+        proof: &Proof,
+    ) -> Result<Stated, StoreFault> {
+        self.settle_by_statement(settlement, slip, proof).await
+    }
+
+    async fn fees(&self) -> Result<Vec<(ProcessorName, Fee)>, StoreFault> {
+        self.list_fees().await
     }
 
     async fn fronts(&self) -> Result<Fronts, StoreFault> {

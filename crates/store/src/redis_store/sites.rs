@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use feeway_domain::{
-    Census, Enlist, Hold, Incarnation, Known, ProcessorName, Relocation, Site, StoreFault,
+    Census, Enlist, Fee, Hold, Incarnation, Known, ProcessorName, Relocation, Site, StoreFault,
 };
 use redis::Value;
 
-use crate::record;
 use crate::redis_store::recent::{KnownSites, Written};
 use crate::redis_store::reply::{Reply, bytes, unreadable};
 use crate::redis_store::{RedisStore, command};
+use crate::{keys, record};
 
 impl RedisStore {
     pub(crate) async fn enlist_alone(&self, incarnation: &Incarnation) -> Result<Hold, StoreFault> {
@@ -61,6 +61,33 @@ impl RedisStore {
             _ => reply.unreadable(),
         })
         .await
+    }
+
+    /// Not repeated after a restart of Redis: the next front says it again, and until then
+    /// the ledger tells.
+    pub(crate) async fn note_fees(&self, fees: &[(ProcessorName, Fee)]) -> Result<(), StoreFault> {
+        let tell = command::tell_fees(fees);
+        self.write(tell, |reply| match reply.word() {
+            "told" => Ok(((), None)),
+            _ => reply.unreadable(),
+        })
+        .await
+    }
+
+    pub(crate) async fn list_fees(&self) -> Result<Vec<(ProcessorName, Fee)>, StoreFault> {
+        let all = redis::cmd("HGETALL").arg(keys::FEES).take();
+        let found = self.read(all).await?;
+        let Ok(pairs) = redis::from_redis_value_ref::<Vec<(String, u32)>>(&found) else {
+            return Err(unreadable(&found));
+        };
+        let fees = pairs
+            .into_iter()
+            .map(|(name, share)| Some((name.parse().ok()?, Fee::from_millionths(share)?)));
+        let mut fees = fees
+            .collect::<Option<Vec<(ProcessorName, Fee)>>>()
+            .ok_or_else(|| unreadable(&found))?;
+        fees.sort_unstable();
+        Ok(fees)
     }
 
     pub(crate) async fn count_named(&self, from: Option<u64>) -> Result<Census, StoreFault> {

@@ -5,6 +5,7 @@ use crate::{
     conformance_listing as listing, conformance_reopening as reopening,
     conformance_resolution as resolution, conformance_retention as retention,
     conformance_sites as sites, conformance_stand_back as stand_back,
+    conformance_statement as statement,
 };
 
 /// The limit of open payments in every behaviour.
@@ -110,6 +111,14 @@ both_stores_agree! {
         what_a_front_confirmed_is_void_once_it_has_a_new_hold
         an_adopter_confirms_for_what_it_adopted
         a_decision_speaks_of_the_entry_that_was_seen;
+    statement:
+        what_only_an_export_has_is_settled_once
+        what_another_processor_holds_is_not_settled
+        what_is_known_with_another_amount_is_not_settled
+        nothing_is_settled_at_an_impossible_time
+        nothing_is_settled_in_closed_books
+        nothing_is_settled_by_an_export_while_somebody_may_send
+        the_fee_that_was_told_last_is_known;
     absence:
         a_note_is_of_the_moves_that_the_entry_has
         a_note_needs_a_good_hold

@@ -13,6 +13,7 @@ mod conformance_resolution;
 mod conformance_retention;
 mod conformance_sites;
 mod conformance_stand_back;
+mod conformance_statement;
 mod cost;
 mod group_commit;
 mod group_settle;

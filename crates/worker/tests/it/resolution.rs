@@ -51,6 +51,8 @@ impl Scene {
         let entry = store.entry(ID)?;
         assert_eq!(entry.processor.unwrap().as_str(), "default");
         sleeper.gate.set_open(false);
+        // A heartbeat that was under way is heard of before anybody looks.
+        sleep(Duration::from_millis(100)).await;
         Some(Self {
             store,
             weather,

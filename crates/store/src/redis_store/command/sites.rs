@@ -1,4 +1,4 @@
-use feeway_domain::{Hold, Incarnation, LAPSE, MAX_URLS, Relocation, Site};
+use feeway_domain::{Fee, Hold, Incarnation, LAPSE, MAX_URLS, ProcessorName, Relocation, Site};
 use redis::Cmd;
 
 use super::{add_hold, call, whole_micros};
@@ -43,6 +43,14 @@ pub(crate) fn restore_sites(hold: &Hold, sites: &[(Site, Box<str>)]) -> Cmd {
         call.arg(site.processor.as_str())
             .arg(&site.url)
             .arg(&**urls);
+    }
+    call
+}
+
+pub(crate) fn tell_fees(fees: &[(ProcessorName, Fee)]) -> Cmd {
+    let mut call = call("tell_fees", &[keys::FEES]);
+    for (processor, fee) in fees {
+        call.arg(processor.as_str()).arg(fee.millionths());
     }
     call
 }

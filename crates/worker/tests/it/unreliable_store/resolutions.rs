@@ -1,8 +1,11 @@
 //! An operator's way to the store is no better than a front's.
 
+use std::time::Duration;
+
 use feeway_domain::{
-    Case, CorrelationId, Custody, Fronts, Incarnation, ProcessorName, Proof, Reopen, Resolution,
-    Resolutions, Resolve, Restamped, Settlement, StandBack, StoreFault, Verdict,
+    Case, CorrelationId, Custody, Fee, Fronts, Incarnation, ProcessorName, Proof, Reopen,
+    Resolution, Resolutions, Resolve, Restamped, Settlement, StandBack, Stated, StoreFault,
+    Verdict,
 };
 use feeway_store::{Acknowledged, MemoryStore};
 
@@ -84,6 +87,28 @@ impl Resolutions for UnreliableStore {
         let end =
             |inner: MemoryStore| async move { inner.end_stand_back(&processor, &token).await };
         self.call(end, nothing).await
+    }
+
+    async fn settle_stated(
+        &self,
+        settlement: &Settlement,
+        slip: Duration,
+        proof: &Proof,
+    ) -> Result<Stated, StoreFault> {
+        let (again, proof) = (settlement.clone(), proof.clone());
+        let settle = move |inner: MemoryStore| async move {
+            inner.settle_stated(&again, slip, &proof).await
+        };
+        let acknowledged = |reply: &Stated| {
+            let is_ours = *reply == Stated::Settled;
+            is_ours.then(|| Acknowledged::Settle(settlement.clone()))
+        };
+        self.call(settle, acknowledged).await
+    }
+
+    async fn fees(&self) -> Result<Vec<(ProcessorName, Fee)>, StoreFault> {
+        self.call(|inner| async move { inner.fees().await }, nothing)
+            .await
     }
 
     async fn fronts(&self) -> Result<Fronts, StoreFault> {

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Freed, Hold, Incarnation,
-    LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge, Reject,
-    Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Store, StoreFault,
-    Summary, Window,
+    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Fee, Freed, Hold,
+    Incarnation, LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge,
+    Reject, Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Store,
+    StoreFault, Summary, Window,
 };
 use feeway_store::{Acknowledged, MemoryStore};
 use futures_util::future::join_all;
@@ -42,6 +42,12 @@ impl Store for UnreliableStore {
             inner.enlist_at(&incarnation, &again, seen.as_ref()).await
         };
         self.call(enlist, acknowledged).await
+    }
+
+    async fn tell_fees(&self, fees: &[(ProcessorName, Fee)]) -> Result<(), StoreFault> {
+        let fees = fees.to_vec();
+        let tell = move |inner: MemoryStore| async move { inner.tell_fees(&fees).await };
+        self.call(tell, nothing).await
     }
 
     async fn census(&self, from: Option<u64>) -> Result<Census, StoreFault> {

@@ -1,0 +1,195 @@
+//! Settles what only the processor has, once it was shown, while nobody sends anything there.
+
+use std::io::{Write, stderr};
+
+use anyhow::Context;
+use feeway_domain::{Fee, Payment, Proof, Resolutions, Settlement, Stated, Total};
+
+use super::export::Export;
+use super::missing::Missing;
+use super::plan::{self, Plan};
+use crate::asking;
+use crate::options::Reconcile;
+use crate::patience::patiently;
+use crate::preview::{amount, payments};
+use crate::silence::{WATCH, watch};
+use crate::stood_back::{StoodBack, Waited, in_force, not_in_time};
+
+/// How often the proof may slip away, by fronts that come and go.
+const ROUNDS: usize = 20;
+
+const VOUCHED: &str = "You vouch that the file is that processor's and that each line of it was a \
+                       payment of ours: if you are wrong, the shop believes in money that nobody \
+                       took.";
+
+/// Shows what would be settled, asks, and settles it. Notes of each payment what became of it.
+pub(super) async fn settle(
+    store: &impl Resolutions,
+    asked: &Reconcile,
+    fee: Fee,
+    missing: &mut [Missing],
+    export: &Export,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let plan = plan::make(store, asked, fee, missing, export).await?;
+    if asked.dry_run && !asked.json {
+        plan.preview(asked, fee, missing, out)?;
+    } else {
+        plan.preview(asked, fee, missing, &mut stderr())?;
+    }
+    let Plan {
+        wanted,
+        refused,
+        objections,
+    } = plan;
+    for (place, why) in refused {
+        missing[place].done = Some(format!("not settled: {why}"));
+    }
+    if asked.dry_run || wanted.is_empty() {
+        return Ok(());
+    }
+    if !objections.is_empty() {
+        eprintln!("nothing was done");
+        return Ok(());
+    }
+    if !asked.yes && !asking::is_confirmed(Some(VOUCHED))? {
+        return Ok(());
+    }
+    let mut run = Run {
+        store,
+        asked,
+        fee,
+        missing,
+        settled: Total::default(),
+    };
+    let carried_out = run.carry_out(wanted).await;
+    let count = usize::try_from(run.settled.count).unwrap_or(usize::MAX);
+    let sum = amount(&run.settled);
+    eprintln!("settled {}, {sum} in all", payments(count));
+    carried_out
+}
+
+/// One use of the tool that settles.
+struct Run<'a, S> {
+    store: &'a S,
+    asked: &'a Reconcile,
+    fee: Fee,
+    missing: &'a mut [Missing],
+    settled: Total,
+}
+
+impl<S: Resolutions> Run<'_, S> {
+    /// With the proof that the moment allows: either all fronts stand back from the processor,
+    /// or none lives.
+    async fn carry_out(&mut self, mut open: Vec<usize>) -> anyhow::Result<()> {
+        for _ in 0..ROUNDS {
+            if open.is_empty() {
+                return Ok(());
+            }
+            let fronts = patiently(|| self.store.fronts()).await?;
+            open = if fronts.living().is_empty() {
+                self.in_silence(open).await?
+            } else {
+                self.stood_back(open).await?
+            };
+        }
+        self.refuse(open, "a front was heard of at the last moment");
+        Ok(())
+    }
+
+    /// Without any front. Returns what is left when one is heard of after all.
+    async fn in_silence(&mut self, open: Vec<usize>) -> anyhow::Result<Vec<usize>> {
+        eprintln!(
+            "no front lives; watching for {} s that none is heard of …",
+            WATCH.as_secs()
+        );
+        if watch(self.store).await?.is_none() {
+            return Ok(open);
+        }
+        self.settle_each(open, &Proof::Silence).await
+    }
+
+    /// While fronts live. Returns what is left when none does any longer.
+    async fn stood_back(&mut self, mut open: Vec<usize>) -> anyhow::Result<Vec<usize>> {
+        let (store, processor) = (self.store, &self.asked.processor);
+        let mut back = StoodBack::begin(store, processor, &self.asked.by).await?;
+        eprintln!("the fronts are to stand back from {processor} …");
+        for _ in 0..ROUNDS {
+            if open.is_empty() {
+                break;
+            }
+            let tell = |names: &[String]| eprintln!("waiting for {} …", names.join(", "));
+            match back
+                .wait(self.asked.wait, tell)
+                .await
+                .with_context(|| in_force(processor))?
+            {
+                Waited::All => {}
+                Waited::Nobody => break,
+                Waited::Still(names) => {
+                    let why = not_in_time(&names, processor);
+                    eprintln!("nothing more is done: {why}");
+                    self.refuse(std::mem::take(&mut open), &why);
+                    break;
+                }
+            }
+            open = self
+                .settle_each(open, &back.proof())
+                .await
+                .with_context(|| in_force(processor))?;
+        }
+        if !back.is_ours() {
+            eprintln!("the fronts go on standing back from {processor}, as before");
+        }
+        back.end(false).await.with_context(|| in_force(processor))?;
+        Ok(open)
+    }
+
+    /// Settles one after the other. Returns what is left when the proof is no longer good.
+    async fn settle_each(&mut self, open: Vec<usize>, proof: &Proof) -> anyhow::Result<Vec<usize>> {
+        for (done, &place) in open.iter().enumerate() {
+            let settlement = self.settlement(place);
+            let slip = self.asked.clock_slip;
+            let step = || self.store.settle_stated(&settlement, slip, proof);
+            let stated = patiently(step)
+                .await
+                .context("nobody knows whether the last one was settled: run it again")?;
+            let text = match stated {
+                Stated::Changed => return Ok(open[done..].to_vec()),
+                Stated::Settled => {
+                    let cents = settlement.payment.amount.cents();
+                    self.settled.add(1, i128::from(cents));
+                    "settled".to_owned()
+                }
+                Stated::Known => "settled".to_owned(),
+                Stated::Elsewhere { holder } => format!("not settled: it is settled at {holder}"),
+                Stated::AmountDiffers { ours } => format!("not settled: here it is {ours}"),
+                Stated::Impossible => "not settled: it was accepted later than that".to_owned(),
+                Stated::TooOld { oldest } => {
+                    format!("not settled: the books before {oldest} are closed")
+                }
+            };
+            self.missing[place].done = Some(text);
+        }
+        Ok(Vec::new())
+    }
+
+    fn settlement(&self, place: usize) -> Settlement {
+        let theirs = self.missing[place].theirs;
+        Settlement {
+            payment: Payment {
+                id: theirs.id,
+                amount: theirs.amount,
+            },
+            processor: self.asked.processor.clone(),
+            requested_at: theirs.requested_at,
+            fee: self.fee,
+        }
+    }
+
+    fn refuse(&mut self, open: Vec<usize>, why: &str) {
+        for place in open {
+            self.missing[place].done = Some(format!("not settled: {why}"));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Slips of an operator: what the tool refuses, and what it does while the fronts live.
+
+use std::fs;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::stack::{Stack, eventually, new_id, payment};
+
+/// What the tool says, and whether all is well.
+#[track_caller]
+fn ctl(stack: &Stack, arguments: &[&str]) -> (bool, String) {
+    let output = stack.ctl(arguments);
+    assert!(
+        matches!(output.status.code(), Some(0 | 1)),
+        "{}",
+        stack.describe(&output)
+    );
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into());
+    let [out, err]: [String; 2] = said;
+    (output.status.success(), out + &err)
+}
+
+/// A stack with five settled payments, and one that only the first processor has.
+fn with_a_stranger() -> (Stack, String) {
+    let stack = Stack::up(&[]);
+    let mut connection = stack.connect();
+    for _ in 0..5 {
+        stack.pay(&mut connection);
+    }
+    eventually(Duration::from_secs(10), "they are settled", || {
+        stack.summary("").0.0 == 5
+    });
+    let stranger = new_id();
+    let body = payment(&stranger, "7.77");
+    let at = format!("{:.6}", Timestamp::now());
+    let body = body.replace('}', &format!(r#","requestedAt":"{at}"}}"#));
+    stack.admin(0, "POST", "/payments", &body);
+    (stack, stranger)
+}
+
+/// A processor's export, as a file.
+fn export(stack: &Stack, processor: u16) -> String {
+    let lines = stack.admin(processor, "GET", "/admin/dump", "").body;
+    let file = stack.dir.join(format!("export-{processor}.jsonl"));
+    fs::write(&file, lines).expect("room for a file");
+    file.to_str().expect("a name in UTF-8").to_owned()
+}
+
+#[test]
+fn an_export_is_settled_only_if_nothing_speaks_against_it() {
+    let (stack, stranger) = with_a_stranger();
+    let file = export(&stack, 0);
+    let reconcile = |processor: &str, more: &[&str]| {
+        let about = ["reconcile", &file, "--processor", processor];
+        let (_, said) = ctl(&stack, &[&about[..], more].concat());
+        said
+    };
+    for (processor, more, why) in [
+        (
+            "fallback",
+            &["--settle-with-fee=0.15", "--yes"][..],
+            "it may be the wrong file",
+        ),
+        (
+            "default",
+            &["--settle-with-fee=0.07", "--yes"],
+            "the fronts have 0.05 as the fee",
+        ),
+        ("default", &["--settle-with-fee=0.05"], "give --yes"),
+        (
+            "default",
+            &["--settle-with-fee=0.05", "--dry-run"],
+            "1 payment to settle at default, 7.77",
+        ),
+    ] {
+        let said = reconcile(processor, more);
+        assert!(said.contains(why), "{said}");
+        assert_eq!(stack.summary(""), ((5, 5 * 1990), (0, 0)), "{said}");
+    }
+    let said = reconcile("default", &["--settle-with-fee=0.05", "--yes"]);
+    assert!(said.contains("here unknown  now settled"), "{said}");
+    assert!(said.contains("settled 1 payment, 7.77 in all"), "{said}");
+    stack.assert_books_agree();
+    let found = stack
+        .ask("GET", &format!("/payments/{stranger}"), "")
+        .json();
+    assert_eq!(found["status"], "settled", "{found}");
+    // The fronts stood back for that, and go on.
+    assert_eq!(ctl(&stack, &["stand-back"]), (true, String::new()));
+    let (equal, said) = ctl(&stack, &["reconcile", &file, "--processor", "default"]);
+    assert!(equal, "{said}");
+    stack.pay(&mut stack.connect());
+    eventually(Duration::from_secs(10), "the next is settled", || {
+        let (default, fallback) = stack.summary("");
+        default.0 + fallback.0 == 7
+    });
+}
