@@ -21,6 +21,10 @@ use crate::tenure::Tenure;
 /// How often a front looks whether an order to stand back is carried out.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How long a heartbeat may take whose answer tells what time it is: half of this is how far
+/// stamps by Redis's clock may be off.
+const PROMPT: Duration = Duration::from_secs(1);
+
 /// After so many beats what cannot be worked on here is counted anew: an operator may have ended
 /// some of it and then not given the order anew, and one that is counted and gone hides one that
 /// was accepted without our knowing. To count is to read all that is open, so not too often.
@@ -117,13 +121,16 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
 
     /// What the reply tells of the clocks and of the backlog.
     fn note(&self, beat: &Beat, (asked, since): (RequestedAt, Instant)) {
-        // Redis read its clock somewhere between the question and the answer.
-        self.context
-            .set_journal_clock(beat.now, since + since.elapsed() / 2);
-        let answered = self.context.config.clock.now();
-        let middle = asked.micros().midpoint(answered.micros());
         let meters = &self.context.meters;
-        meters.set_clock_offset(middle.saturating_sub(beat.now.micros()));
+        let took = since.elapsed();
+        // Redis read its clock somewhere between the question and the answer. When one of us slept
+        // in between, that says nothing, and our own monotonic clock is better.
+        if took <= PROMPT {
+            self.context.set_journal_clock(beat.now, since + took / 2);
+            let answered = self.context.config.clock.now();
+            let middle = asked.micros().midpoint(answered.micros());
+            meters.set_clock_offset(middle.saturating_sub(beat.now.micros()));
+        }
         meters.set_open(beat.queued.iter().flatten().sum());
     }
 

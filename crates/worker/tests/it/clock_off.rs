@@ -14,29 +14,47 @@ use crate::weather::Weather;
 const SECOND: Duration = Duration::from_secs(1);
 const DAY_MS: i64 = 24 * 3_600_000;
 
-/// How much later than it was accepted the books have a payment, by the store's clock, in ms.
-/// The first one is accepted before the front's first heartbeat is answered.
-async fn booked_later_ms(skew_ms: i64) -> Vec<i64> {
-    let store = MemoryStore::default();
-    let processors = [ScriptedProcessor::new(1), ScriptedProcessor::new(2)];
-    let mut front = Front::down(0, SECOND, skew_ms);
-    front.start(&store, &Weather::fair(7), &processors, Instant::now());
-    let gateway = front.gateway().expect("it was started");
-    gateway.enlisted().await;
-    let mut later = Vec::new();
-    for number in 0..3 {
+/// A front whose clock is off by so much, and what it works with.
+struct Scene {
+    store: MemoryStore,
+    front: Front,
+}
+
+impl Scene {
+    async fn begin(skew_ms: i64) -> Self {
+        let store = MemoryStore::default();
+        let processors = [ScriptedProcessor::new(1), ScriptedProcessor::new(2)];
+        let mut front = Front::down(0, SECOND, skew_ms);
+        front.start(&store, &Weather::fair(7), &processors, Instant::now());
+        front.gateway().expect("it was started").enlisted().await;
+        Self { store, front }
+    }
+
+    /// How much later than it is accepted now the books have a payment, by the store's clock.
+    async fn booked_later_ms(&self, number: u8) -> i64 {
         let payment = Payment {
             id: CorrelationId::from_bytes([number; 16]),
             amount: Money::from_cents(1990).expect("an amount"),
         };
-        let accepted_at = store.now();
+        let accepted_at = self.store.now();
+        let gateway = self.front.gateway().expect("it was started");
         assert_eq!(gateway.submit(payment).await, Submit::Kept);
         sleep(5 * SECOND).await;
-        let found = store.find(payment.id).await.unwrap().expect("it was kept");
+        let found = self.store.find(payment.id).await.unwrap();
+        let found = found.expect("it was kept");
         let Status::Settled { requested_at, .. } = found.status else {
             panic!("{found:?}");
         };
-        later.push((requested_at.micros() - accepted_at.micros()) / 1_000);
+        (requested_at.micros() - accepted_at.micros()) / 1_000
+    }
+}
+
+/// Of three payments. The first is accepted before the front's first heartbeat is answered.
+async fn booked_later_ms(skew_ms: i64) -> Vec<i64> {
+    let scene = Scene::begin(skew_ms).await;
+    let mut later = Vec::new();
+    for number in 0..3 {
+        later.push(scene.booked_later_ms(number).await);
     }
     later
 }
@@ -55,4 +73,17 @@ async fn within_the_slip_they_are_stamped_by_its_own() {
     let later = booked_later_ms(1_500).await;
     let own = later.iter().all(|later| (1_500..3_000).contains(later));
     assert!(own, "{later:?}");
+}
+
+/// Nobody knows when the store read its clock for a heartbeat during which the front slept.
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_that_took_long_tells_no_time() {
+    let scene = Scene::begin(-10 * DAY_MS).await;
+    sleep(SECOND / 2).await;
+    scene.front.gate.set_open(false);
+    sleep(6 * SECOND).await;
+    scene.front.gate.set_open(true);
+    sleep(SECOND / 20).await;
+    let later = scene.booked_later_ms(1).await;
+    assert!((0..1_500).contains(&later), "{later}");
 }
