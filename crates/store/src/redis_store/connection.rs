@@ -71,9 +71,7 @@ impl Shared {
             demotions: Refusals::of_demotions(),
         }
     }
-}
 
-impl Shared {
     /// A lane has this connection now.
     fn keep(&self, lane: Lane, broken: &Arc<AtomicBool>) {
         let mut links = self.links();

@@ -97,7 +97,7 @@ async fn a_summary_costs_the_same_for_any_number_of_payments() {
             .sum();
         counts.push(calls);
     }
-    // MULTI, the processors, the horizon, one quarter, EXEC.
+    // The call itself, and in it the processors, the horizon, one quarter and the time.
     assert_eq!(counts, [5, 5]);
 }
 
