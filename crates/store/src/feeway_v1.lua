@@ -2,7 +2,7 @@
 
 -- Which of two texts is the newer. Every change of this file raises it, here and in
 -- `library.rs`: a program replaces only functions of a lower version.
-local VERSION = '3'
+local VERSION = '4'
 
 -- The journal of open payments, the ledger of settled ones, and the leader's lease.
 --
@@ -23,6 +23,8 @@ local HORIZON_RETENTION = '{0}:horizon-retention' -- the retention by which it l
 local RESOLUTIONS = '{0}:resolutions' -- list: what operators decided, oldest first
 local FREED = '{0}:freed'             -- sorted set: who left a processor, by the time of that
 local RESTAMPED = '{0}:restamped'     -- sorted set: whose time is ours, by the time of that
+local OWNERS = '{0}:owners'           -- set: who owns open payments, or may come to own some
+local GENERATION = '{0}:generation'   -- how often everything was purged
 
 local HOUR = 3600000000
 
@@ -90,9 +92,69 @@ local function read_rejected(rejected)
   return cents, why, at, '0'
 end
 
+-- Whether a hold is good, and the generation of the data, if the owner's record has it.
 local function held(record, holder, epoch)
-  local current = redis.call('HMGET', record, 'holder', 'epoch')
-  return current[1] == holder and current[2] == epoch
+  local current = redis.call('HMGET', record, 'holder', 'epoch', 'generation')
+  return current[1] == holder and current[2] == epoch, current[3]
+end
+
+-- A purge raises the generation of the data. What is acknowledged carries it, so that what fronts
+-- repeat of before a purge is known. An owner's record has it too, which an intake reads anyway.
+local function generation_of_data() return redis.call('GET', GENERATION) or '0' end
+
+local function raise_generation(generation)
+  redis.call('SET', GENERATION, generation)
+  for _, owner in ipairs(redis.call('SMEMBERS', OWNERS)) do
+    local record = record_of(owner)
+    if redis.call('EXISTS', record) == 1 then
+      redis.call('HSET', record, 'generation', generation)
+    end
+  end
+end
+
+-- Whether what is repeated was purged since it was acknowledged. Fronts of earlier versions do
+-- not tell the generation.
+local function is_purged(generation)
+  return generation and tonumber(generation) < tonumber(generation_of_data())
+end
+
+local KINDS_OF_PAYMENTS = { settled = true, ledger = true, sum = true, rejected = true,
+  answered = true }
+
+-- Forgets all payments that are not open.
+local function forget_all()
+  local cursor = '0'
+  repeat
+    local page = redis.call('SCAN', cursor, 'MATCH', '{0}:*', 'COUNT', 1000)
+    cursor = page[1]
+    for _, key in ipairs(page[2]) do
+      if KINDS_OF_PAYMENTS[string.match(key, '^{0}:(%l+):')] then redis.call('UNLINK', key) end
+    end
+  until cursor == '0'
+  redis.call('UNLINK', CONFLICTS, CONFLICTED, PROCESSORS, HOURS, REJECTIONS, HORIZON,
+    HORIZON_MOVED, HORIZON_RETENTION, FREED, RESTAMPED)
+end
+
+-- Whether this run of the server has taken anything new.
+local HAS_TAKEN = false
+
+-- A purge that was answered before this server forgot it. Nothing was open then, so that all it
+-- has is from before, but for what it has taken new since it was started: by fronts that knew
+-- nothing of the purge and were back first. That was promised, so nothing is forgotten then.
+-- keys: open; args: generation
+local function restore_purge(keys, args)
+  check_digits(args[1], 'the generation')
+  if tonumber(args[1]) <= tonumber(generation_of_data()) then return { 'known' } end
+  if HAS_TAKEN then
+    return redis.error_reply('UNDONE the last purge was forgotten, and there are new payments: purge again')
+  end
+  forget_all()
+  for _, owner in ipairs(redis.call('SMEMBERS', OWNERS)) do
+    redis.call('UNLINK', queue_of(owner))
+  end
+  redis.call('UNLINK', keys[1])
+  raise_generation(args[1])
+  return { 'purged' }
 end
 
 -- Silence is counted from now when the clock was set back behind the last beat.
@@ -128,10 +190,11 @@ end
 -- itself. What most of them need is read once for all: together, sixteen cost Redis a
 -- third of what they cost alone.
 -- keys: open, owner's record, owner's queue
--- args: owner, holder, epoch, max open, then id, cents and processor (or empty) of each
+-- args: owner, holder, epoch, max open, then id, cents and processor (or empty) of each; and one
+-- more of whoever wants to know the generation
 local function accept_all(keys, args)
   local call = redis.call
-  local ids, count = {}, (#args - 4) / 3
+  local ids, count = {}, math.floor((#args - 4) / 3)
   for each = 1, count do
     local id = args[each * 3 + 2]
     check_id(id)
@@ -140,7 +203,7 @@ local function accept_all(keys, args)
   end
   local open = call('HMGET', keys[1], unpack(ids))
   local rejections = call('ZMSCORE', REJECTIONS, unpack(ids))
-  local is_held = held(keys[2], args[2], args[3])
+  local is_held, generation = held(keys[2], args[2], args[3])
   local room = tonumber(args[4]) - call('HLEN', keys[1])
   local at = now()
   local kept, entries, places, replies = {}, {}, {}, { 'accepted', at }
@@ -174,7 +237,9 @@ local function accept_all(keys, args)
   if last > 0 then
     call('ZADD', keys[3], unpack(places))
     call('HSET', keys[1], unpack(entries))
+    HAS_TAKEN = true
   end
+  if #args > count * 3 + 4 then replies[count + 3] = generation or generation_of_data() end
   return replies
 end
 
@@ -192,11 +257,12 @@ end
 -- An entry that was promised to a client before this server forgot it: neither the limit
 -- nor the hold can take the promise back. Of two states of one entry the one with more
 -- moves is the later.
--- keys: open, settled, rejected, owners; args: id, entry, and the hold it was accepted or
--- found under: owner, holder, epoch
+-- keys: open, settled, rejected, owners; args: id, entry, the hold it was accepted or found
+-- under: owner, holder, epoch; and the generation
 local function restore_entry(keys, args)
   local id, entry = args[1], args[2]
   check_id(id)
+  if is_purged(args[6]) then return { 'purged' } end
   local owner, _, moves, _, at = read_entry(entry)
   check(owner, 'not an entry')
   local current = redis.call('HGET', keys[1], id)
@@ -230,23 +296,26 @@ local function rename(keys, args)
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return { 'gone' } end
   local owner, processor, moves, cents, at = read_entry(entry)
-  if not held(keys[2], args[5], args[6]) then return { 'fenced' } end
+  local is_held, generation = held(keys[2], args[5], args[6])
+  if not is_held then return { 'fenced' } end
   -- Another owner's entry: it was rejected meanwhile, and somebody reopened it.
   if owner ~= args[4] then return { 'gone' } end
   local more = string.format('%.0f', tonumber(args[2]) + 1)
-  if processor == to and moves == more then return { 'named' } end
-  if moves ~= args[2] then return { 'differs', processor } end
-  redis.call('HSET', keys[1], id, write_entry(owner, to, more, cents, at))
-  return { 'named' }
+  if processor ~= to or moves ~= more then
+    if moves ~= args[2] then return { 'differs', processor } end
+    redis.call('HSET', keys[1], id, write_entry(owner, to, more, cents, at))
+  end
+  return { 'named', generation or generation_of_data() }
 end
 
 -- A renaming that was answered before this server forgot it. The attempt it allowed may
 -- be under way whoever holds the entry now, so no hold is asked for.
--- keys: open; args: id, moves, to
+-- keys: open; args: id, moves, to, generation
 local function restore_rename(keys, args)
   local id, to = args[1], args[3]
   check_id(id)
   check_digits(args[2], 'moves')
+  if is_purged(args[4]) then return { 'purged' } end
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return { 'gone' } end
   local owner, processor, moves, cents, at = read_entry(entry)
@@ -276,13 +345,15 @@ end
 
 -- A payment leaves a processor, or left it before this server forgot that. Of the same
 -- payment and processor the latest counts; of all the newest are kept.
--- keys: freed; args: id, processor, ':' and cents in one; how many are kept
+-- keys: freed; args: id, processor, ':' and cents in one; how many are kept; when it is
+-- repeated the generation
 local function note_freed(keys, args)
   check(string.find(args[1], '^[^:]+:%d+$', 17), 'a malformed member')
   check_digits(args[2], 'the limit')
+  if is_purged(args[3]) then return { 'purged' } end
   redis.call('ZADD', keys[1], now(), args[1])
   redis.call('ZREMRANGEBYRANK', keys[1], 0, string.format('-%.0f', tonumber(args[2]) + 1))
-  return { 'noted' }
+  return { 'noted', generation_of_data() }
 end
 
 -- Who left a processor long enough ago, the oldest first, each with its time.
@@ -305,13 +376,15 @@ end
 
 -- A payment is about to be settled at another time than its processor says, or was before
 -- this server forgot that. The newest are kept.
--- keys: restamped; args: `id|processor|theirs|ours`, and how many are kept
+-- keys: restamped; args: `id|processor|theirs|ours`, how many are kept; when it is repeated the
+-- generation
 local function note_restamp(keys, args)
   check(string.find(args[1], '^[%x-]+|[^|]+|%d+|%d+$'), 'a malformed restamp')
   check_digits(args[2], 'the limit')
+  if is_purged(args[3]) then return { 'purged' } end
   redis.call('ZADD', keys[1], 'NX', now(), args[1])
   redis.call('ZREMRANGEBYRANK', keys[1], 0, string.format('-%.0f', tonumber(args[2]) + 1))
-  return { 'noted' }
+  return { 'noted', generation_of_data() }
 end
 
 -- keys: look-ups; args: processor, URL, trusted (0 or 1)
@@ -333,7 +406,8 @@ local function reject(keys, args)
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return { 'gone' } end
   local owner, _, moves, cents, accepted_at = read_entry(entry)
-  if not held(keys[2], args[3], args[4]) then return { 'fenced' } end
+  local is_held, generation = held(keys[2], args[3], args[4])
+  if not is_held then return { 'fenced' } end
   -- Another owner's entry: an earlier call rejected it, and somebody reopened it since.
   if owner ~= args[2] then return { 'gone' } end
   local at = now()
@@ -341,16 +415,17 @@ local function reject(keys, args)
   redis.call('SET', keys[3], rejected, 'PX', args[6])
   redis.call('ZADD', REJECTIONS, at, id)
   end_entry(keys[1], id, entry)
-  return { 'rejected', accepted_at, moves }
+  return { 'rejected', accepted_at, moves, generation or generation_of_data() }
 end
 
 -- A rejection that was answered before this server forgot it. If the payment was reopened
 -- since, its entry, or a later rejection, has more moves.
 -- keys: open, settled, rejected; args: id, cents, why, kept for ms, and as fronts of earlier
--- versions do not tell: acceptedAt, moves
+-- versions do not tell: acceptedAt, moves, generation
 local function restore_reject(keys, args)
   local id = args[1]
   check_id(id)
+  if is_purged(args[7]) then return { 'purged' } end
   check_digits(args[2], 'cents')
   check_digits(args[4], 'the time to live')
   local entry = redis.call('HGET', keys[1], id)
@@ -433,7 +508,7 @@ end
 
 -- Settles one payment of several, or of one, for which there is something special: it is
 -- known already, its hour is closed, or the sums are full. Its record is new or was there.
-local function settle_apart(call, keys, args, each, is_new, record, horizon)
+local function settle_apart(call, keys, args, each, is_new, record, horizon, generation)
   local at, processor = SETTLE_HEAD + (each - 1) * SETTLE_EACH, args[1]
   local id, micros, cents = args[at + 1], args[at + 2], args[at + 3]
   local function enter()
@@ -446,12 +521,12 @@ local function settle_apart(call, keys, args, each, is_new, record, horizon)
       call('HDEL', settled_of(id), id)
       return 'unfit'
     end
-    return horizon and 'late ' .. horizon or 'settled'
+    return horizon and 'late ' .. horizon or 'settled ' .. generation
   end
   local first = call('HGET', settled_of(id), id)
   if not first then return 'unfit' end
   local holder = string.match(first, '^([^:]+):')
-  if holder == processor then return 'known' end
+  if holder == processor then return 'known ' .. generation end
   local others = call('HGET', CONFLICTS, id) or holder
   if not string.find(others, '|' .. processor .. ':', 1, true) then
     if not enter() then return 'unfit' end
@@ -504,7 +579,8 @@ local function settle_all(keys, args)
     records[each] = processor .. ':' .. micros .. ':' .. cents .. ':' .. args[2]
   end
   local entries = call('HMGET', keys[1], unpack(ids))
-  local horizon = call('GET', keys[5])
+  local horizon, generation = unpack(call('MGET', keys[5], GENERATION))
+  generation = generation or '0'
   -- A horizon is a whole hour: all of these are behind it, or none.
   if horizon and tonumber(args[SETTLE_HEAD + 2]) >= tonumber(horizon) then horizon = nil end
   local is_new, all_new, replies = {}, true, {}
@@ -514,15 +590,26 @@ local function settle_all(keys, args)
     all_new = all_new and is_new[each]
   end
   if all_new and not horizon and book(call, keys, args, 1, count, args[7]) then
-    for each = 1, count do replies[each] = 'settled' end
+    local settled = 'settled ' .. generation
+    for each = 1, count do replies[each] = settled end
   else
     for each = 1, count do
       replies[each] =
-        settle_apart(call, keys, args, each, is_new[each], records[each], horizon)
+        settle_apart(call, keys, args, each, is_new[each], records[each], horizon, generation)
     end
   end
   end_entries(call, keys[1], entries, ids, replies)
   return replies
+end
+
+-- A settlement that was answered before this server forgot it.
+-- keys: those of settle_all for one payment
+-- args: those of settle_all, then the generation
+local function restore_settle(keys, args)
+  local settlement = SETTLE_HEAD + SETTLE_EACH
+  check_digits(args[settlement + 1], 'the generation')
+  if is_purged(args[settlement + 1]) then return { 'purged' } end
+  return settle_all(keys, { unpack(args, 1, settlement) })
 end
 
 -- keys: owners, owner's record, epoch; args: owner
@@ -534,7 +621,8 @@ local function enlist(keys, args)
   if current[1] ~= owner then
     epoch = string.format('%.0f', redis.call('INCR', keys[3]))
   end
-  redis.call('HSET', keys[2], 'holder', owner, 'epoch', epoch, 'beat', now())
+  redis.call('HSET', keys[2], 'holder', owner, 'epoch', epoch, 'beat', now(),
+    'generation', generation_of_data())
   redis.call('SADD', keys[1], owner)
   return { 'enlisted', epoch }
 end
@@ -670,7 +758,8 @@ local function restore_hold(keys, args)
   if tonumber(redis.call('GET', keys[3]) or '0') < epoch then
     redis.call('SET', keys[3], args[3])
   end
-  redis.call('HSET', keys[2], 'holder', args[2], 'epoch', args[3], 'beat', now())
+  redis.call('HSET', keys[2], 'holder', args[2], 'epoch', args[3], 'beat', now(),
+    'generation', generation_of_data())
   redis.call('SADD', keys[1], args[1])
   return { 'restored' }
 end
@@ -715,7 +804,7 @@ local function beat(keys, args)
       silent[#silent + 1] = owner
     end
   end
-  return { at, queued, silent }
+  return { at, queued, silent, generation_of_data() }
 end
 
 -- keys: owner's record; args: holder, epoch
@@ -731,7 +820,8 @@ local function adopt(keys, args)
   local at = now()
   if not lapsed(keys[2], at, args[3]) then return { 'refused' } end
   local epoch = string.format('%.0f', redis.call('INCR', keys[3]))
-  redis.call('HSET', keys[2], 'holder', args[2], 'epoch', epoch, 'beat', at)
+  redis.call('HSET', keys[2], 'holder', args[2], 'epoch', epoch, 'beat', at,
+    'generation', generation_of_data())
   return { 'adopted', epoch }
 end
 
@@ -986,6 +1076,7 @@ local function reopen(keys, args)
   redis.call('HSET', keys[1], id, write_entry(owner, '', one_more(moves), cents, accepted_at))
   redis.call('DEL', keys[3])
   redis.call('ZREM', REJECTIONS, id)
+  HAS_TAKEN = true
   local text = string.format(UUID, string.byte(id, 1, 16))
   why = string.gsub(why, '|', '/')
   note_resolution(at, text .. '|' .. cents .. '||' .. why .. '||' .. args[3], args[4])
@@ -1083,6 +1174,7 @@ local function settle_stated(keys, args)
   end
   local horizon = redis.call('GET', keys[5]) or '0'
   if instant < tonumber(horizon) then return { 'late', horizon } end
+  HAS_TAKEN = true
   return settle_all({ unpack(keys, 1, 5) }, { unpack(args, 1, settlement) })
 end
 
@@ -1300,18 +1392,10 @@ end
 local function purge(keys, _)
   local open = redis.call('HLEN', keys[1])
   if open > 0 then return { 'open', string.format('%.0f', open) } end
-  local kinds = { settled = true, ledger = true, sum = true, rejected = true, answered = true }
-  local cursor = '0'
-  repeat
-    local page = redis.call('SCAN', cursor, 'MATCH', '{0}:*', 'COUNT', 1000)
-    cursor = page[1]
-    for _, key in ipairs(page[2]) do
-      if kinds[string.match(key, '^{0}:(%l+):')] then redis.call('UNLINK', key) end
-    end
-  until cursor == '0'
-  redis.call('UNLINK', CONFLICTS, CONFLICTED, PROCESSORS, HOURS, REJECTIONS, HORIZON,
-    HORIZON_MOVED, HORIZON_RETENTION, FREED, RESTAMPED)
-  return { 'purged' }
+  forget_all()
+  local generation = string.format('%.0f', tonumber(generation_of_data()) + 1)
+  raise_generation(generation)
+  return { 'purged', generation }
 end
 
 -- keys: lease; args: token, time to live in ms
@@ -1428,6 +1512,8 @@ register('purge', purge)
 register('restore_entry', restore_entry)
 register('restore_rename', restore_rename)
 register('restore_reject', restore_reject)
+register('restore_settle', restore_settle)
+register('restore_purge', restore_purge)
 register('restore_hold', restore_hold)
 register('restore_sites', restore_sites)
 register('lease', lease)

@@ -65,6 +65,10 @@ struct State {
     stand_backs: StandBacks,
     /// The share that each processor keeps, as fronts have said.
     fees: BTreeMap<ProcessorName, Fee>,
+    /// How often everything was purged.
+    generation: u64,
+    /// Whether anything new was taken since the store last forgot.
+    has_taken: bool,
 }
 
 impl Default for MemoryStore {
@@ -112,6 +116,14 @@ impl MemoryStore {
 }
 
 impl State {
+    /// Forgets all payments that are not open.
+    fn forget_all(&mut self) {
+        self.books = Books::default();
+        self.journal.forget_rejected();
+        self.departures = Departures::default();
+        self.restamps = Restamps::default();
+    }
+
     fn distrust(&mut self, processor: &ProcessorName, url: &str) {
         if self
             .look_ups
@@ -185,6 +197,7 @@ impl Store for MemoryStore {
             moves: 0,
             accepted_at: now,
         });
+        state.has_taken = true;
         Ok(Accept::Kept { accepted_at: now })
     }
 
@@ -355,10 +368,8 @@ impl Store for MemoryStore {
         if open > 0 {
             return Ok(Purge::Open(u64::try_from(open).unwrap_or(u64::MAX)));
         }
-        state.books = Books::default();
-        state.journal.forget_rejected();
-        state.departures = Departures::default();
-        state.restamps = Restamps::default();
+        state.forget_all();
+        state.generation += 1;
         Ok(Purge::Purged)
     }
 }

@@ -58,7 +58,7 @@ use connection::{CHECKOUT, Shared};
 use group_commit::{GroupCommit, Pace};
 use link_pool::{LinkPool, keep_connected};
 use memory::watch_memory;
-use recent::Written;
+use recent::{Acknowledged, Written};
 use reply::Reply;
 use settling::Settling;
 use standing::Lane;
@@ -155,12 +155,13 @@ impl RedisStore {
         self.inner.shared.standing.restarts()
     }
 
-    async fn write<T>(
+    async fn write<T, A: Into<Acknowledged>>(
         &self,
         command: Cmd,
-        read: impl FnOnce(&Reply) -> Result<(T, Option<Written>), StoreFault>,
+        read: impl FnOnce(&Reply) -> Result<(T, A), StoreFault>,
     ) -> Result<T, StoreFault> {
         let find_by = Instant::now() + CHECKOUT;
+        let read = |reply: &Reply| read(reply).map(|(value, written)| (value, written.into()));
         let written = self.inner.writer.write(command, find_by, read).await?;
         self.inner.shared.takes_writes();
         Ok(written)
@@ -231,14 +232,15 @@ impl Store for RedisStore {
         self.write(rename, |reply| match reply.word() {
             "named" => {
                 let to = to.clone();
-                Ok((Rename::Named, Some(Written::Rename { id, moves, to })))
+                let written = Written::Rename { id, moves, to };
+                Ok((Rename::Named, written.of(reply.generation(1))))
             }
             "differs" => match reply.text(1) {
-                Some("") => Ok((Rename::Differs(None), None)),
-                _ => Ok((Rename::Differs(Some(reply.parsed(1)?)), None)),
+                Some("") => Ok((Rename::Differs(None), None.into())),
+                _ => Ok((Rename::Differs(Some(reply.parsed(1)?)), None.into())),
             },
-            "gone" => Ok((Rename::Gone, None)),
-            "fenced" => Ok((Rename::Fenced, None)),
+            "gone" => Ok((Rename::Gone, None.into())),
+            "fenced" => Ok((Rename::Fenced, None.into())),
             _ => reply.unreadable(),
         })
         .await
@@ -327,7 +329,7 @@ impl Store for RedisStore {
     }
 
     async fn beat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {
-        self.send_beat(holds).await
+        self.heartbeat(holds).await
     }
 
     async fn resign(&self, hold: &Hold) -> Result<(), StoreFault> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::stack::{Stack, eventually, new_id, payment};
+use crate::stack::{Stack, eventually, new_id, payment, signal};
 
 /// What the tool says, and whether all is well.
 #[track_caller]
@@ -94,5 +94,49 @@ fn an_export_is_settled_only_if_nothing_speaks_against_it() {
     eventually(Duration::from_secs(10), "the next is settled", || {
         let (default, fallback) = stack.summary("");
         default.0 + fallback.0 == 7
+    });
+}
+
+/// Both fronts still remember what they settled when Redis forgets the purge.
+#[test]
+fn a_purge_stays_a_purge_when_redis_dies_right_after_it() {
+    let stack = Stack::up(&["--allow-purge"]);
+    let mut connections = [stack.connect(), stack.connect()];
+    let ids: Vec<String> = (0..200).map(|_| new_id()).collect();
+    for (at, id) in ids.iter().enumerate() {
+        let connection = &mut connections[at % 2];
+        let answer = connection.request("POST", "/payments", &payment(id, "19.90"));
+        assert_eq!(answer.status, 202, "{answer:?}");
+    }
+    eventually(Duration::from_secs(10), "they are settled", || {
+        stack.summary("").0.0 == 200
+    });
+    let purged = stack.ask("POST", "/purge-payments", "");
+    assert_eq!(purged.status, 200, "{purged:?}");
+    // Long enough that the purge itself is on the disk, or nearly so, and both fronts remember.
+    std::thread::sleep(Duration::from_millis(1_200));
+    signal(stack.pid("redis"), "KILL");
+    let log = |front: &str| {
+        let log = stack.dir.join("logs").join(format!("{front}.log"));
+        fs::read_to_string(log).unwrap_or_default()
+    };
+    eventually(Duration::from_secs(20), "both have repeated", || {
+        let repeated = "repeated the last writes";
+        ["front-1", "front-2"]
+            .iter()
+            .all(|front| log(front).contains(repeated))
+    });
+    eventually(Duration::from_secs(20), "the fronts answer", || {
+        stack.ask("GET", "/payments-summary", "").status == 200
+    });
+    assert_eq!(stack.summary(""), ((0, 0), (0, 0)));
+    for id in &ids {
+        let answer = stack.ask("GET", &format!("/payments/{id}"), "");
+        assert_eq!(answer.status, 404, "{answer:?}");
+    }
+    // What comes now is settled as ever.
+    stack.pay(&mut stack.connect());
+    eventually(Duration::from_secs(10), "the next is settled", || {
+        stack.summary("").0.0 == 1
     });
 }

@@ -54,6 +54,11 @@ pub enum Acknowledged {
     },
     /// A payment is about to be settled at another time than its processor says.
     Restamp(Restamp),
+    /// All payments were purged, which made this the generation of the data.
+    Purge {
+        /// Which.
+        generation: u64,
+    },
     /// A look-up is not trusted any longer.
     Distrust {
         /// Whose.
@@ -63,12 +68,36 @@ pub enum Acknowledged {
     },
 }
 
+impl Acknowledged {
+    /// Whether a purge makes it void.
+    fn is_of_payments(&self) -> bool {
+        match self {
+            Self::Entry { .. }
+            | Self::Rename { .. }
+            | Self::Settle(_)
+            | Self::Reject { .. }
+            | Self::Freed { .. }
+            | Self::Restamp(_) => true,
+            Self::Hold(_)
+            | Self::Sites { .. }
+            | Self::Resign(_)
+            | Self::Discharge(_)
+            | Self::Purge { .. }
+            | Self::Distrust { .. } => false,
+        }
+    }
+}
+
 impl MemoryStore {
     /// Repeats a write that was acknowledged and may have been forgotten since, as
-    /// [`RedisStore`](crate::RedisStore) does when Redis has restarted.
-    pub fn replay(&self, write: &Acknowledged) {
+    /// [`RedisStore`](crate::RedisStore) does when Redis has restarted. What is of an earlier
+    /// generation than the data was purged since.
+    pub fn replay(&self, write: &Acknowledged, generation: u64) {
         let now = self.now();
         let mut state = self.state();
+        if generation < state.generation && write.is_of_payments() {
+            return;
+        }
         match write {
             Acknowledged::Hold(hold) => state.journal.restore_hold(hold, now),
             Acknowledged::Sites { hold, known } => {
@@ -101,6 +130,13 @@ impl MemoryStore {
                 state.departures.note(payment, processor, now);
             }
             Acknowledged::Restamp(restamp) => state.restamps.note(restamp, now),
+            Acknowledged::Purge { generation } => {
+                if *generation > state.generation && !state.has_taken {
+                    state.forget_all();
+                    state.journal.forget_open();
+                    state.generation = *generation;
+                }
+            }
             Acknowledged::Distrust { processor, url } => state.distrust(processor, url),
         }
     }

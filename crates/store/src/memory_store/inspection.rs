@@ -15,7 +15,14 @@ impl MemoryStore {
     /// Forgets whatever was done since the snapshot was taken. The clock goes on.
     pub fn restore(&self, snapshot: &MemorySnapshot) {
         self.runs.fetch_add(1, Ordering::Relaxed);
-        self.state().clone_from(&snapshot.0);
+        let mut state = self.state();
+        state.clone_from(&snapshot.0);
+        state.has_taken = false;
+    }
+
+    /// How often everything was purged: what is acknowledged is of this generation.
+    pub fn generation(&self) -> u64 {
+        self.state().generation
     }
 
     /// How many payments are open.

@@ -136,6 +136,7 @@ impl Resolutions for MemoryStore {
         }
         let (reply, rejected) = state.journal.reopen(id, owner, now);
         if let Some((payment, reason)) = rejected {
+            state.has_taken = true;
             state.record(Resolution {
                 at: now,
                 id,

@@ -43,6 +43,7 @@ impl MemoryStore {
         if let Some(oldest) = state.books.closed_before(settlement.requested_at) {
             return Stated::TooOld { oldest };
         }
+        state.has_taken = true;
         state.books.settle(settlement, now.micros());
         state.journal.remove(id);
         Stated::Settled

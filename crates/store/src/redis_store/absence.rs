@@ -64,13 +64,15 @@ impl RedisStore {
             processor: processor.clone(),
         };
         let note = command::note_freed(payment, processor);
-        self.write(note, |_| Ok(((), Some(written)))).await
+        self.write(note, |reply| Ok(((), written.of(reply.generation(1)))))
+            .await
     }
 
     pub(crate) async fn add_restamp(&self, restamp: &Restamp) -> Result<(), StoreFault> {
         let written = Written::Restamp(restamp.clone());
         let note = command::note_restamp(restamp);
-        self.write(note, |_| Ok(((), Some(written)))).await
+        self.write(note, |reply| Ok(((), written.of(reply.generation(1)))))
+            .await
     }
 
     pub(crate) async fn list_freed(

@@ -3,7 +3,7 @@ use redis::Cmd;
 
 use crate::redis_store::command;
 use crate::redis_store::group_commit::{Answers, Step};
-use crate::redis_store::recent::Written;
+use crate::redis_store::recent::{Acknowledged, Written};
 use crate::redis_store::reply::Reply;
 
 /// Writes payments into the journal.
@@ -61,7 +61,8 @@ impl Step for Accepting {
         reply: &Reply,
         intakes: impl ExactSizeIterator<Item = &'a Intake>,
     ) -> Result<Answers<Self>, StoreFault> {
-        if reply.word() != "accepted" || reply.parts().len() != intakes.len() + 2 {
+        let count = intakes.len();
+        if reply.word() != "accepted" || !(2..=3).contains(&(reply.parts().len() - count)) {
             return reply.unreadable();
         }
         let accepted_at = reply.time(1)?;
@@ -105,6 +106,10 @@ impl Step for Accepting {
             };
             accepts.push(Ok(accept));
         }
-        Ok((accepts, written))
+        let acknowledged = Acknowledged {
+            writes: written,
+            generation: reply.generation(count + 2),
+        };
+        Ok((accepts, acknowledged))
     }
 }

@@ -1,6 +1,7 @@
 //! The calls of library `feeway_v1`: which keys and arguments each function takes.
 
 mod accept;
+mod restoring;
 mod sites;
 pub(crate) mod stand_back;
 mod statement;
@@ -19,6 +20,9 @@ use crate::record;
 use crate::roll_up::{Place, Unit};
 
 pub(crate) use accept::{accept_all, known_all};
+pub(crate) use restoring::{
+    restore_entry, restore_hold, restore_purge, restore_reject, restore_rename, restore_settle,
+};
 pub(crate) use sites::{census, enlist_at, restore_sites, tell_fees};
 pub(crate) use statement::settle_stated;
 
@@ -49,34 +53,10 @@ pub(crate) fn enlist(incarnation: &Incarnation) -> Cmd {
     call
 }
 
-pub(crate) fn restore_hold(hold: &Hold) -> Cmd {
-    let owner = keys::owner(&hold.owner);
-    let mut call = call("restore_hold", &[keys::OWNERS, &owner, keys::EPOCH]);
-    add_hold(&mut call, hold);
-    call
-}
-
-pub(crate) fn restore_entry(id: CorrelationId, entry: &[u8], hold: &Hold) -> Cmd {
-    let (settled, rejected) = (keys::settled(id), keys::rejected(id));
-    let mut call = call(
-        "restore_entry",
-        &[keys::OPEN, &settled, &rejected, keys::OWNERS],
-    );
-    call.arg(id.as_bytes()).arg(entry);
-    add_hold(&mut call, hold);
-    call
-}
-
 pub(crate) fn rename(hold: &Hold, id: CorrelationId, moves: u32, to: &ProcessorName) -> Cmd {
     let mut call = call("rename", &[keys::OPEN, &keys::owner(&hold.owner)]);
     call.arg(id.as_bytes()).arg(moves).arg(to.as_str());
     add_hold(&mut call, hold);
-    call
-}
-
-pub(crate) fn restore_rename(id: CorrelationId, moves: u32, to: &ProcessorName) -> Cmd {
-    let mut call = call("restore_rename", &[keys::OPEN]);
-    call.arg(id.as_bytes()).arg(moves).arg(to.as_str());
     call
 }
 
@@ -184,25 +164,6 @@ pub(crate) fn reject(hold: &Hold, id: CorrelationId, why: &str, kept_for: Durati
     call.arg(id.as_bytes());
     add_hold(&mut call, hold);
     call.arg(why).arg(whole_millis(kept_for));
-    call
-}
-
-/// The lineage is the time of acceptance, and how often the entry had been renamed.
-pub(crate) fn restore_reject(
-    payment: &Payment,
-    why: &str,
-    kept_for: Duration,
-    lineage: Option<(JournalTime, u32)>,
-) -> Cmd {
-    let (settled, rejected) = (keys::settled(payment.id), keys::rejected(payment.id));
-    let mut call = call("restore_reject", &[keys::OPEN, &settled, &rejected]);
-    call.arg(payment.id.as_bytes())
-        .arg(payment.amount.cents())
-        .arg(why)
-        .arg(whole_millis(kept_for));
-    if let Some((accepted_at, moves)) = lineage {
-        call.arg(accepted_at.micros()).arg(moves);
-    }
     call
 }
 

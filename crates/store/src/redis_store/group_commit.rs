@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::redis_store::connection::CHECKOUT;
-use crate::redis_store::recent::Written;
+use crate::redis_store::recent::Acknowledged;
 use crate::redis_store::reply::Reply;
 use crate::redis_store::writer::Writer;
 
@@ -59,7 +59,7 @@ pub(crate) trait Step: Send + Sync + 'static {
     where
         Self::Item: 'a;
 
-    /// The answer of each, and what was written.
+    /// The answer of each, and what was acknowledged.
     fn read<'a>(
         &self,
         reply: &Reply,
@@ -69,7 +69,7 @@ pub(crate) trait Step: Send + Sync + 'static {
         Self::Item: 'a;
 }
 
-pub(crate) type Answers<S> = (Vec<Result<<S as Step>::Answer, StoreFault>>, Vec<Written>);
+pub(crate) type Answers<S> = (Vec<Result<<S as Step>::Answer, StoreFault>>, Acknowledged);
 
 /// Takes the payments that are ready at the same time to Redis in one step. One in a hurry
 /// that comes alone goes alone, and at once.

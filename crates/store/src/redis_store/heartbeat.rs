@@ -2,11 +2,13 @@
 
 use feeway_domain::{Beat, Hold, Incarnation, StoreFault};
 
+use crate::redis_store::recent::Acknowledged;
 use crate::redis_store::reply::bytes;
 use crate::redis_store::{RedisStore, command};
 
 impl RedisStore {
-    pub(crate) async fn send_beat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {
+    /// Also tells a front that does nothing else of purges.
+    pub(crate) async fn heartbeat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {
         let beat = command::beat(holds);
         self.write(beat, |reply| {
             let (Some(queued), Some(lapsed)) = (reply.list(1), reply.list(2)) else {
@@ -29,7 +31,11 @@ impl RedisStore {
                 queued: queued.collect(),
                 lapsed,
             };
-            Ok((beat, None))
+            let seen = Acknowledged {
+                writes: Vec::new(),
+                generation: reply.generation(3),
+            };
+            Ok((beat, seen))
         })
         .await
     }

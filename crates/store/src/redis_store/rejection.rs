@@ -23,10 +23,10 @@ impl RedisStore {
                     kept_for,
                     lineage: read_lineage(reply),
                 };
-                Ok((Reject::Rejected, Some(written)))
+                Ok((Reject::Rejected, written.of(reply.generation(3))))
             }
-            "gone" => Ok((Reject::Gone, None)),
-            "fenced" => Ok((Reject::Fenced, None)),
+            "gone" => Ok((Reject::Gone, None.into())),
+            "fenced" => Ok((Reject::Fenced, None.into())),
             _ => reply.unreadable(),
         })
         .await

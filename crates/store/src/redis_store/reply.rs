@@ -40,6 +40,11 @@ impl Reply {
         parsed.ok_or_else(|| unreadable(&self.0))
     }
 
+    /// The generation of the data, which functions of an earlier version do not tell.
+    pub(crate) fn generation(&self, at: usize) -> Option<u64> {
+        self.text(at)?.parse().ok()
+    }
+
     pub(crate) fn time(&self, at: usize) -> Result<JournalTime, StoreFault> {
         self.parsed(at).map(JournalTime::from_micros)
     }

@@ -11,7 +11,7 @@ use redis::{Value, cmd};
 
 use crate::redis_store::recent::Written;
 use crate::redis_store::reply::{Reply, bytes, unreadable};
-use crate::redis_store::settling::read_settle;
+use crate::redis_store::settling::{read_generation, read_settle};
 use crate::redis_store::together::{NOTHING, Together};
 use crate::redis_store::{RedisStore, command};
 use crate::{keys, listing, record};
@@ -85,10 +85,10 @@ impl Resolutions for RedisStore {
         };
         self.write(command, |reply| {
             Ok(match reply.word() {
-                "released" => (Resolve::Released, None),
-                "changed" => (Resolve::Changed, None),
-                "gone" => (Resolve::Gone, None),
-                "unnamed" => (Resolve::Unnamed, None),
+                "released" => (Resolve::Released, None.into()),
+                "changed" => (Resolve::Changed, None.into()),
+                "gone" => (Resolve::Gone, None.into()),
+                "unnamed" => (Resolve::Unnamed, None.into()),
                 _ => {
                     let Some(settlement) = settlement else {
                         return reply.unreadable();
@@ -96,7 +96,9 @@ impl Resolutions for RedisStore {
                     let settle = read_settle(reply, 0, &settlement)?;
                     // Only what is true whoever repeats it is repeated: the yes, not the
                     // release.
-                    (Resolve::Settled(settle), Some(Written::Settle(settlement)))
+                    let written = Written::Settle(settlement);
+                    let acknowledged = written.of(read_generation(reply));
+                    (Resolve::Settled(settle), acknowledged)
                 }
             })
         })

@@ -6,7 +6,7 @@ use tracing::error;
 
 use crate::redis_store::command;
 use crate::redis_store::group_commit::{Answers, Step};
-use crate::redis_store::recent::Written;
+use crate::redis_store::recent::{Acknowledged, Written};
 use crate::redis_store::reply::Reply;
 use crate::roll_up::Place;
 
@@ -60,8 +60,19 @@ impl Step for Settling {
             }
             settles.push(settle);
         }
-        Ok((settles, written))
+        let acknowledged = Acknowledged {
+            writes: written,
+            generation: read_generation(reply),
+        };
+        Ok((settles, acknowledged))
     }
+}
+
+/// The generation of the data, which stands beside the word of what was settled, or known.
+pub(crate) fn read_generation(reply: &Reply) -> Option<u64> {
+    let mut words = (0..reply.parts().len()).filter_map(|at| reply.text(at)?.split_once(' '));
+    let found = words.find(|(word, _)| matches!(*word, "settled" | "known"));
+    found.and_then(|(_, generation)| generation.parse().ok())
 }
 
 /// What was answered of one settlement.

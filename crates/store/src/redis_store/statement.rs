@@ -6,6 +6,7 @@ use feeway_domain::{Money, Proof, RequestedAt, Settlement, Stated, StoreFault};
 
 use crate::redis_store::recent::Written;
 use crate::redis_store::reply::Reply;
+use crate::redis_store::settling::read_generation;
 use crate::redis_store::{RedisStore, command};
 
 impl RedisStore {
@@ -18,15 +19,21 @@ impl RedisStore {
         let settle = command::settle_stated(settlement, slip, proof);
         self.write(settle, |reply| {
             let stated = read_stated(reply)?;
-            let is_ours = stated == Stated::Settled;
-            Ok((stated, is_ours.then(|| Written::Settle(settlement.clone()))))
+            let acknowledged = if stated == Stated::Settled {
+                Written::Settle(settlement.clone()).of(read_generation(reply))
+            } else {
+                None.into()
+            };
+            Ok((stated, acknowledged))
         })
         .await
     }
 }
 
 fn read_stated(reply: &Reply) -> Result<Stated, StoreFault> {
-    Ok(match reply.word() {
+    // The generation of the data stands beside the first of these.
+    let word = reply.word().split(' ').next().unwrap_or_default();
+    Ok(match word {
         "settled" => Stated::Settled,
         "known" => Stated::Known,
         "elsewhere" => Stated::Elsewhere {

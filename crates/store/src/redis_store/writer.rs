@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::redis_store::connection::Shared;
 use crate::redis_store::link_pool::LinkPool;
-use crate::redis_store::recent::Written;
+use crate::redis_store::recent::Acknowledged;
 use crate::redis_store::reply::Reply;
 
 /// Sends writes, and keeps what was acknowledged for a replay.
@@ -23,11 +23,11 @@ impl Writer {
 
     /// Sends one write and reads its reply. When no connection is found in time, nothing
     /// was sent.
-    pub(crate) async fn write<T, W: IntoIterator<Item = Written>>(
+    pub(crate) async fn write<T>(
         &self,
         command: Cmd,
         find_by: Instant,
-        read: impl FnOnce(&Reply) -> Result<(T, W), StoreFault>,
+        read: impl FnOnce(&Reply) -> Result<(T, Acknowledged), StoreFault>,
     ) -> Result<T, StoreFault> {
         let shared = &self.shared;
         // While writes are repeated nothing new goes out; what waits too long was not sent.
@@ -44,8 +44,8 @@ impl Writer {
             .await
             .unwrap_or(Err(StoreFault::Away))?;
         let reply = Reply::new(link.send(&command).await?)?;
-        let (value, written) = read(&reply)?;
-        shared.recent.answered(written);
+        let (value, acknowledged) = read(&reply)?;
+        shared.recent.answered(acknowledged);
         Ok(value)
     }
 }

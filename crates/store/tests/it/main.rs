@@ -20,6 +20,7 @@ mod group_settle;
 mod lease;
 mod library;
 mod outages;
+mod purge;
 mod random_steps;
 mod refusing;
 mod replay;

@@ -9,7 +9,8 @@ const KEPT: Duration = Duration::from_secs(3);
 /// What a front was told is written, lately.
 pub(crate) struct Remembered {
     lapses: u64,
-    writes: Vec<(Instant, Acknowledged)>,
+    /// Each with the generation of the data then.
+    writes: Vec<(Instant, (Acknowledged, u64))>,
 }
 
 impl Remembered {
@@ -21,14 +22,14 @@ impl Remembered {
         }
     }
 
-    pub(crate) fn note(&mut self, write: Option<Acknowledged>) {
+    pub(crate) fn note(&mut self, write: Option<(Acknowledged, u64)>) {
         self.forget_old();
         let now = Instant::now();
         self.writes.extend(write.map(|write| (now, write)));
     }
 
     /// What the store may have forgotten if it has had so many lapses.
-    pub(crate) fn lapsed(&mut self, lapses: u64) -> Vec<Acknowledged> {
+    pub(crate) fn lapsed(&mut self, lapses: u64) -> Vec<(Acknowledged, u64)> {
         if self.lapses == lapses {
             return Vec::new();
         }

@@ -47,12 +47,13 @@ impl UnreliableStore {
     /// Writes again what the store may have forgotten.
     pub(crate) fn replay(&self) {
         let writes = self.memory.lock().unwrap().lapsed(self.weather.lapses());
-        for write in writes {
-            self.inner.replay(&write);
+        for (write, generation) in writes {
+            self.inner.replay(&write, generation);
         }
     }
 
-    fn remember(&self, write: Option<Acknowledged>) {
+    fn remember(&self, write: Option<Acknowledged>, generation: u64) {
+        let write = write.map(|write| (write, generation));
         self.memory.lock().unwrap().note(write);
     }
 
@@ -88,10 +89,11 @@ impl UnreliableStore {
                 sleep(after / 2).await;
                 let lapses = self.weather.lapses();
                 let result = operation(self.inner.clone()).await;
+                let generation = self.inner.generation();
                 sleep(after / 2).await;
                 if lapses == self.weather.lapses() {
                     if let Ok(value) = &result {
-                        self.remember(acknowledged(value));
+                        self.remember(acknowledged(value), generation);
                     }
                     result
                 } else {

@@ -133,4 +133,11 @@ impl Journal {
     pub(crate) fn forget_rejected(&mut self) {
         self.rejected.clear();
     }
+
+    /// Forgets what is open too, whoever owns it.
+    pub(crate) fn forget_open(&mut self) {
+        self.open.clear();
+        self.queues.clear();
+        self.answered.clear();
+    }
 }

@@ -7,8 +7,8 @@ use super::add_hold;
 use crate::keys::{self, shown};
 
 /// How many words an `accept_all` has before its payments: 3 of the call, 3 keys and 4
-/// arguments; and how many each payment has.
-const ACCEPT_WORDS: usize = 10;
+/// arguments, and one at the end; and how many each payment has.
+const ACCEPT_WORDS: usize = 11;
 const ACCEPT_WORDS_EACH: usize = 3;
 /// Their bytes: fixed text, numbers, and the names of two incarnations, twice each; then an
 /// id, cents and a processor's name. Longer ones only cost another allocation.
@@ -55,5 +55,7 @@ fn call<'a>(
             .arg(payment.amount.cents())
             .arg(processor.map_or("", ProcessorName::as_str));
     }
+    // Functions of an earlier version overlook it, and tell no generation.
+    call.arg("generation");
     call
 }

@@ -1,0 +1,63 @@
+//! What is repeated when Redis may have forgotten it.
+
+use std::time::Duration;
+
+use feeway_domain::{CorrelationId, Hold, JournalTime, Payment, ProcessorName, Settlement};
+use redis::Cmd;
+
+use super::{add_hold, call, call_with_settlements, whole_millis};
+use crate::keys;
+
+pub(crate) fn restore_hold(hold: &Hold) -> Cmd {
+    let owner = keys::owner(&hold.owner);
+    let mut call = call("restore_hold", &[keys::OWNERS, &owner, keys::EPOCH]);
+    add_hold(&mut call, hold);
+    call
+}
+
+pub(crate) fn restore_entry(id: CorrelationId, entry: &[u8], hold: &Hold) -> Cmd {
+    let (settled, rejected) = (keys::settled(id), keys::rejected(id));
+    let mut call = call(
+        "restore_entry",
+        &[keys::OPEN, &settled, &rejected, keys::OWNERS],
+    );
+    call.arg(id.as_bytes()).arg(entry);
+    add_hold(&mut call, hold);
+    call
+}
+
+pub(crate) fn restore_rename(id: CorrelationId, moves: u32, to: &ProcessorName) -> Cmd {
+    let mut call = call("restore_rename", &[keys::OPEN]);
+    call.arg(id.as_bytes()).arg(moves).arg(to.as_str());
+    call
+}
+
+/// The lineage is the time of acceptance, and how often the entry had been renamed.
+pub(crate) fn restore_reject(
+    payment: &Payment,
+    why: &str,
+    kept_for: Duration,
+    lineage: Option<(JournalTime, u32)>,
+) -> Cmd {
+    let (settled, rejected) = (keys::settled(payment.id), keys::rejected(payment.id));
+    let mut call = call("restore_reject", &[keys::OPEN, &settled, &rejected]);
+    call.arg(payment.id.as_bytes())
+        .arg(payment.amount.cents())
+        .arg(why)
+        .arg(whole_millis(kept_for));
+    if let Some((accepted_at, moves)) = lineage {
+        call.arg(accepted_at.micros()).arg(moves);
+    }
+    call
+}
+
+pub(crate) fn restore_purge(generation: u64) -> Cmd {
+    let mut call = call("restore_purge", &[keys::OPEN]);
+    call.arg(generation);
+    call
+}
+
+/// As [`settle_all`] with one, of what was acknowledged in a generation of the data.
+pub(crate) fn restore_settle(settlement: &Settlement) -> Cmd {
+    call_with_settlements("restore_settle", std::iter::once(settlement), &[])
+}
