@@ -9,24 +9,27 @@ pub enum Cause {
     Refusing,
     /// The store's memory is full: new payments are refused, and those that are open go on.
     Memory,
+    /// A setting of the store breaks a promise.
+    Settings,
 }
 
 impl Cause {
     /// Each of them.
-    pub const ALL: [Self; 2] = [Self::Refusing, Self::Memory];
+    pub const ALL: [Self; 3] = [Self::Refusing, Self::Memory, Self::Settings];
 
     /// In one word, as metrics have it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Refusing => "refusing",
             Self::Memory => "memory",
+            Self::Settings => "settings",
         }
     }
 
     /// Whether nothing at all may be started.
     fn stops(self) -> bool {
         match self {
-            Self::Refusing => true,
+            Self::Refusing | Self::Settings => true,
             Self::Memory => false,
         }
     }

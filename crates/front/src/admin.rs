@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use feeway_domain::{Cause, ProcessorClient};
+use feeway_domain::ProcessorClient;
 use feeway_health::NatsLink;
 use feeway_store::RedisStore;
 use feeway_telemetry::{CONTENT_TYPE, Exposition};
@@ -11,6 +11,7 @@ use metrics::{describe_gauge, gauge};
 use crate::answer::{self, Answer};
 use crate::problem::{self, Problem};
 use crate::readiness::Readiness;
+use crate::store_gauges;
 use crate::vitals::Vitals;
 
 /// What the admin listener answers with.
@@ -94,11 +95,8 @@ pub fn admin_of<C: ProcessorClient>(
     exposition: Exposition,
 ) -> Admin {
     let clock = gateway.clone();
-    let standstill = Arc::clone(store.standstill());
-    describe_gauge!(
-        "feeway_not_accepting",
-        "1 while new payments are refused for this cause."
-    );
+    let watched = store.clone();
+    store_gauges::describe();
     let vitals = move || Vitals {
         refusal: refusal(&store),
         stands_still: store.standstill().is_on(),
@@ -107,10 +105,7 @@ pub fn admin_of<C: ProcessorClient>(
         clock_offset_micros: clock.clock_offset(),
     };
     let metrics = move || {
-        for cause in Cause::ALL {
-            let is_on = if standstill.has(cause) { 1.0 } else { 0.0 };
-            gauge!("feeway_not_accepting", "cause" => cause.as_str()).set(is_on);
-        }
+        store_gauges::observe(&watched);
         gateway.observe();
         exposition.page()
     };

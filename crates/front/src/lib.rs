@@ -33,6 +33,7 @@ mod request_body;
 mod route;
 mod server;
 mod stop_signal;
+mod store_gauges;
 mod stream;
 mod summary;
 mod unheard;

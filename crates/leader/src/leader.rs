@@ -8,7 +8,7 @@ use std::time::Duration;
 use feeway_domain::ProcessorName;
 use feeway_health::{ConnectFault, ReportPublisher};
 use feeway_processor::{HttpProcessor, HttpProcessorConfig, ProcessorOption, SetUpError};
-use feeway_store::{RedisStore, Unusable};
+use feeway_store::{RedisConfig, RedisStore, Settings, Unusable};
 use feeway_telemetry::{Exposition, ExpositionError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -77,7 +77,11 @@ impl Leader {
             })
             .collect();
         Ok(Self {
-            store: RedisStore::new(options.redis.config()),
+            // Payments are not its business, so it only says what it finds.
+            store: RedisStore::new(RedisConfig {
+                settings: Settings::Logged,
+                ..options.redis.config()
+            }),
             publisher: Arc::new(ReportPublisher::connect(options.nats.config()).await?),
             clients: clients?,
             admin,

@@ -2,7 +2,7 @@
 
 -- Which of two texts is the newer. Every change of this file raises it, here and in
 -- `library.rs`: a program replaces only functions of a lower version.
-local VERSION = '4'
+local VERSION = '5'
 
 -- The journal of open payments, the ledger of settled ones, and the leader's lease.
 --
@@ -1212,6 +1212,34 @@ local function read_together(keys, args)
   return replies
 end
 
+-- What is called here and by programs themselves: with a key first, and without any.
+local KEYED = {
+  'BITFIELD', 'DEL', 'EXISTS', 'GET', 'GETRANGE', 'HDEL', 'HEXISTS', 'HGET', 'HGETALL', 'HLEN',
+  'HMGET', 'HSCAN', 'HSET', 'HSETNX', 'INCR', 'LRANGE', 'LTRIM', 'PTTL', 'RPUSH', 'SADD', 'SET',
+  'SETRANGE', 'SISMEMBER', 'SMEMBERS', 'SREM', 'UNLINK', 'ZADD', 'ZCARD', 'ZMSCORE', 'ZRANGE',
+  'ZRANGEBYSCORE', 'ZRANK', 'ZREM', 'ZREMRANGEBYRANK', 'ZSCORE',
+}
+local KEYLESS = { { 'INFO' }, { 'SCAN', '0' }, { 'TIME' }, { 'FUNCTION', 'LIST' }, { 'FUNCTION', 'LOAD', '' } }
+
+-- What the caller may not do of all this. Redis checks rights with each call, so that a function
+-- that lacks one would end half-way.
+local function rights(_, _)
+  local missing = {}
+  for _, command in ipairs(KEYED) do
+    for _, prefix in ipairs({ '{0}:', 'feeway:' }) do
+      if not redis.acl_check_cmd(command, prefix .. 'x') then
+        missing[#missing + 1] = command .. ' ' .. prefix .. '*'
+      end
+    end
+  end
+  for _, words in ipairs(KEYLESS) do
+    if not redis.acl_check_cmd(unpack(words)) then
+      missing[#missing + 1] = words[1] .. (words[1] == 'FUNCTION' and ' ' .. words[2] or '')
+    end
+  end
+  return missing
+end
+
 -- Whether one id comes after another. Lua's own comparison follows the locale.
 local function comes_after(id, other)
   for at = 1, #id do
@@ -1466,6 +1494,7 @@ redis.register_function({
   flags = { 'no-writes', 'allow-stale' }, description = 'version ' .. VERSION,
 })
 redis.register_function('accept_all', accept_all)
+redis.register_function({ function_name = 'rights', callback = rights, flags = { 'no-writes' } })
 redis.register_function({
   function_name = 'known_all', callback = known_all, flags = { 'no-writes' },
 })

@@ -26,6 +26,6 @@ mod window_plan;
 
 pub use memory_store::{Acknowledged, MemorySnapshot, MemoryStore};
 pub use redis_store::{
-    Ask, Authorities, AuthoritiesError, Lease, MissingFunctions, RedisAccess, RedisConfig,
-    RedisStore, RedisUrl, RedisUrlError, SchemaError, Trouble, Unusable,
+    Ask, Authorities, AuthoritiesError, Breach, Lease, MissingFunctions, RedisAccess, RedisConfig,
+    RedisMemory, RedisStore, RedisUrl, RedisUrlError, SchemaError, Settings, Trouble, Unusable,
 };

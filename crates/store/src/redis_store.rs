@@ -4,17 +4,19 @@ mod absence;
 mod accepting;
 mod access;
 pub(crate) mod command;
+mod condition;
 mod config;
+mod connect_error;
 mod connection;
 mod group_commit;
 mod heartbeat;
+mod inspection;
 mod lease;
 mod library;
 mod link;
 mod link_pool;
 mod listing;
 mod look_up;
-mod memory;
 mod node;
 mod recent;
 mod refusals;
@@ -23,6 +25,7 @@ mod rejection;
 mod reply;
 mod resolution;
 mod retirement;
+mod settings;
 mod settling;
 mod sites;
 mod stand_back;
@@ -39,11 +42,11 @@ use std::time::Duration;
 use feeway_domain::{
     Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Fee, Freed, Hold,
     Incarnation, LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge,
-    Reject, Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Standstill,
-    Store, StoreFault, Summary, Window,
+    Reject, Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Store,
+    StoreFault, Summary, Window,
 };
 use redis::{Cmd, Value};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -51,13 +54,14 @@ pub use access::{Authorities, AuthoritiesError, RedisAccess};
 pub use config::{RedisConfig, RedisUrl, RedisUrlError};
 pub use lease::{Ask, Lease};
 pub use library::MissingFunctions;
+pub use settings::{Breach, RedisMemory, Settings};
 pub use standing::{SchemaError, Trouble, Unusable};
 
 use accepting::{Accepting, Intake};
 use connection::{CHECKOUT, Shared};
 use group_commit::{GroupCommit, Pace};
+use inspection::inspect_for_ever;
 use link_pool::{LinkPool, keep_connected};
-use memory::watch_memory;
 use recent::{Acknowledged, Written};
 use reply::Reply;
 use settling::Settling;
@@ -99,13 +103,14 @@ impl RedisStore {
     /// Outside of a tokio runtime.
     pub fn new(config: RedisConfig) -> Self {
         let client = config.client();
-        let shared = Arc::new(Shared::new(Arc::clone(&config.standstill)));
+        let shared = Shared::new(Arc::clone(&config.standstill), config.settings);
+        let shared = Arc::new(shared);
         let only_reads = config.only_reads;
         let pool = |lane| LinkPool::new(client.clone(), lane, only_reads, Arc::clone(&shared));
         let (writes, reads) = (pool(Lane::Writes), pool(Lane::Reads));
         let pools = [writes.clone(), reads.clone()];
         let keeper = tokio::spawn(keep_connected(pools, Arc::clone(&shared)));
-        let memory = tokio::spawn(watch_memory(reads.clone(), Arc::clone(&shared)));
+        let inspector = tokio::spawn(inspect_for_ever(writes.clone(), Arc::clone(&shared)));
         let writer = Writer::new(writes, Arc::clone(&shared));
         Self {
             inner: Arc::new(Inner {
@@ -121,38 +126,9 @@ impl RedisStore {
                 shared,
                 retention: config.retention,
                 known: Mutex::default(),
-                tasks: [keeper.abort_handle(), memory.abort_handle()],
+                tasks: [keeper.abort_handle(), inspector.abort_handle()],
             }),
         }
-    }
-
-    /// Waits until Redis was there once, with our functions and data that we know. The
-    /// error is final: Redis holds data of another schema, or lacks functions that this
-    /// program does not bring. Cancel safe.
-    pub async fn ready(&self) -> Result<(), Unusable> {
-        self.inner.shared.standing.ready().await
-    }
-
-    /// Whether Redis can be reached now, as far as is known.
-    pub fn is_up(&self) -> bool {
-        self.inner.shared.standing.is_up()
-    }
-
-    /// What keeps this program from using Redis now, as far as is known.
-    pub fn trouble(&self) -> Option<Trouble> {
-        self.inner.shared.standing.trouble()
-    }
-
-    /// Why nothing new may be started, or no new payments are accepted, because of Redis.
-    pub fn standstill(&self) -> &Arc<Standstill> {
-        &self.inner.shared.standstill
-    }
-
-    /// Counts how often Redis came back after it had been away or had restarted. For one
-    /// heartbeat after each nobody should adopt: others may still be repeating what it
-    /// forgot.
-    pub fn restarts(&self) -> watch::Receiver<u64> {
-        self.inner.shared.standing.restarts()
     }
 
     async fn write<T, A: Into<Acknowledged>>(

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use feeway_domain::{ProcessorName, Standstill};
 use feeway_health::BoardConfig;
 use feeway_processor::{HttpProcessor, HttpProcessorConfig, ProcessorOption};
-use feeway_store::RedisConfig;
+use feeway_store::{RedisConfig, Settings};
 use feeway_worker::{Clock, WorkerConfig};
 use uuid::Uuid;
 
@@ -40,6 +40,11 @@ impl Config {
         RedisConfig {
             max_open: self.max_open,
             retention: self.retention,
+            settings: if self.trust_store {
+                Settings::Logged
+            } else {
+                Settings::Required
+            },
             ..self.redis.config()
         }
     }

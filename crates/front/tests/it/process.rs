@@ -98,7 +98,8 @@ impl Started {
         let mut command = Command::new("redis-server");
         command
             .stdout(Stdio::null())
-            .args(["--port", "0", "--save", "", "--unixsocket"])
+            .args(["--port", "0", "--save", "", "--appendonly", "yes"])
+            .arg("--unixsocket")
             .arg(&self.redis_socket)
             .arg("--dir")
             .arg(self.directory.path())
@@ -206,6 +207,7 @@ fn help_names_every_option_with_its_variable() {
         "max-open",
         "retention",
         "allow-purge",
+        "trust-store",
     ] {
         let variable = option.to_uppercase().replace('-', "_");
         assert!(help.contains(&format!("--{option}")), "{option}");

@@ -166,6 +166,7 @@ async fn a_front_opens_redis_and_nats_and_tells_nobody_how() {
     let mut redis = Command::new("redis-server");
     redis
         .args(["--port", "0", "--save", "", "--requirepass", "hush-redis"])
+        .args(["--appendonly", "yes"])
         .args(["--tls-port", &redis_port.to_string()])
         .args(["--tls-auth-clients", "no", "--dir", text(folder.path())])
         .args(["--tls-cert-file", text(&server.certificate)])

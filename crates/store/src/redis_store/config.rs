@@ -8,6 +8,7 @@ use redis::io::tcp::TcpSettings;
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
 use crate::redis_store::access::RedisAccess;
+use crate::redis_store::settings::Settings;
 
 /// Where Redis is: `unix:///path`, `redis+unix:///path`, `redis://host:port`, or with TLS
 /// `rediss://host:port`. It may name a user and a password; it prints itself without them.
@@ -47,7 +48,9 @@ impl FromStr for RedisUrl {
         let settings = info
             .redis_settings()
             .clone()
-            .set_protocol(ProtocolVersion::RESP3);
+            .set_protocol(ProtocolVersion::RESP3)
+            // It would need a right of its own, and tells Redis nothing of use.
+            .set_skip_set_lib_name();
         Ok(Self {
             info: info
                 .set_redis_settings(settings)
@@ -91,6 +94,8 @@ pub struct RedisConfig {
     /// Whether this program only reads: then it loads no functions and writes no schema, and
     /// says what is missing.
     pub only_reads: bool,
+    /// What is done about settings of Redis that break a promise.
+    pub settings: Settings,
     /// Where the store says why nothing new may be started.
     pub standstill: Arc<Standstill>,
 }
@@ -110,6 +115,7 @@ impl RedisConfig {
             max_open: Self::MAX_OPEN,
             retention: Self::RETENTION,
             only_reads: false,
+            settings: Settings::default(),
             standstill: Arc::default(),
         }
     }

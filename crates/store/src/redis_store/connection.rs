@@ -13,16 +13,18 @@ use redis::{
 use tokio::net::UnixStream;
 use tokio::sync::{Mutex, RwLock};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::{error, info};
 
 use crate::keys;
-use crate::redis_store::library::{self, MissingFunctions};
+use crate::redis_store::connect_error::ConnectError;
+use crate::redis_store::inspection::{Inspection, inspect};
+use crate::redis_store::library;
 use crate::redis_store::link::Link;
-use crate::redis_store::memory::Memory;
 use crate::redis_store::node::{Node, node};
 use crate::redis_store::recent::Recent;
-use crate::redis_store::refusals::{Refusals, is_refusal};
+use crate::redis_store::refusals::Refusals;
+use crate::redis_store::settings::Settings;
 use crate::redis_store::standing::{Lane, SchemaError, Standing};
 
 /// How long a command may take. With [`CHECKOUT`] it stays under the second in which a
@@ -52,13 +54,15 @@ pub(crate) struct Shared {
     /// Told when the other lane's connection leads to another run: it is given up.
     links: std::sync::Mutex<Vec<(Lane, Arc<AtomicBool>)>>,
     pub(crate) standstill: Arc<Standstill>,
-    pub(crate) memory: Memory,
+    pub(crate) settings: Settings,
+    pub(crate) inspection: Inspection,
+    pub(crate) denied_at: std::sync::Mutex<Option<Instant>>,
     refusals: Refusals,
     demotions: Refusals,
 }
 
 impl Shared {
-    pub(crate) fn new(standstill: Arc<Standstill>) -> Self {
+    pub(crate) fn new(standstill: Arc<Standstill>, settings: Settings) -> Self {
         Self {
             standing: Standing::new(),
             recent: Recent::new(),
@@ -66,7 +70,9 @@ impl Shared {
             run_id: Mutex::new(None),
             links: std::sync::Mutex::default(),
             standstill,
-            memory: Memory::default(),
+            settings,
+            inspection: Inspection::default(),
+            denied_at: std::sync::Mutex::default(),
             refusals: Refusals::of_credentials(),
             demotions: Refusals::of_demotions(),
         }
@@ -89,53 +95,6 @@ impl Shared {
 
     fn links(&self) -> std::sync::MutexGuard<'_, Vec<(Lane, Arc<AtomicBool>)>> {
         self.links.lock().expect("nothing panics under this lock")
-    }
-}
-
-/// Why no connection could be made.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConnectError {
-    #[error(transparent)]
-    Redis(#[from] RedisError),
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
-    #[error(transparent)]
-    Functions(#[from] MissingFunctions),
-    #[error("Redis lacks functions ({missing}) and does not take them: {error}")]
-    NotLoaded {
-        missing: String,
-        #[source]
-        error: RedisError,
-    },
-    #[error("redis does not say which run it is")]
-    NoRunId,
-    #[error("it is a replica, which takes no writes")]
-    Replica,
-    /// It was asked a moment ago, and only a person can change its mind.
-    #[error("redis does not let us in")]
-    Refused,
-}
-
-impl ConnectError {
-    fn is_refusal(&self) -> bool {
-        match self {
-            Self::Redis(error) | Self::NotLoaded { error, .. } => is_refusal(error),
-            Self::Schema(_) | Self::Functions(_) | Self::NoRunId | Self::Replica => false,
-            Self::Refused => true,
-        }
-    }
-
-    /// Whether a Redis is there and said so.
-    fn is_answer(&self) -> bool {
-        match self {
-            Self::Redis(error) => error.code().is_some(),
-            Self::Schema(_)
-            | Self::Functions(_)
-            | Self::NotLoaded { .. }
-            | Self::NoRunId
-            | Self::Replica
-            | Self::Refused => true,
-        }
     }
 }
 
@@ -216,7 +175,13 @@ impl Connector {
         let mut last_run = self.shared.run_id.lock().await;
         let mut link = self.open().await?;
         let found = node(&mut link.connection).await?;
-        let Node { run_id, is_replica } = found.ok_or(ConnectError::NoRunId)?;
+        let node = found.ok_or(ConnectError::NoRunId)?;
+        if node.is_too_old() {
+            return Err(ConnectError::TooOld(node.version));
+        }
+        let Node {
+            run_id, is_replica, ..
+        } = node;
         if is_replica && self.lane == Lane::Writes && !self.only_reads {
             return Err(ConnectError::Replica);
         }
@@ -230,6 +195,9 @@ impl Connector {
             provided => provided?,
         }
         check_schema(&mut link.connection, only_reads).await?;
+        if self.lane == Lane::Writes && self.shared.settings != Settings::Ignored {
+            self.shared.inspected(inspect(&mut link.connection).await?);
+        }
         // Nothing can be repeated to a replica. Whoever finds its primary does it.
         let forgetful = !is_replica && last_run.as_ref().is_some_and(|last| *last != run_id);
         if forgetful {

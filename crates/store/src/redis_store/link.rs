@@ -62,7 +62,7 @@ impl Link {
         }
         match error.code() {
             Some("OOM") => {
-                self.shared.memory_is_full();
+                self.shared.refused_for_memory();
                 StoreFault::Full
             }
             // Behind the same address there may be another server by now, which is no replica.
@@ -71,8 +71,12 @@ impl Link {
                 self.give_up(&words(error));
                 StoreFault::Away
             }
-            Some("MISCONF" | "NOREPLICAS" | "NOPERM") => {
+            Some("MISCONF" | "NOREPLICAS") => {
                 self.refused(error);
+                StoreFault::Away
+            }
+            Some("NOPERM") => {
+                self.denied(error);
                 StoreFault::Away
             }
             // It refuses all work, or all writes, before it does any.
@@ -84,8 +88,18 @@ impl Link {
             }
             _ => {
                 error!(%error, "redis could not carry out a step");
+                if is_denial(error) {
+                    self.denied(error);
+                }
                 StoreFault::Unknown
             }
+        }
+    }
+
+    /// Other steps may still be allowed. Which are not is found out by looking.
+    fn denied(&self, error: &RedisError) {
+        if self.lane == Lane::Writes {
+            self.shared.denies(&words(error));
         }
     }
 
@@ -97,13 +111,21 @@ impl Link {
     }
 }
 
+/// Redis asks for rights with each call, so that a function may be let in and not do its work.
+fn is_denial(error: &RedisError) -> bool {
+    let detail = error.detail().unwrap_or_default();
+    ["ACL failure in script", "The user executing the script"]
+        .iter()
+        .any(|words| detail.contains(words))
+}
+
 /// What Redis said, in its own words.
 fn words(error: &RedisError) -> String {
-    let (code, detail) = (error.code(), error.detail());
+    let detail = error.detail().unwrap_or_default();
     format!(
         "{} {}",
-        code.unwrap_or_default(),
-        detail.unwrap_or_default()
+        error.code().unwrap_or_default(),
+        detail.trim_end_matches('.')
     )
 }
 

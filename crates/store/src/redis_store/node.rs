@@ -10,6 +10,20 @@ pub(crate) struct Node {
     pub(crate) run_id: String,
     /// It follows another one and takes no writes.
     pub(crate) is_replica: bool,
+    /// As `7.0.15`.
+    pub(crate) version: String,
+}
+
+/// The oldest that has functions.
+const OLDEST: u32 = 7;
+
+impl Node {
+    pub(crate) fn is_too_old(&self) -> bool {
+        let major = self.version.split('.').next();
+        major
+            .and_then(|major| major.parse().ok())
+            .is_some_and(|major: u32| major < OLDEST)
+    }
 }
 
 /// Asks. Nothing when it does not say which run it is.
@@ -27,6 +41,7 @@ fn read_node(info: &str) -> Option<Node> {
     Some(Node {
         run_id: field(info, "run_id")?.to_owned(),
         is_replica: field(info, "role") == Some("slave"),
+        version: field(info, "redis_version").unwrap_or_default().to_owned(),
     })
 }
 
@@ -49,5 +64,20 @@ mod tests {
             assert_eq!((node.run_id.as_str(), node.is_replica), ("abc", is_replica));
         }
         assert_eq!(read_node("# Server\r\nrun_id_other:abc\r\n"), None);
+    }
+
+    #[test]
+    fn only_a_version_that_is_told_can_be_too_old() {
+        for (version, is_too_old) in [
+            ("6.2.14", true),
+            ("7.0.0", false),
+            ("7.2.4", false),
+            ("10.0.1", false),
+            ("", false),
+        ] {
+            let info = format!("redis_version:{version}\r\nrun_id:abc\r\n");
+            let node = read_node(&info).unwrap();
+            assert_eq!(node.is_too_old(), is_too_old, "{version}");
+        }
     }
 }

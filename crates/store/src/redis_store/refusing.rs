@@ -1,9 +1,17 @@
 //! What a Redis refuses that can be reached, and that it does so no longer.
 
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
 use feeway_domain::Cause;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::redis_store::connection::Shared;
+
+/// For so long after a right was denied, a step that is allowed does not end the standstill: else
+/// the two would take turns in the log.
+const DENIAL: Duration = Duration::from_secs(10);
 
 impl Shared {
     /// It refused a write as it will refuse the next.
@@ -14,23 +22,44 @@ impl Shared {
         }
     }
 
+    /// It denied a right. Heartbeats may be allowed, so they say nothing of that for a while.
+    pub(crate) fn denies(&self, why: &str) {
+        *self.denied_at() = Some(Instant::now());
+        self.refuses(why);
+        self.inspection.due.notify_one();
+    }
+
     /// It carried out a step that writes, or is no longer the one that refused.
     pub(crate) fn takes_writes(&self) {
         // Asked with each step, so it is one load as long as all is well.
-        if self.standstill.is_on() && self.standstill.end(Cause::Refusing) {
+        if !self.standstill.is_on() || self.denied_at().is_some_and(|at| at.elapsed() < DENIAL) {
+            return;
+        }
+        if self.standstill.end(Cause::Refusing) {
             info!("Redis takes writes again");
         }
     }
 
+    fn denied_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        // Nothing panics while holding it.
+        self.denied_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// It refused a new payment for want of memory.
+    pub(crate) fn refused_for_memory(&self) {
+        self.inspection.refused_a_payment();
+        self.memory_is_full();
+        self.inspection.due.notify_one();
+    }
+
     pub(crate) fn memory_is_full(&self) {
-        self.memory.refused();
         if self
             .standstill
             .begin(Cause::Memory, "the memory of Redis is full (maxmemory)")
         {
             warn!("the memory of Redis is full: new payments are refused");
-            self.memory.watched.notify_one();
         }
     }
 

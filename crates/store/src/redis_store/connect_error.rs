@@ -1,0 +1,59 @@
+use redis::RedisError;
+
+use crate::redis_store::library::MissingFunctions;
+use crate::redis_store::refusals::is_refusal;
+use crate::redis_store::standing::SchemaError;
+
+/// Why no connection could be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    #[error(transparent)]
+    Redis(#[from] RedisError),
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error(transparent)]
+    Functions(#[from] MissingFunctions),
+    #[error("Redis lacks functions ({missing}) and does not take them: {error}")]
+    NotLoaded {
+        missing: String,
+        #[source]
+        error: RedisError,
+    },
+    #[error("redis does not say which run it is")]
+    NoRunId,
+    #[error("it is a replica, which takes no writes")]
+    Replica,
+    #[error("Redis {0} is too old: 7.0 is the first that has functions")]
+    TooOld(String),
+    /// It was asked a moment ago, and only a person can change its mind.
+    #[error("redis does not let us in")]
+    Refused,
+}
+
+impl ConnectError {
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Redis(error) | Self::NotLoaded { error, .. } => is_refusal(error),
+            Self::Schema(_)
+            | Self::Functions(_)
+            | Self::NoRunId
+            | Self::Replica
+            | Self::TooOld(_) => false,
+            Self::Refused => true,
+        }
+    }
+
+    /// Whether a Redis is there and said so.
+    pub(crate) fn is_answer(&self) -> bool {
+        match self {
+            Self::Redis(error) => error.code().is_some(),
+            Self::Schema(_)
+            | Self::Functions(_)
+            | Self::NotLoaded { .. }
+            | Self::NoRunId
+            | Self::Replica
+            | Self::TooOld(_)
+            | Self::Refused => true,
+        }
+    }
+}
