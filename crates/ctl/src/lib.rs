@@ -3,8 +3,8 @@
 //!
 //! Does: lists payments in the order of time, shows all that is known of one, has the fronts
 //! stand back from a processor, resolves payments whose processor never comes back, reopens
-//! rejected ones, compares a processor's export with the ledger, and settles what only the export
-//! has.
+//! rejected ones, compares a processor's export with the ledger, settles what only the export has,
+//! and takes that back.
 //!
 //! Does not: talk to processors or fronts, or send a payment anywhere. It decides nothing:
 //! it carries out what the operator vouches for.
@@ -15,7 +15,8 @@
 //!   └─► else stand-back ──► every front has confirmed it ─┘
 //! reopen ──► a step in Redis for each, recorded
 //! reconcile ◄── export (JSON lines), sorted in memory ◄──► ledger, page by page
-//!   └─ with a fee ──► shown, asked, proved as for resolve ─► a step in Redis for each
+//!   └─ with a fee ──► shown, asked, proved as for resolve ─► a step in Redis for each, recorded
+//! undo ◄── run ──► shown, asked ──► a step in Redis for each, recorded
 //! ```
 
 mod asking;
@@ -32,10 +33,12 @@ mod reopen;
 mod resolutions;
 mod resolve;
 mod restamped;
+mod runs;
 mod show;
 mod silence;
 mod stand_back;
 mod stood_back;
+mod undo;
 
 use std::io::Write;
 
@@ -73,6 +76,8 @@ pub async fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<Endi
         Command::Resolutions(asked) => resolutions::run(&store, asked, out).await?,
         Command::Restamped(asked) => restamped::run(&store, asked, out).await?,
         Command::Reconcile(asked) => reconcile::run(&store, asked, out).await?,
+        Command::Runs(asked) => runs::run(&store, asked, out).await?,
+        Command::Undo(asked) => undo::run(&store, asked, out).await?,
     };
     out.flush()?;
     Ok(ending)

@@ -70,13 +70,25 @@ pub enum Command {
     /// takes 33 bytes of memory for each, up to three times that while it is read; the ledger
     /// is read in pages.
     Reconcile(Reconcile),
+    /// Lists the runs of reconcile that settled something, when and by whom: the last 100.
+    Runs(RunList),
+    /// Takes back what a run of reconcile settled, as if it had never been.
+    ///
+    /// It shows first what it would take back, and asks. A payment that something else has touched
+    /// since stays as it is, and is named. One that was open before is open again.
+    Undo(Undoing),
 }
 
 impl Command {
     /// Whether it changes nothing in Redis. Then it brings no functions there either.
     pub(crate) fn only_reads(&self) -> bool {
         match self {
-            Self::List(_) | Self::Show(_) | Self::Resolutions(_) | Self::Restamped(_) => true,
+            Self::List(_)
+            | Self::Show(_)
+            | Self::Resolutions(_)
+            | Self::Restamped(_)
+            | Self::Runs(_) => true,
+            Self::Undo(asked) => asked.dry_run,
             Self::Reconcile(asked) => asked.settle_with_fee.is_none(),
             Self::Resolve(asked) => asked.dry_run,
             Self::StandBack(asked) => asked.processor.is_none(),
@@ -151,6 +163,30 @@ pub struct Resolutions {
     pub json: bool,
 }
 
+/// Options of `runs`.
+#[derive(Args, Clone, Debug)]
+pub struct RunList {
+    /// JSON lines.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `undo`.
+#[derive(Args, Clone, Debug)]
+pub struct Undoing {
+    /// Which, as runs lists it.
+    pub run: String,
+    /// Shows what would be taken back, and takes nothing back.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Does not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// Who decides, for the record.
+    #[arg(long, env = "USER", value_name = "NAME", default_value = "unknown", value_parser = person)]
+    pub by: String,
+}
+
 /// A stretch of time.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Times {
@@ -223,7 +259,9 @@ impl Options {
             | Command::Resolve(_)
             | Command::StandBack(_)
             | Command::Resolutions(_)
-            | Command::Restamped(_) => None,
+            | Command::Restamped(_)
+            | Command::Runs(_)
+            | Command::Undo(_) => None,
         };
         times.map_or(Ok(()), Times::check).map_err(wrong)?;
         if let Command::Resolve(asked) = &options.command {

@@ -82,7 +82,7 @@ async fn all(
 }
 
 /// An owner of this command alone.
-fn owner() -> anyhow::Result<Incarnation> {
+pub(crate) fn owner() -> anyhow::Result<Incarnation> {
     let life = uuid::Uuid::new_v4().simple().to_string();
     let Some(random) = life.get(..12) else {
         bail!("a random name is too short");

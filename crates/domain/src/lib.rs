@@ -63,5 +63,7 @@ pub use secret::{Secret, without_credentials};
 pub use site::{Census, Enlist, Known, MAX_URLS, Relocation, Site};
 pub use stand_back::{Confirm, Fronts, Owner, StandBack};
 pub use standstill::{Cause, Standstill};
-pub use statement::Stated;
+pub use statement::{
+    InRun, MAX_RUN_PAYMENTS, MAX_RUNS, RecordedRun, Run, RunPage, RunPayment, Stated, Undo, Undone,
+};
 pub use store::{Store, StoreFault};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::{
     CorrelationId, Entry, Fee, Fronts, Hold, Incarnation, JournalTime, LAPSE, Line, Money,
-    ProcessorName, RequestedAt, Restamped, Settle, Settlement, StandBack, Stated, Store,
-    StoreFault,
+    ProcessorName, RecordedRun, RequestedAt, Restamped, Run, RunPage, Settle, Settlement,
+    StandBack, Stated, Store, StoreFault, Undo,
 };
 
 /// How many resolutions are kept; the oldest go first. At about 200 bytes each, 2 MB.
@@ -225,14 +225,37 @@ pub trait Resolutions: Store {
     ) -> impl Future<Output = Result<bool, StoreFault>> + Send;
 
     /// Settles a payment that a processor's export has and the ledger has not, in one step,
-    /// unless something speaks against it. `slip` is how far that processor's clock may be
-    /// off.
+    /// unless something speaks against it, and records it with its run. `slip` is how far that
+    /// processor's clock may be off. Idempotent within the run.
     fn settle_stated(
         &self,
         settlement: &Settlement,
+        run: &Run,
         slip: Duration,
         proof: &Proof,
     ) -> impl Future<Output = Result<Stated, StoreFault>> + Send;
+
+    /// The last [`MAX_RUNS`](crate::MAX_RUNS) runs that settled something, oldest first.
+    fn runs(&self) -> impl Future<Output = Result<Vec<RecordedRun>, StoreFault>> + Send;
+
+    /// Payments that a run settled, as far as they are kept.
+    fn run_payments(
+        &self,
+        run: &str,
+        from: Option<u64>,
+    ) -> impl Future<Output = Result<RunPage, StoreFault>> + Send;
+
+    /// Takes a settlement of a run back and records that, in one step, if nothing else has
+    /// touched the payment since: it is out of every sum and listing. If it was open it is
+    /// open again as it was, with one move more, and belongs to `owner`, whom nobody holds: the
+    /// next front adopts it at its next heartbeat. Idempotent.
+    fn undo_stated(
+        &self,
+        run: &str,
+        settlement: &Settlement,
+        owner: &Incarnation,
+        by: &str,
+    ) -> impl Future<Output = Result<Undo, StoreFault>> + Send;
 
     /// The shares that fronts have said processors keep, in the order of their names.
     fn fees(&self) -> impl Future<Output = Result<Vec<(ProcessorName, Fee)>, StoreFault>> + Send;

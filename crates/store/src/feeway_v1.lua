@@ -2,7 +2,7 @@
 
 -- Which of two texts is the newer. Every change of this file raises it, here and in
 -- `library.rs`: a program replaces only functions of a lower version.
-local VERSION = '5'
+local VERSION = '6'
 
 -- The journal of open payments, the ledger of settled ones, and the leader's lease.
 --
@@ -23,6 +23,7 @@ local HORIZON_RETENTION = '{0}:horizon-retention' -- the retention by which it l
 local RESOLUTIONS = '{0}:resolutions' -- list: what operators decided, oldest first
 local FREED = '{0}:freed'             -- sorted set: who left a processor, by the time of that
 local RESTAMPED = '{0}:restamped'     -- sorted set: whose time is ours, by the time of that
+local SETTLING_RUNS = '{0}:settling-runs' -- sorted set: runs that settled by an export, by their time
 local OWNERS = '{0}:owners'           -- set: who owns open payments, or may come to own some
 local GENERATION = '{0}:generation'   -- how often everything was purged
 
@@ -54,6 +55,10 @@ local function rejected_of(id)
 end
 local function queue_of(owner) return '{0}:queue:' .. owner end
 local function record_of(owner) return '{0}:owner:' .. owner end
+-- What an operator's run was that settled by an export, and a hash of what it settled:
+-- id → `what:requestedAt:cents|entry`, or without the last part if the payment was not open.
+local function settling_run_of(run) return '{0}:settling-run:' .. run end
+local function stated_of(run) return '{0}:stated:' .. run end
 -- A hash of an owner: id → moves of the entry whose attempts have all ended with an answer.
 local function answered_of(owner) return '{0}:answered:' .. owner end
 
@@ -119,7 +124,7 @@ local function is_purged(generation)
 end
 
 local KINDS_OF_PAYMENTS = { settled = true, ledger = true, sum = true, rejected = true,
-  answered = true }
+  answered = true, stated = true }
 
 -- Forgets all payments that are not open.
 local function forget_all()
@@ -186,13 +191,51 @@ local function known_cents(entry, settled, rejected)
   return nil
 end
 
+-- What a run did with a payment: `settled`, `undone` or `confirmed`; its time, cents, and the
+-- entry that it had, or an empty text.
+local function read_stated(run, id)
+  local text = redis.call('HGET', stated_of(run), id)
+  if not text then return nil end
+  return string.match(text, '^(%a+):(%d+):(%d+)|?(.*)$')
+end
+
+-- The run that can take a payment's settlement back, the settlement as the run notes it, and the
+-- entry. Almost always there are no runs.
+local function settling_run_with(id)
+  for _, run in ipairs(redis.call('ZRANGE', SETTLING_RUNS, 0, -1, 'REV')) do
+    local what, micros, cents, entry = read_stated(run, id)
+    if what == 'settled' then return run, ':' .. micros .. ':' .. cents, entry end
+  end
+  return nil
+end
+
+-- A processor says that it holds what a run settled: the run can take it back no longer.
+local function confirm_stated(id)
+  local run, settled = settling_run_with(id)
+  if run then redis.call('HSET', stated_of(run), id, 'confirmed' .. settled) end
+end
+
+-- A payment that is settled is promised to a client, or was before this server forgot that. If a
+-- run settled it, it is open with this entry once that is taken back. False when nothing may be
+-- written and that would be needed.
+local function promise_stated(id, entry, only_reads)
+  local run, settled, known = settling_run_with(id)
+  if not run or redis.call('EXISTS', rejected_of(id)) == 1 then return true end
+  local _, _, known_moves = read_entry(known)
+  local _, _, moves = read_entry(entry)
+  if known_moves and tonumber(known_moves) >= tonumber(moves) then return true end
+  if only_reads then return false end
+  redis.call('HSET', stated_of(run), id, 'settled' .. settled .. '|' .. entry)
+  return true
+end
+
 -- Payments that are accepted in one step, under one hold. An id that comes twice meets
 -- itself. What most of them need is read once for all: together, sixteen cost Redis a
 -- third of what they cost alone.
 -- keys: open, owner's record, owner's queue
 -- args: owner, holder, epoch, max open, then id, cents and processor (or empty) of each; and one
 -- more of whoever wants to know the generation
-local function accept_all(keys, args)
+local function accept_all(keys, args, only_reads)
   local call = redis.call
   local ids, count = {}, math.floor((#args - 4) / 3)
   for each = 1, count do
@@ -218,6 +261,9 @@ local function accept_all(keys, args)
     local reply = 'kept'
     if known == cents then
       reply = 'known ' .. (entry or '')
+      if settled and not promise_stated(id, start .. '|0|' .. cents .. '|' .. at, only_reads) then
+        reply = 'full'
+      end
     elseif known then
       reply = 'differs'
     elseif not is_held then
@@ -247,7 +293,7 @@ end
 -- keys and args: those of accept_all
 local function known_all(keys, args)
   args[4] = '0'
-  local replies = accept_all(keys, args)
+  local replies = accept_all(keys, args, true)
   for at = 3, #replies do
     if replies[at] == 'full' then replies[at] = 'no-memory' end
   end
@@ -265,12 +311,13 @@ local function restore_entry(keys, args)
   if is_purged(args[6]) then return { 'purged' } end
   local owner, _, moves, _, at = read_entry(entry)
   check(owner, 'not an entry')
-  local current = redis.call('HGET', keys[1], id)
-  local cents = known_cents(current, redis.call('HGET', keys[2], id), redis.call('GET', keys[3]))
+  local current, settled = redis.call('HGET', keys[1], id), redis.call('HGET', keys[2], id)
+  local cents = known_cents(current, settled, redis.call('GET', keys[3]))
   if current then
     local _, _, current_moves = read_entry(current)
     if tonumber(current_moves) >= tonumber(moves) then return { 'known' } end
   elseif cents then
+    if settled then promise_stated(id, entry) end
     return { 'known' }
   else
     local record = record_of(owner)
@@ -309,19 +356,24 @@ local function rename(keys, args)
 end
 
 -- A renaming that was answered before this server forgot it. The attempt it allowed may
--- be under way whoever holds the entry now, so no hold is asked for.
+-- be under way whoever holds the entry now, so no hold is asked for; nor does it matter that a run
+-- has settled the payment, since that may be taken back.
 -- keys: open; args: id, moves, to, generation
 local function restore_rename(keys, args)
   local id, to = args[1], args[3]
   check_id(id)
   check_digits(args[2], 'moves')
   if is_purged(args[4]) then return { 'purged' } end
-  local entry = redis.call('HGET', keys[1], id)
-  if not entry then return { 'gone' } end
+  local key, start, entry = keys[1], '', redis.call('HGET', keys[1], id)
+  if not entry then
+    local run, settled, known = settling_run_with(id)
+    if not run or known == '' then return { 'gone' } end
+    key, start, entry = stated_of(run), 'settled' .. settled .. '|', known
+  end
   local owner, processor, moves, cents, at = read_entry(entry)
   if tonumber(moves) > tonumber(args[2]) then return { 'differs', processor } end
   local more = string.format('%.0f', tonumber(args[2]) + 1)
-  redis.call('HSET', keys[1], id, write_entry(owner, to, more, cents, at))
+  redis.call('HSET', key, id, start .. write_entry(owner, to, more, cents, at))
   return { 'named' }
 end
 
@@ -526,7 +578,10 @@ local function settle_apart(call, keys, args, each, is_new, record, horizon, gen
   local first = call('HGET', settled_of(id), id)
   if not first then return 'unfit' end
   local holder = string.match(first, '^([^:]+):')
-  if holder == processor then return 'known ' .. generation end
+  if holder == processor then
+    confirm_stated(id)
+    return 'known ' .. generation
+  end
   local others = call('HGET', CONFLICTS, id) or holder
   if not string.find(others, '|' .. processor .. ':', 1, true) then
     if not enter() then return 'unfit' end
@@ -1145,11 +1200,67 @@ local function acceptance_of(entry, rejected)
   return rejected and string.match(rejected, '^%d+|%d+|.*|(%d+)|%d+$')
 end
 
+-- The arguments that tell of a run, from the first of them: the run, its file, by whom, how many
+-- payments are expected, and how many ids and runs are kept.
+local function read_run(args, first)
+  local run, file, by, expected, ids, runs = unpack(args, first, first + 5)
+  check(string.find(run, '^%x+$') and by, 'a malformed run')
+  check_digits(expected, 'what is expected')
+  check_digits(ids, 'the limit of ids')
+  check_digits(runs, 'the limit of runs')
+  return {
+    name = run, file = file, by = by,
+    expected = tonumber(expected), ids = tonumber(ids), runs = tonumber(runs),
+  }
+end
+
+-- Begins the record of a run, unless it has begun; gives back whether it did. The oldest runs make
+-- room: the ids go first.
+local function begin_run(run, at, processor, fee)
+  local key = settling_run_of(run.name)
+  if redis.call('HEXISTS', key, 'at') == 1 then return false end
+  local room = run.ids - run.expected
+  for each, other in ipairs(redis.call('ZRANGE', SETTLING_RUNS, 0, -1, 'REV')) do
+    room = room - redis.call('HLEN', stated_of(other))
+    if room < 0 or each >= run.runs then redis.call('UNLINK', stated_of(other)) end
+    if each >= run.runs then
+      redis.call('UNLINK', settling_run_of(other))
+      redis.call('ZREM', SETTLING_RUNS, other)
+    end
+  end
+  redis.call('ZADD', SETTLING_RUNS, at, run.name)
+  redis.call('HSET', key, 'at', at, 'processor', processor, 'fee', fee, 'file', run.file,
+    'by', run.by, 'count', '0', 'cents', '0')
+  return true
+end
+
+-- Settles a payment by an operator's word, and records it with its run.
+-- keys, args: those of settle_all for one payment
+local function settle_in_run(keys, args, run, at)
+  local id, micros, cents = unpack(args, SETTLE_HEAD + 1, SETTLE_HEAD + 3)
+  local entry = redis.call('HGET', keys[1], id)
+  local has_begun = begin_run(run, at, args[1], args[2])
+  local replies = settle_all(keys, args)
+  local key = settling_run_of(run.name)
+  if string.match(replies[1], '^%a+') == 'settled' then
+    local stated = 'settled:' .. micros .. ':' .. cents .. (entry and '|' .. entry or '')
+    redis.call('HSET', stated_of(run.name), id, stated)
+    redis.call('HINCRBY', key, 'count', 1)
+    redis.call('HINCRBY', key, 'cents', cents)
+  elseif has_begun then
+    redis.call('UNLINK', key)
+    redis.call('ZREM', SETTLING_RUNS, run.name)
+  end
+  return replies
+end
+
 -- Settles a payment that a processor's export has and the ledger has not, by an operator's
--- word. Whatever may be wrong with that word makes it do nothing.
+-- word. Whatever may be wrong with that word makes it do nothing. A run settles a payment once,
+-- also when that was taken back before the run heard of it.
 -- keys: those of settle_all for one payment, then stand-back, owners
--- args: those of settle_all, then the token of the order to stand back or nothing, lapse, and
--- by how much the processor's clock may be off, in µs
+-- args: those of settle_all, then the token of the order to stand back or nothing, lapse, by
+-- how much the processor's clock may be off, in µs, and the run, which those of earlier versions
+-- do not tell
 local function settle_stated(keys, args)
   local settlement, processor = SETTLE_HEAD + SETTLE_EACH, args[1]
   local id, micros, cents = unpack(args, SETTLE_HEAD + 1, SETTLE_HEAD + 3)
@@ -1157,7 +1268,8 @@ local function settle_stated(keys, args)
   check_id(id)
   check_digits(lapse, 'lapse')
   check_digits(slip, 'the slip of the clocks')
-  local at = now()
+  local at, run = now(), args[settlement + 4] and read_run(args, settlement + 4)
+  if run and read_stated(run.name, id) then return { 'settled ' .. generation_of_data() } end
   local other, is_known = holders(id, processor)
   if is_known then return { 'known' } end
   if other then return { 'elsewhere', other } end
@@ -1175,7 +1287,129 @@ local function settle_stated(keys, args)
   local horizon = redis.call('GET', keys[5]) or '0'
   if instant < tonumber(horizon) then return { 'late', horizon } end
   HAS_TAKEN = true
-  return settle_all({ unpack(keys, 1, 5) }, { unpack(args, 1, settlement) })
+  local settle_keys, settle_args = { unpack(keys, 1, 5) }, { unpack(args, 1, settlement) }
+  if not run then return settle_all(settle_keys, settle_args) end
+  return settle_in_run(settle_keys, settle_args, run, at)
+end
+
+-- A settlement of a run that was answered before this server forgot it.
+-- keys: those of settle_all for one payment
+-- args: those of settle_all, then the run and the generation
+local function restore_stated(keys, args)
+  local settlement = SETTLE_HEAD + SETTLE_EACH
+  local run = read_run(args, settlement + 1)
+  if is_purged(args[settlement + 7]) then return { 'purged' } end
+  if read_stated(run.name, args[SETTLE_HEAD + 1]) then return { 'known' } end
+  return settle_in_run(keys, { unpack(args, 1, settlement) }, run, now())
+end
+
+-- Opens a payment again as it was, under an owner that waits for an adopter.
+local function open_again(keys, id, entry, owner)
+  local _, processor, moves, cents, accepted_at = read_entry(entry)
+  local record = record_of(owner)
+  if redis.call('EXISTS', record) == 0 then
+    local epoch = string.format('%.0f', redis.call('INCR', keys.epoch))
+    redis.call('HSET', record, 'holder', 'feeway-ctl', 'epoch', epoch, 'beat', '0')
+  end
+  redis.call('SADD', keys.owners, owner)
+  redis.call('ZADD', queue_of(owner), accepted_at, id)
+  local again = write_entry(owner, processor, one_more(moves), cents, accepted_at)
+  redis.call('HSET', keys.open, id, again)
+  HAS_TAKEN = true
+end
+
+-- Whether a payment may be in the sums at the places where it would have been counted.
+local function is_counted(keys, args)
+  local days = redis.call('BITFIELD', keys[4], 'GET', 'i64', args[4], 'GET', 'i64', args[6])
+  local second = redis.call('BITFIELD', keys[3], 'GET', 'u32', args[SETTLE_HEAD + 5])
+  return days[1] > 0 and days[2] > 0 and second[1] > 0
+end
+
+-- Takes a payment out of the ledger and of every sum that `book` has put it into. Gives back how
+-- many are left in its hour.
+local function take_out(keys, args)
+  local id, _, cents, second_cents, second_count =
+    unpack(args, SETTLE_HEAD + 1, SETTLE_HEAD + SETTLE_EACH)
+  local left = redis.call('BITFIELD', keys[4],
+    'INCRBY', 'i64', args[3], '-' .. cents, 'INCRBY', 'i64', args[4], '-1',
+    'INCRBY', 'i64', args[5], '-' .. cents, 'INCRBY', 'i64', args[6], '-1')
+  redis.call('BITFIELD', keys[3], 'INCRBY', 'i64', second_cents, '-' .. cents,
+    'INCRBY', 'u32', second_count, '-1')
+  redis.call('ZREM', keys[2], id .. args[1] .. ':' .. cents)
+  redis.call('HDEL', settled_of(id), id)
+  return left[4]
+end
+
+-- Leaves nothing of an hour in which nothing of a processor counts any longer, and nothing of its
+-- quarter either if that goes for all of it.
+local function clear_hour(keys, processor)
+  local hour, quarter = string.match(keys[2], '%d+$'), string.match(keys[4], '%d+$')
+  redis.call('DEL', keys[3])
+  -- What was laid aside there is found by the hour.
+  if redis.call('EXISTS', keys[2]) == 0 then
+    redis.call('ZREM', HOURS, processor .. ':' .. hour)
+  end
+  local days = redis.call('GET', keys[4])
+  if days == string.rep('\0', #days) then
+    redis.call('DEL', keys[4])
+    redis.call('HDEL', PROCESSORS, processor .. ':' .. quarter)
+  end
+end
+
+-- Takes a settlement of a run back, if nothing else has touched the payment since. It is asked for
+-- the very record that the run wrote.
+-- keys: those of settle_all for one payment, then owners, epoch
+-- args: those of settle_all, then the run, the owner of what is open again, by whom
+local function undo_stated(keys, args)
+  local settlement, processor = SETTLE_HEAD + SETTLE_EACH, args[1]
+  local id, micros, cents = unpack(args, SETTLE_HEAD + 1, SETTLE_HEAD + 3)
+  local run, owner, by = unpack(args, settlement + 1, settlement + 3)
+  check_id(id)
+  check(string.find(owner, '^[^|]+$') and by, 'a malformed undo')
+  local key = settling_run_of(run)
+  local state, was_micros, was_cents, entry = read_stated(run, id)
+  if not state or redis.call('HEXISTS', key, 'at') == 0 then return { 'unknown' } end
+  if state ~= 'settled' then return { state } end
+  if redis.call('HEXISTS', CONFLICTS, id) == 1 then return { 'conflict' } end
+  if tonumber(micros) < tonumber(redis.call('GET', keys[5]) or '0') then return { 'late' } end
+  local record = processor .. ':' .. micros .. ':' .. cents .. ':' .. args[2]
+  if was_micros ~= micros or was_cents ~= cents
+    or redis.call('HGET', settled_of(id), id) ~= record
+    or not redis.call('ZSCORE', keys[2], id .. processor .. ':' .. cents)
+    or not is_counted(keys, args) then
+    return { 'changed' }
+  end
+  if entry ~= '' then
+    open_again({ open = keys[1], owners = keys[6], epoch = keys[7] }, id, entry, owner)
+  end
+  local left = take_out(keys, args)
+  redis.call('HSET', stated_of(run), id, 'undone:' .. micros .. ':' .. cents)
+  redis.call('HSET', key, 'undone-at', now(), 'undone-by', by)
+  redis.call('HINCRBY', key, 'undone-count', 1)
+  redis.call('HINCRBY', key, 'undone-cents', cents)
+  if left == 0 then clear_hour(keys, processor) end
+  return { 'undone' }
+end
+
+-- Replies of each run, oldest first, its name, how many of its ids are kept, and the fields of
+-- its record.
+-- keys: settling runs
+local function settling_runs(keys, _)
+  local found = {}
+  for _, run in ipairs(redis.call('ZRANGE', keys[1], 0, -1)) do
+    found[#found + 1] = {
+      run, tostring(redis.call('HLEN', stated_of(run))),
+      unpack(redis.call('HGETALL', settling_run_of(run))),
+    }
+  end
+  return found
+end
+
+-- Forgets what runs settled that are older than all that can be taken back.
+local function forget_stated(before)
+  for _, run in ipairs(redis.call('ZRANGEBYSCORE', SETTLING_RUNS, '-inf', before)) do
+    redis.call('UNLINK', stated_of(run))
+  end
 end
 
 -- The fees of its processors, as the front that came last has them.
@@ -1215,8 +1449,8 @@ end
 -- What is called here and by programs themselves: with a key first, and without any.
 local KEYED = {
   'BITFIELD', 'DEL', 'EXISTS', 'GET', 'GETRANGE', 'HDEL', 'HEXISTS', 'HGET', 'HGETALL', 'HLEN',
-  'HMGET', 'HSCAN', 'HSET', 'HSETNX', 'INCR', 'LRANGE', 'LTRIM', 'PTTL', 'RPUSH', 'SADD', 'SET',
-  'SETRANGE', 'SISMEMBER', 'SMEMBERS', 'SREM', 'UNLINK', 'ZADD', 'ZCARD', 'ZMSCORE', 'ZRANGE',
+  'HINCRBY', 'HMGET', 'HSCAN', 'HSET', 'HSETNX', 'INCR', 'LRANGE', 'LTRIM', 'PTTL', 'RPUSH', 'SADD',
+  'SET', 'SETRANGE', 'SISMEMBER', 'SMEMBERS', 'SREM', 'UNLINK', 'ZADD', 'ZCARD', 'ZMSCORE', 'ZRANGE',
   'ZRANGEBYSCORE', 'ZRANK', 'ZREM', 'ZREMRANGEBYRANK', 'ZSCORE',
 }
 local KEYLESS = { { 'INFO' }, { 'SCAN', '0' }, { 'TIME' }, { 'FUNCTION', 'LIST' }, { 'FUNCTION', 'LOAD', '' } }
@@ -1407,6 +1641,7 @@ local function retire(keys, args)
   local rejected = redis.call('ZRANGEBYSCORE', REJECTIONS, '-inf', oldest, 'LIMIT', 0, steps)
   if #rejected > 0 then redis.call('ZREM', REJECTIONS, unpack(rejected)) end
   steps = steps - #rejected
+  forget_stated(string.format('%.0f', horizon - tonumber(args[2])))
   local last = math.floor((horizon - tonumber(args[2])) / HOUR) - 1
   while steps > 0 do
     local next = redis.call('ZRANGEBYSCORE', HOURS, '-inf', last, 'WITHSCORES', 'LIMIT', 0, 1)
@@ -1511,6 +1746,9 @@ redis.register_function({
 redis.register_function({
   function_name = 'last_stand_back', callback = last_stand_back, flags = { 'no-writes' },
 })
+redis.register_function({
+  function_name = 'settling_runs', callback = settling_runs, flags = { 'no-writes' },
+})
 redis.register_function({ function_name = 'fronts', callback = fronts, flags = { 'no-writes' } })
 register('rename', rename)
 register('settle_all', settle_all)
@@ -1535,6 +1773,8 @@ register('confirm_stand_back', confirm_stand_back)
 register('decide_held', decide_held)
 register('decide_not_held', decide_not_held)
 register('settle_stated', settle_stated)
+register('restore_stated', restore_stated)
+register('undo_stated', undo_stated)
 register('tell_fees', tell_fees)
 register('retire', retire)
 register('purge', purge)

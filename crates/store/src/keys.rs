@@ -29,6 +29,8 @@ pub(crate) const RESTAMPED: &str = "{0}:restamped";
 pub(crate) const URLS: &str = "{0}:urls";
 /// The share that each processor keeps, as fronts have said.
 pub(crate) const FEES: &str = "{0}:fees";
+/// The runs that settled by an export, by the time of that.
+pub(crate) const SETTLING_RUNS: &str = "{0}:settling-runs";
 /// What operators decided.
 pub(crate) const RESOLUTIONS: &str = "{0}:resolutions";
 /// The processors from which the fronts are to stand back, and what the last order was of those
@@ -66,6 +68,11 @@ pub(crate) fn ledger(hour: i64) -> String {
 /// The roll-up of an hour's seconds, or of a quarter's days and hours.
 pub(crate) fn sum(processor: &ProcessorName, unit: Unit, period: i64) -> String {
     format!("{{0}}:sum:{processor}:{}:{period}", unit.letter())
+}
+
+/// The payments that a run settled.
+pub(crate) fn stated(run: &str) -> String {
+    format!("{{0}}:stated:{run}")
 }
 
 pub(crate) fn health(processor: &ProcessorName) -> String {

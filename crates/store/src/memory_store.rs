@@ -7,6 +7,7 @@ mod inspection;
 mod journal;
 mod resolution;
 mod restamps;
+mod runs;
 mod stand_back;
 mod statement;
 
@@ -29,6 +30,7 @@ use books::Books;
 use departures::Departures;
 use journal::Journal;
 use restamps::Restamps;
+use runs::Runs;
 use stand_back::StandBacks;
 
 /// 2025-07-01T00:00:00Z, when every store in memory begins.
@@ -60,6 +62,7 @@ struct State {
     resolutions: VecDeque<Resolution>,
     departures: Departures,
     restamps: Restamps,
+    runs: Runs,
     /// Where the look-ups are trusted.
     look_ups: BTreeMap<ProcessorName, String>,
     stand_backs: StandBacks,
@@ -122,6 +125,7 @@ impl State {
         self.journal.forget_rejected();
         self.departures = Departures::default();
         self.restamps = Restamps::default();
+        self.runs.forget_payments();
     }
 
     fn distrust(&mut self, processor: &ProcessorName, url: &str) {
@@ -131,6 +135,13 @@ impl State {
             .is_some_and(|trusted| trusted == url)
         {
             self.look_ups.remove(processor);
+        }
+    }
+
+    /// As the function `promise_stated`, of a payment that is settled.
+    fn promise(&mut self, entry: &Entry, now: JournalTime) {
+        if !self.journal.is_rejected(entry.payment.id, now) {
+            self.runs.promise(entry);
         }
     }
 
@@ -177,6 +188,16 @@ impl Store for MemoryStore {
             if known.amount != payment.amount {
                 return Ok(Accept::AmountDiffers);
             }
+            state.promise(
+                &Entry {
+                    payment: *payment,
+                    owner: hold.owner.clone(),
+                    processor: None,
+                    moves: 0,
+                    accepted_at: now,
+                },
+                now,
+            );
             return Ok(match known.status {
                 Status::Open { .. } => Accept::Known,
                 Status::Settled { .. } | Status::Rejected { .. } | Status::Conflict { .. } => {
@@ -212,10 +233,7 @@ impl Store for MemoryStore {
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settle, StoreFault> {
-        let mut state = self.state();
-        let settled = state.books.settle(settlement, self.now().micros());
-        state.journal.remove(settlement.payment.id);
-        Ok(settled)
+        Ok(self.state().settle(settlement, self.now()))
     }
 
     async fn reject(
@@ -353,8 +371,9 @@ impl Store for MemoryStore {
     async fn retire(&self) -> Result<Retire, StoreFault> {
         let now = self.now();
         let mut state = self.state();
-        state.books.retire(now.micros(), self.retention_micros());
+        let kept_from = state.books.retire(now.micros(), self.retention_micros());
         state.journal.retire(now);
+        state.runs.retire(kept_from);
         Ok(Retire::Done)
     }
 

@@ -1,8 +1,8 @@
 //! The texts that Redis keeps for each payment, and how they are read.
 
 use feeway_domain::{
-    CorrelationId, Decided, Entry, Fee, Incarnation, JournalTime, Money, Payment, ProcessorName,
-    RequestedAt, Resolution, Restamp, Verdict,
+    CorrelationId, Decided, Entry, Fee, InRun, Incarnation, JournalTime, Money, Payment,
+    ProcessorName, RequestedAt, Resolution, Restamp, RunPayment, Verdict,
 };
 
 /// `owner|processor|moves|cents|acceptedAt`; the processor may be empty.
@@ -170,6 +170,25 @@ pub(crate) fn read_restamp(text: &[u8]) -> Option<Restamp> {
         processor,
         theirs: instant()?,
         ours: instant()?,
+    })
+}
+
+/// Reads `what:requestedAt:cents` of a payment that a run settled, and whatever comes behind it.
+pub(crate) fn read_run_payment(id: CorrelationId, text: &[u8]) -> Option<RunPayment> {
+    let text = std::str::from_utf8(text).ok()?.split('|').next()?;
+    let mut parts = text.split(':');
+    let state = match parts.next()? {
+        "settled" => InRun::Settled,
+        "undone" => InRun::Undone,
+        "confirmed" => InRun::Confirmed,
+        _ => return None,
+    };
+    let requested_at = RequestedAt::from_micros(parts.next()?.parse().ok()?)?;
+    let amount = cents(parts.next()?)?;
+    Some(RunPayment {
+        payment: Payment { id, amount },
+        requested_at,
+        state,
     })
 }
 

@@ -39,6 +39,12 @@ fn with_a_stranger() -> (Stack, String) {
     (stack, stranger)
 }
 
+/// What a process has logged.
+fn log(stack: &Stack, process: &str) -> String {
+    let log = stack.dir.join("logs").join(format!("{process}.log"));
+    fs::read_to_string(log).unwrap_or_default()
+}
+
 /// A processor's export, as a file.
 fn export(stack: &Stack, processor: u16) -> String {
     let lines = stack.admin(processor, "GET", "/admin/dump", "").body;
@@ -80,7 +86,10 @@ fn an_export_is_settled_only_if_nothing_speaks_against_it() {
     }
     let said = reconcile("default", &["--settle-with-fee=0.05", "--yes"]);
     assert!(said.contains("here unknown  now settled"), "{said}");
-    assert!(said.contains("settled 1 payment, 7.77 in all"), "{said}");
+    assert!(
+        said.contains("settled 1 payment, 7.77 in all, as run "),
+        "{said}"
+    );
     stack.assert_books_agree();
     let found = stack
         .ask("GET", &format!("/payments/{stranger}"), "")
@@ -116,15 +125,11 @@ fn a_purge_stays_a_purge_when_redis_dies_right_after_it() {
     // Long enough that the purge itself is on the disk, or nearly so, and both fronts remember.
     std::thread::sleep(Duration::from_millis(1_200));
     signal(stack.pid("redis"), "KILL");
-    let log = |front: &str| {
-        let log = stack.dir.join("logs").join(format!("{front}.log"));
-        fs::read_to_string(log).unwrap_or_default()
-    };
     eventually(Duration::from_secs(20), "both have repeated", || {
         let repeated = "repeated the last writes";
         ["front-1", "front-2"]
             .iter()
-            .all(|front| log(front).contains(repeated))
+            .all(|front| log(&stack, front).contains(repeated))
     });
     eventually(Duration::from_secs(20), "the fronts answer", || {
         stack.ask("GET", "/payments-summary", "").status == 200
@@ -139,4 +144,68 @@ fn a_purge_stays_a_purge_when_redis_dies_right_after_it() {
     eventually(Duration::from_secs(10), "the next is settled", || {
         stack.summary("").0.0 == 1
     });
+}
+
+#[test]
+fn a_run_is_taken_back_exactly_unless_the_processor_was_heard_since() {
+    let (stack, stranger) = with_a_stranger();
+    let file = export(&stack, 0);
+    let settle = [
+        "reconcile",
+        &file,
+        "--processor=default",
+        "--settle-with-fee=0.05",
+    ];
+    let more = ["--yes", "--by", "ann"];
+    ctl(&stack, &[&settle[..], &more].concat());
+    assert_eq!(stack.summary("").0, (6, 5 * 1990 + 777));
+    let (_, runs) = ctl(&stack, &["runs", "--json"]);
+    let run: serde_json::Value = serde_json::from_str(&runs).expect("one line of JSON");
+    assert_eq!(
+        (&run["payments"], &run["by"]),
+        (&1.into(), &"ann".into()),
+        "{run}"
+    );
+    let id = run["run"].as_str().expect("an id").to_owned();
+    // Nobody was asked.
+    let (done, said) = ctl(&stack, &["undo", &id]);
+    assert!(!done && said.contains("give --yes"), "{said}");
+    let (done, said) = ctl(&stack, &["undo", &id, "--yes"]);
+    assert!(
+        done && said.contains("taken back 1 payment, 7.77 in all"),
+        "{said}"
+    );
+    assert_eq!(stack.summary("").0, (5, 5 * 1990));
+    assert_eq!(
+        stack
+            .ask("GET", &format!("/payments/{stranger}"), "")
+            .status,
+        404
+    );
+
+    // The shop knew the payment after all, and sends it.
+    ctl(&stack, &[&settle[..], &more].concat());
+    let (_, runs) = ctl(&stack, &["runs"]);
+    let last = runs.lines().last().expect("two runs");
+    let id = last.split_whitespace().nth(1).expect("its id").to_owned();
+    let (done, _) = ctl(&stack, &["undo", &id, "--yes"]);
+    assert!(done);
+    // Until they have heard that the order is over, fronts would send it elsewhere.
+    eventually(Duration::from_secs(10), "no front stands back", || {
+        ["front-1", "front-2"].iter().all(|front| {
+            let log = log(&stack, front);
+            let last = log
+                .lines()
+                .rfind(|line| line.contains("an operator's order"));
+            last.is_some_and(|line| line.contains(r#""stands_back":false"#))
+        })
+    });
+    let answer = stack.ask("POST", "/payments", &payment(&stranger, "7.77"));
+    assert_eq!(answer.status, 202, "{answer:?}");
+    eventually(Duration::from_secs(10), "the processor has it", || {
+        stack.summary("").0.0 == 6
+    });
+    let (_, said) = ctl(&stack, &["undo", &id, "--yes"]);
+    assert!(said.contains("taken back before 1"), "{said}");
+    stack.assert_books_agree();
 }

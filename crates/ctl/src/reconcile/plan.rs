@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use feeway_domain::{
-    CorrelationId, Fee, JournalTime, Possible, ProcessorName, RequestedAt, Resolutions, Status,
-    Total,
+    CorrelationId, Fee, JournalTime, MAX_RUN_PAYMENTS, Possible, ProcessorName, RequestedAt,
+    Resolutions, Status, Total,
 };
 
 use super::export::Export;
@@ -183,6 +183,12 @@ impl Plan {
             writeln!(out, "  {}", row(&missing[place]))?;
         }
         rest(self.wanted.len(), out)?;
+        if self.wanted.len() > MAX_RUN_PAYMENTS {
+            writeln!(
+                out,
+                "so many cannot all be taken back: it is kept of at most {MAX_RUN_PAYMENTS}"
+            )?;
+        }
         if !self.refused.is_empty() {
             writeln!(out, "{} cannot be settled", payments(self.refused.len()))?;
             for (place, why) in self.refused.iter().take(NAMED) {

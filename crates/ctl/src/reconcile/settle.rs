@@ -1,9 +1,12 @@
 //! Settles what only the processor has, once it was shown, while nobody sends anything there.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{Write, stderr};
 
 use anyhow::Context;
-use feeway_domain::{Fee, Payment, Proof, Resolutions, Settlement, Stated, Total};
+use feeway_domain::{
+    Fee, MAX_RUN_PAYMENTS, Payment, Proof, Resolutions, Run, Settlement, Stated, Total,
+};
 
 use super::export::Export;
 use super::missing::Missing;
@@ -15,8 +18,14 @@ use crate::preview::{amount, payments};
 use crate::silence::{WATCH, watch};
 use crate::stood_back::{StoodBack, Waited, in_force, not_in_time};
 
+/// The most payments of one run: the one before it is kept beside it.
+const RUN_PAYMENTS: usize = MAX_RUN_PAYMENTS / 2;
+
 /// How often the proof may slip away, by fronts that come and go.
 const ROUNDS: usize = 20;
+
+/// As much of the name of a file is kept.
+const MAX_FILE_CHARS: usize = 200;
 
 const VOUCHED: &str = "You vouch that the file is that processor's and that each line of it was a \
                        payment of ours: if you are wrong, the shop believes in money that nobody \
@@ -55,30 +64,58 @@ pub(super) async fn settle(
     if !asked.yes && !asking::is_confirmed(Some(VOUCHED))? {
         return Ok(());
     }
-    let mut run = Run {
-        store,
-        asked,
-        fee,
-        missing,
-        settled: Total::default(),
-    };
-    let carried_out = run.carry_out(wanted).await;
-    let count = usize::try_from(run.settled.count).unwrap_or(usize::MAX);
-    let sum = amount(&run.settled);
-    eprintln!("settled {}, {sum} in all", payments(count));
-    carried_out
+    let parts = wanted.chunks(RUN_PAYMENTS);
+    for part in parts {
+        let mut settling = Settling {
+            store,
+            asked,
+            fee,
+            missing,
+            run: run(asked, part.len()),
+            settled: Total::default(),
+        };
+        let carried_out = settling.carry_out(part.to_vec()).await;
+        settling.tell();
+        carried_out?;
+    }
+    Ok(())
 }
 
-/// One use of the tool that settles.
-struct Run<'a, S> {
+/// A new run, for the record.
+fn run(asked: &Reconcile, expected: usize) -> Run {
+    let id = format!("{:016x}", RandomState::new().build_hasher().finish());
+    let file = asked.file.to_string_lossy();
+    let plain = file.chars().filter(|one| !one.is_control());
+    Run {
+        id,
+        file: plain.take(MAX_FILE_CHARS).collect(),
+        by: asked.by.clone(),
+        expected,
+    }
+}
+
+/// One run.
+struct Settling<'a, S> {
     store: &'a S,
     asked: &'a Reconcile,
     fee: Fee,
     missing: &'a mut [Missing],
+    run: Run,
     settled: Total,
 }
 
-impl<S: Resolutions> Run<'_, S> {
+impl<S: Resolutions> Settling<'_, S> {
+    /// Says what was settled, and how to take it back.
+    fn tell(&self) {
+        let count = payments(usize::try_from(self.settled.count).unwrap_or(usize::MAX));
+        let (sum, id) = (amount(&self.settled), &self.run.id);
+        if self.settled.count == 0 {
+            eprintln!("nothing was settled");
+        } else {
+            eprintln!("settled {count}, {sum} in all, as run {id}: undo {id} takes it back");
+        }
+    }
+
     /// With the proof that the moment allows: either all fronts stand back from the processor,
     /// or none lives.
     async fn carry_out(&mut self, mut open: Vec<usize>) -> anyhow::Result<()> {
@@ -150,7 +187,8 @@ impl<S: Resolutions> Run<'_, S> {
         for (done, &place) in open.iter().enumerate() {
             let settlement = self.settlement(place);
             let slip = self.asked.clock_slip;
-            let step = || self.store.settle_stated(&settlement, slip, proof);
+            let run = &self.run;
+            let step = || self.store.settle_stated(&settlement, run, slip, proof);
             let stated = patiently(step)
                 .await
                 .context("nobody knows whether the last one was settled: run it again")?;

@@ -10,3 +10,4 @@ mod reopen;
 mod resolve;
 mod settling;
 mod stand_back;
+mod undo;

@@ -29,6 +29,9 @@ async fn the_exit_code_tells_how_it_went() {
         (&["resolve", &unknown, "--not-held"], 1, "nothing was done"),
         (&["reopen", &unknown], 1, "is not known"),
         (&["reopen"], 64, "<ID>"),
+        (&["runs"], 0, "no run of reconcile has settled anything"),
+        (&["undo", "00a1", "--yes"], 1, "there is no run 00a1"),
+        (&["undo"], 64, "<RUN>"),
         (&["stand-back", "default", "--end"], 1, "are not told to"),
         (
             &["reconcile", "/nowhere.json", "--processor=default"],

@@ -1,5 +1,5 @@
 use feeway_domain::{
-    CorrelationId, Entry, Hold, Payment, ProcessorName, Restamp, Settlement, Site,
+    CorrelationId, Entry, Hold, Payment, ProcessorName, Restamp, Run, Settlement, Site,
 };
 
 use crate::memory_store::MemoryStore;
@@ -34,6 +34,13 @@ pub enum Acknowledged {
     },
     /// A payment is in the ledger.
     Settle(Settlement),
+    /// A payment is in the ledger by an operator's run.
+    Stated {
+        /// It.
+        settlement: Settlement,
+        /// And the run.
+        run: Run,
+    },
     /// A payment is rejected.
     Reject {
         /// The entry that it had.
@@ -75,6 +82,7 @@ impl Acknowledged {
             Self::Entry { .. }
             | Self::Rename { .. }
             | Self::Settle(_)
+            | Self::Stated { .. }
             | Self::Reject { .. }
             | Self::Freed { .. }
             | Self::Restamp(_) => true,
@@ -105,16 +113,23 @@ impl MemoryStore {
                 state.journal.restore_sites(hold, known);
             }
             Acknowledged::Entry { entry, hold } => {
-                if state.books.find(entry.payment.id).is_none()
-                    && !state.journal.is_rejected(entry.payment.id, now)
-                {
+                if state.books.find(entry.payment.id).is_some() {
+                    state.promise(entry, now);
+                } else if !state.journal.is_rejected(entry.payment.id, now) {
                     state.journal.restore_entry(entry, hold, now);
                 }
             }
-            Acknowledged::Rename { id, moves, to } => state.journal.restore_rename(*id, *moves, to),
+            Acknowledged::Rename { id, moves, to } => {
+                state.journal.restore_rename(*id, *moves, to);
+                state.runs.restore_rename(*id, *moves, to);
+            }
             Acknowledged::Settle(settlement) => {
-                state.books.settle(settlement, now.micros());
-                state.journal.remove(settlement.payment.id);
+                state.settle(settlement, now);
+            }
+            Acknowledged::Stated { settlement, run } => {
+                if !state.runs.has_settled(&run.id, settlement.payment.id) {
+                    state.settle_in_run(settlement, run, now);
+                }
             }
             Acknowledged::Reject { entry, why } => {
                 if state.books.find(entry.payment.id).is_none() {

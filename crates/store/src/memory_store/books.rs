@@ -50,6 +50,17 @@ impl Books {
         }
     }
 
+    /// Takes a payment out, if it is in the ledger like this and held by nobody else.
+    pub(crate) fn take_out(&mut self, settlement: &Settlement) -> bool {
+        let id = settlement.payment.id;
+        let of_id = self.settled.get(&id).map_or(&[][..], Vec::as_slice);
+        let is_so = of_id == std::slice::from_ref(settlement);
+        if is_so {
+            self.settled.remove(&id);
+        }
+        is_so
+    }
+
     /// The oldest instant that is counted, if this one is older.
     pub(crate) fn closed_before(&self, at: RequestedAt) -> Option<RequestedAt> {
         (at.micros() < self.horizon.micros()).then(|| self.horizon.instant())
@@ -159,8 +170,9 @@ impl Books {
         Ok(listing::page(after.collect(), listing.limit))
     }
 
-    /// Closes what is older than single payments are to be kept, and forgets the oldest.
-    pub(crate) fn retire(&mut self, now: i64, retention: i64) {
+    /// Closes what is older than single payments are to be kept, and forgets the oldest. Returns
+    /// from when on they are kept.
+    pub(crate) fn retire(&mut self, now: i64, retention: i64) -> i64 {
         let target = Horizon::since(now - retention);
         let shorter = self.horizon_retention.unwrap_or(retention) - retention;
         let moved = self.horizon_moved;
@@ -193,6 +205,7 @@ impl Books {
             });
             !of_id.is_empty()
         });
+        kept_from
     }
 }
 

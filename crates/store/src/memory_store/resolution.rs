@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use feeway_domain::{
     Case, CorrelationId, Custody, Decided, Fee, Fronts, Incarnation, MAX_RESOLUTIONS,
-    ProcessorName, Proof, Reopen, Resolution, Resolutions, Resolve, Restamped, Settle, Settlement,
-    StandBack, Stated, StoreFault, Verdict,
+    ProcessorName, Proof, RecordedRun, Reopen, Resolution, Resolutions, Resolve, Restamped, Run,
+    RunPage, Settle, Settlement, StandBack, Stated, StoreFault, Undo, Verdict,
 };
 
 use crate::listing;
@@ -118,8 +118,7 @@ impl Resolutions for MemoryStore {
             requested_at: *requested_at,
             fee: *fee,
         };
-        let settled = state.books.settle(&settlement, current.now.micros());
-        state.journal.remove(payment.id);
+        let settled = state.settle(&settlement, current.now);
         Ok(Resolve::Settled(settled))
     }
 
@@ -178,10 +177,29 @@ impl Resolutions for MemoryStore {
     async fn settle_stated(
         &self,
         settlement: &Settlement,
+        run: &Run,
         slip: Duration,
         proof: &Proof,
     ) -> Result<Stated, StoreFault> {
-        Ok(self.settle_by_statement(settlement, slip, proof))
+        Ok(self.settle_by_statement(settlement, run, slip, proof))
+    }
+
+    async fn runs(&self) -> Result<Vec<RecordedRun>, StoreFault> {
+        Ok(self.state().runs.list())
+    }
+
+    async fn run_payments(&self, run: &str, _from: Option<u64>) -> Result<RunPage, StoreFault> {
+        Ok(self.state().runs.payments(run))
+    }
+
+    async fn undo_stated(
+        &self,
+        run: &str,
+        settlement: &Settlement,
+        owner: &Incarnation,
+        by: &str,
+    ) -> Result<Undo, StoreFault> {
+        Ok(self.undo_settlement(run, settlement, owner, by))
     }
 
     async fn fees(&self) -> Result<Vec<(ProcessorName, Fee)>, StoreFault> {

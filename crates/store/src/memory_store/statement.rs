@@ -1,20 +1,47 @@
 use std::time::Duration;
 
-use feeway_domain::{CorrelationId, JournalTime, Possible, Proof, RequestedAt, Settlement, Stated};
+use feeway_domain::{
+    CorrelationId, Incarnation, JournalTime, Possible, Proof, RequestedAt, Run, Settle, Settlement,
+    Stated, Undo,
+};
 
 use crate::memory_store::{MemoryStore, State};
+
+impl State {
+    pub(crate) fn settle(&mut self, settlement: &Settlement, now: JournalTime) -> Settle {
+        let id = settlement.payment.id;
+        let settled = self.books.settle(settlement, now.micros());
+        if settled == Settle::Known {
+            self.runs.confirm(id);
+        }
+        self.journal.remove(id);
+        settled
+    }
+
+    /// As the function `settle_in_run`.
+    pub(crate) fn settle_in_run(&mut self, settlement: &Settlement, run: &Run, now: JournalTime) {
+        let entry = self.journal.entry(settlement.payment.id).cloned();
+        if self.settle(settlement, now) == Settle::Settled {
+            self.runs.note(settlement, run, entry, now);
+        }
+    }
+}
 
 impl MemoryStore {
     /// As the function `settle_stated`.
     pub(crate) fn settle_by_statement(
         &self,
         settlement: &Settlement,
+        run: &Run,
         slip: Duration,
         proof: &Proof,
     ) -> Stated {
         let now = self.now();
         let mut state = self.state();
         let (id, amount) = (settlement.payment.id, settlement.payment.amount);
+        if state.runs.has_settled(&run.id, id) {
+            return Stated::Settled;
+        }
         let lines = state.books.lines(id);
         let holders = lines
             .iter()
@@ -44,9 +71,40 @@ impl MemoryStore {
             return Stated::TooOld { oldest };
         }
         state.has_taken = true;
-        state.books.settle(settlement, now.micros());
-        state.journal.remove(id);
+        state.settle_in_run(settlement, run, now);
         Stated::Settled
+    }
+
+    /// As the function `undo_stated`.
+    pub(crate) fn undo_settlement(
+        &self,
+        run: &str,
+        settlement: &Settlement,
+        owner: &Incarnation,
+        by: &str,
+    ) -> Undo {
+        let now = self.now();
+        let mut state = self.state();
+        let id = settlement.payment.id;
+        let (settled, entry) = match state.runs.settled(run, id) {
+            Ok(settled) => settled,
+            Err(undo) => return undo,
+        };
+        if state.books.lines(id).len() > 1 {
+            return Undo::Conflict;
+        }
+        if state.books.closed_before(settlement.requested_at).is_some() {
+            return Undo::TooOld;
+        }
+        if settled != *settlement || !state.books.take_out(settlement) {
+            return Undo::Changed;
+        }
+        if let Some(entry) = entry {
+            state.journal.open_again(entry, owner, now);
+            state.has_taken = true;
+        }
+        state.runs.note_undone(run, id, by, now);
+        Undo::Undone
     }
 
     /// As the function `nobody_sends`.

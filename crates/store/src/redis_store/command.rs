@@ -24,7 +24,9 @@ pub(crate) use restoring::{
     restore_entry, restore_hold, restore_purge, restore_reject, restore_rename, restore_settle,
 };
 pub(crate) use sites::{census, enlist_at, restore_sites, tell_fees};
-pub(crate) use statement::settle_stated;
+pub(crate) use statement::{
+    restore_stated, run_payments, settle_stated, settling_runs, undo_stated,
+};
 
 fn call(function: &str, keys: &[&str]) -> Cmd {
     let mut call = cmd("FCALL");

@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use feeway_domain::{
-    CorrelationId, Entry, Hold, JournalTime, Payment, ProcessorName, Restamp, Settlement, Site,
+    CorrelationId, Entry, Hold, JournalTime, Payment, ProcessorName, Restamp, Run, Settlement, Site,
 };
 use redis::Cmd;
 use tokio::time::Instant;
@@ -56,6 +56,11 @@ pub(crate) enum Written {
     },
     /// A payment is in the ledger.
     Settle(Settlement),
+    /// A payment is in the ledger by an operator's run.
+    Stated {
+        settlement: Settlement,
+        run: Box<Run>,
+    },
     /// A payment is rejected.
     Reject {
         payment: Payment,
@@ -140,6 +145,7 @@ impl Written {
             | Self::Found { .. }
             | Self::Rename { .. }
             | Self::Settle(_)
+            | Self::Stated { .. }
             | Self::Reject { .. }
             | Self::Freed { .. }
             | Self::Restamp(_) => true,
@@ -175,6 +181,7 @@ impl Written {
             Self::Rename { id, moves, to } => command::restore_rename(*id, *moves, to),
             Self::Settle(settlement) if has_generation => command::restore_settle(settlement),
             Self::Settle(settlement) => command::settle_all(std::iter::once(settlement)),
+            Self::Stated { settlement, run } => command::restore_stated(settlement, run),
             Self::Reject {
                 payment,
                 why,

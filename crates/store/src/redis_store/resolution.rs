@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use feeway_domain::{
     Case, CorrelationId, Custody, Entry, Fee, Fronts, Hold, Incarnation, JournalTime, Listed,
-    ProcessorName, Proof, Reopen, Resolution, Resolutions, Resolve, Restamped, Settlement,
-    StandBack, Stated, StoreFault, Verdict,
+    ProcessorName, Proof, RecordedRun, Reopen, Resolution, Resolutions, Resolve, Restamped, Run,
+    RunPage, Settlement, StandBack, Stated, StoreFault, Undo, Verdict,
 };
 use redis::{Value, cmd};
 
@@ -151,10 +151,29 @@ impl Resolutions for RedisStore {
     async fn settle_stated(
         &self,
         settlement: &Settlement,
+        run: &Run,
         slip: Duration,
         proof: &Proof,
     ) -> Result<Stated, StoreFault> {
-        self.settle_by_statement(settlement, slip, proof).await
+        self.settle_by_statement(settlement, run, slip, proof).await
+    }
+
+    async fn runs(&self) -> Result<Vec<RecordedRun>, StoreFault> {
+        self.list_runs().await
+    }
+
+    async fn run_payments(&self, run: &str, from: Option<u64>) -> Result<RunPage, StoreFault> {
+        self.page_of_run(run, from).await
+    }
+
+    async fn undo_stated(
+        &self,
+        run: &str,
+        settlement: &Settlement,
+        owner: &Incarnation,
+        by: &str,
+    ) -> Result<Undo, StoreFault> {
+        self.undo_settlement(run, settlement, owner, by).await
     }
 
     async fn fees(&self) -> Result<Vec<(ProcessorName, Fee)>, StoreFault> {

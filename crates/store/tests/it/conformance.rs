@@ -4,8 +4,8 @@ use crate::{
     conformance_absence as absence, conformance_journal as journal, conformance_ledger as ledger,
     conformance_listing as listing, conformance_reopening as reopening,
     conformance_resolution as resolution, conformance_retention as retention,
-    conformance_sites as sites, conformance_stand_back as stand_back,
-    conformance_statement as statement,
+    conformance_runs as runs, conformance_sites as sites, conformance_stand_back as stand_back,
+    conformance_statement as statement, conformance_undo as undo,
 };
 
 /// The limit of open payments in every behaviour.
@@ -119,6 +119,24 @@ both_stores_agree! {
         nothing_is_settled_in_closed_books
         nothing_is_settled_by_an_export_while_somebody_may_send
         the_fee_that_was_told_last_is_known;
+    runs:
+        a_run_is_recorded_with_its_payments
+        a_run_settles_a_payment_once
+        after_a_purge_no_run_takes_anything_back
+        runs_forget_their_payments_after_the_retention
+        the_record_of_runs_is_bounded;
+    undo:
+        what_is_taken_back_is_in_no_sum_and_no_list
+        of_what_was_the_only_one_nothing_is_left
+        what_was_taken_back_is_taken_back_once
+        half_an_undo_is_done_again
+        what_was_taken_back_before_is_not_confirmed
+        what_was_open_is_open_again_as_it_was
+        what_the_shop_has_sent_meanwhile_is_open_afterwards
+        who_sends_again_changes_no_entry
+        what_was_rejected_is_rejected_again
+        what_something_else_has_touched_stays
+        what_lies_in_closed_books_stays;
     absence:
         a_note_is_of_the_moves_that_the_entry_has
         a_note_needs_a_good_hold

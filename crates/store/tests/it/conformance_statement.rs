@@ -1,6 +1,6 @@
 use feeway_domain::{
-    CLOCK_SLIP, Confirm, Hold, Proof, RequestedAt, Resolutions, Retire, Settle, Settlement, Stated,
-    Status, Store, Window,
+    CLOCK_SLIP, Confirm, Hold, Proof, RequestedAt, Resolutions, Retire, Run, Settle, Settlement,
+    Stated, Status, Store, Window,
 };
 
 use crate::world::{World, at, cents, enlist, id, keep, micros, payment, processor, settlement};
@@ -9,9 +9,20 @@ use crate::world::{World, at, cents, enlist, id, keep, micros, payment, processo
 const NOON: &str = "2025-06-15T12:00:00Z";
 const HOUR: i64 = 3_600_000_000;
 
+/// A run of its own.
+fn run(number: u64) -> Run {
+    Run {
+        id: format!("{number:016x}"),
+        file: "export.jsonl".to_owned(),
+        by: "ann@desk".to_owned(),
+        expected: 10,
+    }
+}
+
 async fn state(store: &impl Resolutions, settlement: &Settlement, proof: &Proof) -> Stated {
-    let stated = store.settle_stated(settlement, CLOCK_SLIP, proof).await;
-    stated.unwrap()
+    let run = run(settlement.payment.id.as_bytes()[0].into());
+    let stated = store.settle_stated(settlement, &run, CLOCK_SLIP, proof);
+    stated.await.unwrap()
 }
 
 async fn state_in_silence(store: &impl Resolutions, settlement: &Settlement) -> Stated {
@@ -43,7 +54,14 @@ where
     ];
     for done in &done {
         assert_eq!(state_in_silence(store, done).await, Stated::Settled);
-        assert_eq!(state_in_silence(store, done).await, Stated::Known);
+        assert_eq!(
+            state_in_silence(store, done).await,
+            Stated::Settled,
+            "the answer was lost"
+        );
+        let other = run(99);
+        let again = store.settle_stated(done, &other, CLOCK_SLIP, &Proof::Silence);
+        assert_eq!(again.await, Ok(Stated::Known));
         assert_eq!(store.settle(done).await, Ok(Settle::Known));
         let expected = Status::Settled {
             processor: processor("default"),

@@ -12,7 +12,7 @@ use crate::world::{InRedis, World, at, enlist, id, keep, payment, processor, set
 const NOON: &str = "2025-07-15T12:00:00Z";
 
 /// Kills Redis and starts it again, and waits until the store has noticed.
-async fn restart(world: &mut InRedis) {
+pub(crate) async fn restart(world: &mut InRedis) {
     let mut restarts = world.store.restarts();
     restarts.borrow_and_update();
     world.redis.restart();

@@ -24,6 +24,9 @@ pub(crate) trait World {
 
     /// As if every payment that left a processor had left it so much earlier.
     fn freed_grow_old(&self, age: Duration) -> impl Future<Output = ()>;
+
+    /// As if every run had settled what it settled so much earlier.
+    fn runs_grow_old(&self, age: Duration) -> impl Future<Output = ()>;
 }
 
 pub(crate) struct InMemory(MemoryStore);
@@ -50,6 +53,10 @@ impl World for InMemory {
     }
 
     async fn freed_grow_old(&self, age: Duration) {
+        tokio::time::advance(age).await;
+    }
+
+    async fn runs_grow_old(&self, age: Duration) {
         tokio::time::advance(age).await;
     }
 }
@@ -128,6 +135,10 @@ impl World for InRedis {
 
     async fn freed_grow_old(&self, age: Duration) {
         make_older(&mut self.raw().await, "{0}:freed", age).await;
+    }
+
+    async fn runs_grow_old(&self, age: Duration) {
+        make_older(&mut self.raw().await, "{0}:settling-runs", age).await;
     }
 }
 

@@ -88,16 +88,25 @@ impl Journal {
         let Some(Rejected { entry, why, .. }) = self.rejected.remove(&id) else {
             return (Reopen::Unknown, None);
         };
+        let payment = entry.payment;
+        let entry = Entry {
+            processor: None,
+            ..entry
+        };
+        self.open_again(entry, owner, now);
+        (Reopen::Reopened, Some((payment, why)))
+    }
+
+    /// Opens a payment again as it was, under an owner that waits for an adopter.
+    pub(crate) fn open_again(&mut self, entry: Entry, owner: &Incarnation, now: JournalTime) {
         if self.holder(owner).0.is_none() {
             self.abandon(owner, now);
         }
         self.insert(Entry {
             owner: owner.clone(),
-            processor: None,
             moves: entry.moves.saturating_add(1),
             ..entry
         });
-        (Reopen::Reopened, Some((entry.payment, why)))
     }
 
     /// As the function `restore_reject`: of two states the one with more moves is later.

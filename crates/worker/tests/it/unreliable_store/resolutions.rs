@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use feeway_domain::{
-    Case, CorrelationId, Custody, Fee, Fronts, Incarnation, ProcessorName, Proof, Reopen,
-    Resolution, Resolutions, Resolve, Restamped, Settlement, StandBack, Stated, StoreFault,
-    Verdict,
+    Case, CorrelationId, Custody, Fee, Fronts, Incarnation, ProcessorName, Proof, RecordedRun,
+    Reopen, Resolution, Resolutions, Resolve, Restamped, Run, RunPage, Settlement, StandBack,
+    Stated, StoreFault, Undo, Verdict,
 };
 use feeway_store::{Acknowledged, MemoryStore};
 
@@ -92,18 +92,49 @@ impl Resolutions for UnreliableStore {
     async fn settle_stated(
         &self,
         settlement: &Settlement,
+        run: &Run,
         slip: Duration,
         proof: &Proof,
     ) -> Result<Stated, StoreFault> {
-        let (again, proof) = (settlement.clone(), proof.clone());
+        let (again, ran, run) = (settlement.clone(), run.clone(), run.clone());
+        let proof = proof.clone();
         let settle = move |inner: MemoryStore| async move {
-            inner.settle_stated(&again, slip, &proof).await
+            inner.settle_stated(&again, &run, slip, &proof).await
         };
         let acknowledged = |reply: &Stated| {
             let is_ours = *reply == Stated::Settled;
-            is_ours.then(|| Acknowledged::Settle(settlement.clone()))
+            is_ours.then(|| Acknowledged::Stated {
+                settlement: settlement.clone(),
+                run: ran,
+            })
         };
         self.call(settle, acknowledged).await
+    }
+
+    async fn runs(&self) -> Result<Vec<RecordedRun>, StoreFault> {
+        self.call(|inner| async move { inner.runs().await }, nothing)
+            .await
+    }
+
+    async fn run_payments(&self, run: &str, from: Option<u64>) -> Result<RunPage, StoreFault> {
+        let run = run.to_owned();
+        let page = move |inner: MemoryStore| async move { inner.run_payments(&run, from).await };
+        self.call(page, nothing).await
+    }
+
+    async fn undo_stated(
+        &self,
+        run: &str,
+        settlement: &Settlement,
+        owner: &Incarnation,
+        by: &str,
+    ) -> Result<Undo, StoreFault> {
+        let (run, settlement) = (run.to_owned(), settlement.clone());
+        let (owner, by) = (owner.clone(), by.to_owned());
+        let undo = move |inner: MemoryStore| async move {
+            inner.undo_stated(&run, &settlement, &owner, &by).await
+        };
+        self.call(undo, nothing).await
     }
 
     async fn fees(&self) -> Result<Vec<(ProcessorName, Fee)>, StoreFault> {
