@@ -24,6 +24,7 @@ mod connect;
 mod fee;
 mod ledger_pages;
 mod list;
+mod moment;
 mod options;
 mod patience;
 mod payment_json;

@@ -12,17 +12,13 @@ use super::export::Export;
 use super::missing::Missing;
 use super::plan::{self, Plan};
 use crate::asking;
+use crate::moment::{Moment, Order, Step, while_nobody_sends};
 use crate::options::Reconcile;
 use crate::patience::patiently;
 use crate::preview::{amount, payments};
-use crate::silence::{WATCH, watch};
-use crate::stood_back::{StoodBack, Waited, in_force, not_in_time};
 
 /// The most payments of one run: the one before it is kept beside it.
 const RUN_PAYMENTS: usize = MAX_RUN_PAYMENTS / 2;
-
-/// How often the proof may slip away, by fronts that come and go.
-const ROUNDS: usize = 20;
 
 /// As much of the name of a file is kept.
 const MAX_FILE_CHARS: usize = 200;
@@ -116,100 +112,54 @@ impl<S: Resolutions> Settling<'_, S> {
         }
     }
 
-    /// With the proof that the moment allows: either all fronts stand back from the processor,
-    /// or none lives.
-    async fn carry_out(&mut self, mut open: Vec<usize>) -> anyhow::Result<()> {
-        for _ in 0..ROUNDS {
-            if open.is_empty() {
-                return Ok(());
-            }
-            let fronts = patiently(|| self.store.fronts()).await?;
-            open = if fronts.living().is_empty() {
-                self.in_silence(open).await?
-            } else {
-                self.stood_back(open).await?
-            };
+    /// Settles one after the other while nobody sends anything there.
+    async fn carry_out(&mut self, open: Vec<usize>) -> anyhow::Result<()> {
+        let (store, asked) = (self.store, self.asked);
+        let order = Order {
+            processor: &asked.processor,
+            by: &asked.by,
+            wait: asked.wait,
+        };
+        let step = async |place, moment: &Moment<'_, S>| {
+            let stated = self.state(place, &moment.proof()).await?;
+            Ok(self.note(place, stated))
+        };
+        let left = while_nobody_sends(store, order, open, step).await?;
+        for place in left.items {
+            self.missing[place].done = Some(format!("not settled: {}", left.why));
         }
-        self.refuse(open, "a front was heard of at the last moment");
         Ok(())
     }
 
-    /// Without any front. Returns what is left when one is heard of after all.
-    async fn in_silence(&mut self, open: Vec<usize>) -> anyhow::Result<Vec<usize>> {
-        eprintln!(
-            "no front lives; watching for {} s that none is heard of …",
-            WATCH.as_secs()
-        );
-        if watch(self.store).await?.is_none() {
-            return Ok(open);
-        }
-        self.settle_each(open, &Proof::Silence).await
+    async fn state(&self, place: usize, proof: &Proof) -> anyhow::Result<Stated> {
+        let settlement = self.settlement(place);
+        let slip = self.asked.clock_slip;
+        let step = || {
+            self.store
+                .settle_stated(&settlement, &self.run, slip, proof)
+        };
+        let stated = patiently(step).await;
+        stated.context("nobody knows whether the last one was settled: run it again")
     }
 
-    /// While fronts live. Returns what is left when none does any longer.
-    async fn stood_back(&mut self, mut open: Vec<usize>) -> anyhow::Result<Vec<usize>> {
-        let (store, processor) = (self.store, &self.asked.processor);
-        let mut back = StoodBack::begin(store, processor, &self.asked.by).await?;
-        eprintln!("the fronts are to stand back from {processor} …");
-        for _ in 0..ROUNDS {
-            if open.is_empty() {
-                break;
+    fn note(&mut self, place: usize, stated: Stated) -> Step<usize> {
+        let text = match stated {
+            Stated::Changed => return Step::Left(place),
+            Stated::Settled => {
+                let cents = self.missing[place].theirs.amount.cents();
+                self.settled.add(1, i128::from(cents));
+                "settled".to_owned()
             }
-            let tell = |names: &[String]| eprintln!("waiting for {} …", names.join(", "));
-            match back
-                .wait(self.asked.wait, tell)
-                .await
-                .with_context(|| in_force(processor))?
-            {
-                Waited::All => {}
-                Waited::Nobody => break,
-                Waited::Still(names) => {
-                    let why = not_in_time(&names, processor);
-                    eprintln!("nothing more is done: {why}");
-                    self.refuse(std::mem::take(&mut open), &why);
-                    break;
-                }
+            Stated::Known => "settled".to_owned(),
+            Stated::Elsewhere { holder } => format!("not settled: it is settled at {holder}"),
+            Stated::AmountDiffers { ours } => format!("not settled: here it is {ours}"),
+            Stated::Impossible => "not settled: it was accepted later than that".to_owned(),
+            Stated::TooOld { oldest } => {
+                format!("not settled: the books before {oldest} are closed")
             }
-            open = self
-                .settle_each(open, &back.proof())
-                .await
-                .with_context(|| in_force(processor))?;
-        }
-        if !back.is_ours() {
-            eprintln!("the fronts go on standing back from {processor}, as before");
-        }
-        back.end(false).await.with_context(|| in_force(processor))?;
-        Ok(open)
-    }
-
-    /// Settles one after the other. Returns what is left when the proof is no longer good.
-    async fn settle_each(&mut self, open: Vec<usize>, proof: &Proof) -> anyhow::Result<Vec<usize>> {
-        for (done, &place) in open.iter().enumerate() {
-            let settlement = self.settlement(place);
-            let slip = self.asked.clock_slip;
-            let run = &self.run;
-            let step = || self.store.settle_stated(&settlement, run, slip, proof);
-            let stated = patiently(step)
-                .await
-                .context("nobody knows whether the last one was settled: run it again")?;
-            let text = match stated {
-                Stated::Changed => return Ok(open[done..].to_vec()),
-                Stated::Settled => {
-                    let cents = settlement.payment.amount.cents();
-                    self.settled.add(1, i128::from(cents));
-                    "settled".to_owned()
-                }
-                Stated::Known => "settled".to_owned(),
-                Stated::Elsewhere { holder } => format!("not settled: it is settled at {holder}"),
-                Stated::AmountDiffers { ours } => format!("not settled: here it is {ours}"),
-                Stated::Impossible => "not settled: it was accepted later than that".to_owned(),
-                Stated::TooOld { oldest } => {
-                    format!("not settled: the books before {oldest} are closed")
-                }
-            };
-            self.missing[place].done = Some(text);
-        }
-        Ok(Vec::new())
+        };
+        self.missing[place].done = Some(text);
+        Step::Over
     }
 
     fn settlement(&self, place: usize) -> Settlement {
@@ -222,12 +172,6 @@ impl<S: Resolutions> Settling<'_, S> {
             processor: self.asked.processor.clone(),
             requested_at: theirs.requested_at,
             fee: self.fee,
-        }
-    }
-
-    fn refuse(&mut self, open: Vec<usize>, why: &str) {
-        for place in open {
-            self.missing[place].done = Some(format!("not settled: {why}"));
         }
     }
 }

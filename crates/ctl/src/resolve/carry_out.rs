@@ -1,21 +1,17 @@
-//! Carries out what was planned, with the proof that the moment allows: either all fronts
-//! stand back from the processor, or none lives.
+//! Carries out what was planned, processor by processor, while nobody sends anything there.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context;
 use feeway_domain::{
-    CorrelationId, ProcessorName, Proof, Resolutions, Resolve, StoreFault, Verdict,
+    CorrelationId, Fronts, ProcessorName, Proof, Resolutions, Resolve, StoreFault, Verdict,
 };
 
+use crate::moment::{Moment, Order, Step, while_nobody_sends};
 use crate::patience::patiently;
 use crate::resolve::plan::Wanted;
-use crate::silence::{WATCH, as_watched, watch};
-use crate::stood_back::{StoodBack, Waited, in_force, not_in_time};
-
-/// How often the proof may slip away, by fronts that come, go or take over from each other.
-const ROUNDS: usize = 20;
+use crate::silence::as_watched;
 
 /// What became of one payment.
 #[derive(Debug)]
@@ -45,70 +41,59 @@ pub(crate) async fn carry_out(
     for one in wanted {
         by_processor.entry(one.named.clone()).or_default().push(one);
     }
-    for (processor, mut open) in by_processor {
-        for _ in 0..ROUNDS {
-            if open.is_empty() {
-                break;
-            }
-            let fronts = patiently(|| store.fronts()).await?;
-            open = if fronts.living().is_empty() {
-                in_silence(store, open, manner, ended).await?
-            } else {
-                stood_back(store, &processor, open, manner, ended).await?
+    for (processor, open) in by_processor {
+        let order = Order {
+            processor: &processor,
+            by: manner.by,
+            wait: manner.wait,
+        };
+        let step = async |mut one: Wanted, moment: &Moment<'_, _>| {
+            let resolve = match moment {
+                Moment::Silence(fronts) => decide(store, &mut one, fronts, manner.by).await?,
+                Moment::StoodBack(back) => done(back.decide(&one.custody, &one.verdict).await)?,
             };
-        }
-        refuse(
-            open,
-            "its front was heard of at the last moment: see show",
-            ended,
-        );
+            let id = one.id();
+            let Some(how) = told(resolve.clone(), manner) else {
+                return Ok(Step::Left(one));
+            };
+            ended.push(Ended { id, how });
+            Ok(if resolve == Resolve::Released {
+                Step::Released
+            } else {
+                Step::Over
+            })
+        };
+        let left = while_nobody_sends(store, order, open, step).await?;
+        ended.extend(left.items.iter().map(|one| Ended {
+            id: one.id(),
+            how: Err(format!("{}: see show", left.why)),
+        }));
     }
     Ok(())
 }
 
-fn refuse(open: Vec<Wanted>, why: &str, ended: &mut Vec<Ended>) {
-    ended.extend(open.iter().map(|one| Ended {
-        id: one.id(),
-        how: Err(why.to_owned()),
-    }));
-}
-
-/// Without any front. Returns what is left when one is heard of after all.
-async fn in_silence(
+/// Decides about a payment when no front was heard of. It changes to what is known of it then.
+async fn decide(
     store: &impl Resolutions,
-    open: Vec<Wanted>,
-    manner: Manner<'_>,
-    ended: &mut Vec<Ended>,
-) -> anyhow::Result<Vec<Wanted>> {
-    eprintln!(
-        "no front lives; watching for {} s that none is heard of …",
-        WATCH.as_secs()
-    );
-    let Some(fronts) = watch(store).await? else {
-        return Ok(open);
-    };
-    let mut left = Vec::new();
-    for mut one in open {
-        one.custody = as_watched(&one.custody, &fronts);
-        let mut resolve = resolve_silent(store, &one, manner.by).await?;
-        if resolve == Resolve::Changed {
-            let case = patiently(|| store.case(one.id())).await?;
-            match case.and_then(|case| case.custody) {
-                Some(now) if now.entry.processor.as_ref() == Some(&one.named) => one.custody = now,
-                Some(_) | None => resolve = Resolve::Gone,
-            }
-            // Each no takes the owner out of everybody's hands, and that is no sign of life.
-            if resolve == Resolve::Changed && one.custody.is_released() {
-                resolve = resolve_silent(store, &one, manner.by).await?;
-            }
-        }
-        if resolve == Resolve::Changed {
-            left.push(one);
-        } else {
-            ended.push(told(one.id(), resolve, manner));
-        }
+    one: &mut Wanted,
+    fronts: &Fronts,
+    by: &str,
+) -> anyhow::Result<Resolve> {
+    one.custody = as_watched(&one.custody, fronts);
+    let resolve = resolve_silent(store, one, by).await?;
+    if resolve != Resolve::Changed {
+        return Ok(resolve);
     }
-    Ok(left)
+    let case = patiently(|| store.case(one.id())).await?;
+    match case.and_then(|case| case.custody) {
+        Some(now) if now.entry.processor.as_ref() == Some(&one.named) => one.custody = now,
+        Some(_) | None => return Ok(Resolve::Gone),
+    }
+    // Each no takes the owner out of everybody's hands, and that is no sign of life.
+    if one.custody.is_released() {
+        return resolve_silent(store, one, by).await;
+    }
+    Ok(resolve)
 }
 
 async fn resolve_silent(
@@ -120,74 +105,19 @@ async fn resolve_silent(
     done(patiently(step).await)
 }
 
-/// While fronts live. Returns what is left when none does any longer.
-async fn stood_back(
-    store: &impl Resolutions,
-    processor: &ProcessorName,
-    mut open: Vec<Wanted>,
-    manner: Manner<'_>,
-    ended: &mut Vec<Ended>,
-) -> anyhow::Result<Vec<Wanted>> {
-    let mut back = StoodBack::begin(store, processor, manner.by).await?;
-    eprintln!("the fronts are to stand back from {processor} …");
-    let mut is_released = false;
-    for _ in 0..ROUNDS {
-        if open.is_empty() {
-            break;
-        }
-        let tell = |names: &[String]| eprintln!("waiting for {} …", names.join(", "));
-        match back
-            .wait(manner.wait, tell)
-            .await
-            .with_context(|| in_force(processor))?
-        {
-            Waited::All => {}
-            Waited::Nobody => break,
-            Waited::Still(names) => {
-                let why = not_in_time(&names, processor);
-                refuse(std::mem::take(&mut open), &why, ended);
-                break;
-            }
-        }
-        let mut left = Vec::new();
-        for one in open {
-            let resolve = done(back.decide(&one.custody, &one.verdict).await)
-                .with_context(|| in_force(processor))?;
-            is_released |= resolve == Resolve::Released;
-            if resolve == Resolve::Changed {
-                left.push(one);
-            } else {
-                ended.push(told(one.id(), resolve, manner));
-            }
-        }
-        open = left;
-    }
-    let stays = is_released || !back.is_ours();
-    back.end(is_released)
-        .await
-        .with_context(|| in_force(processor))?;
-    if stays {
-        eprintln!(
-            "the fronts go on standing back from {processor}, so that nothing is pinned to it \
-             again: start them without it, or end it with stand-back {processor} --end"
-        );
-    }
-    Ok(open)
-}
-
 fn done(resolve: Result<Resolve, StoreFault>) -> anyhow::Result<Resolve> {
     resolve.context("nobody knows whether the last one was done: see resolutions")
 }
 
-fn told(id: CorrelationId, resolve: Resolve, manner: Manner<'_>) -> Ended {
-    let how = match resolve {
+/// What is said of it; nothing when the moment had passed.
+fn told(resolve: Resolve, manner: Manner<'_>) -> Option<Result<Resolve, String>> {
+    Some(match resolve {
+        Resolve::Changed => return None,
         Resolve::Settled(_) | Resolve::Released => Ok(resolve),
         Resolve::Gone | Resolve::Unnamed if manner.all => Ok(resolve),
-        Resolve::Changed => Err("its front was heard of at the last moment: see show".to_owned()),
         Resolve::Gone => Err("it ended or left that processor meanwhile: see show".to_owned()),
         Resolve::Unnamed => Err("it was released meanwhile: see resolutions".to_owned()),
-    };
-    Ended { id, how }
+    })
 }
 
 /// How many of these let their payments go.
