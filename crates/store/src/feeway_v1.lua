@@ -6,7 +6,10 @@ local VERSION = '6'
 
 -- The journal of open payments, the ledger of settled ones, and the leader's lease.
 --
--- Redis does not roll back: each function checks all it can before its first write.
+-- Redis does not roll back: each function checks all it can before its first write. A key of
+-- another type makes a command an error, so that what is only written to is read first; or what
+-- makes a step done is written last, and done again it does the rest. Where neither is to be had
+-- without a call more, what was written is taken back.
 -- Lua's numbers are doubles: instants and amounts travel as text, HINCRBY adds, and only
 -- instants (microseconds since 1970, below 2^53) are ever compared as numbers.
 -- All keys share the tag {0}. What is known only once something has been read, or rarely
@@ -62,6 +65,22 @@ local function stated_of(run) return '{0}:stated:' .. run end
 -- A hash of an owner: id → moves of the entry whose attempts have all ended with an answer.
 local function answered_of(owner) return '{0}:answered:' .. owner end
 
+-- What an error says, or the reply of a command that failed.
+local function words_of(fault)
+  return type(fault) == 'table' and (fault.err or 'an error') or tostring(fault)
+end
+
+-- The reply of a command that failed, of what may be one.
+local function fault_of(reply) return type(reply) == 'table' and reply or nil end
+
+-- The reply of one payment of several that could not be carried out for its own sake.
+local function failed(fault) return 'failed ' .. words_of(fault) end
+
+-- Whether a payment was not settled, by its reply.
+local function is_refused(reply)
+  return reply == 'unfit' or string.sub(reply, 1, 7) == 'failed '
+end
+
 local function check(fine, what)
   if not fine then error(what, 0) end
 end
@@ -108,13 +127,13 @@ end
 local function generation_of_data() return redis.call('GET', GENERATION) or '0' end
 
 local function raise_generation(generation)
-  redis.call('SET', GENERATION, generation)
+  local records = {}
   for _, owner in ipairs(redis.call('SMEMBERS', OWNERS)) do
     local record = record_of(owner)
-    if redis.call('EXISTS', record) == 1 then
-      redis.call('HSET', record, 'generation', generation)
-    end
+    if redis.call('HLEN', record) > 0 then records[#records + 1] = record end
   end
+  for _, record in ipairs(records) do redis.call('HSET', record, 'generation', generation) end
+  redis.call('SET', GENERATION, generation)
 end
 
 -- Whether what is repeated was purged since it was acknowledged. Fronts of earlier versions do
@@ -153,12 +172,12 @@ local function restore_purge(keys, args)
   if HAS_TAKEN then
     return redis.error_reply('UNDONE the last purge was forgotten, and there are new payments: purge again')
   end
+  raise_generation(args[1])
   forget_all()
   for _, owner in ipairs(redis.call('SMEMBERS', OWNERS)) do
     redis.call('UNLINK', queue_of(owner))
   end
   redis.call('UNLINK', keys[1])
-  raise_generation(args[1])
   return { 'purged' }
 end
 
@@ -173,11 +192,16 @@ local function lapsed(record, at, lapse)
   return here - beat >= tonumber(lapse)
 end
 
+-- What is left of payments of an owner that are not open any longer. Whatever may be wrong with
+-- it, it says nothing.
+local function tidy(owner, ids)
+  redis.pcall('ZREM', queue_of(owner), unpack(ids))
+  redis.pcall('HDEL', answered_of(owner), unpack(ids))
+end
+
 local function end_entry(open, id, entry)
-  local owner = string.match(entry, '^[^|]*')
   redis.call('HDEL', open, id)
-  redis.call('ZREM', queue_of(owner), id)
-  redis.call('HDEL', answered_of(owner), id)
+  tidy(string.match(entry, '^[^|]*'), { id })
 end
 
 -- The cents an id is known with: by its open entry, its settlement or its rejection.
@@ -229,6 +253,13 @@ local function promise_stated(id, entry, only_reads)
   return true
 end
 
+-- Promises a payment that is settled; gives back why it cannot be, if so.
+local function promise_settled(id, entry, only_reads)
+  local fine, promised = pcall(promise_stated, id, entry, only_reads)
+  if not fine then return failed(promised) end
+  return not promised and 'full' or nil
+end
+
 -- Payments that are accepted in one step, under one hold. An id that comes twice meets
 -- itself. What most of them need is read once for all: together, sixteen cost Redis a
 -- third of what they cost alone.
@@ -236,7 +267,7 @@ end
 -- args: owner, holder, epoch, max open, then id, cents and processor (or empty) of each; and one
 -- more of whoever wants to know the generation
 local function accept_all(keys, args, only_reads)
-  local call = redis.call
+  local call, try = redis.call, redis.pcall
   local ids, count = {}, math.floor((#args - 4) / 3)
   for each = 1, count do
     local id = args[each * 3 + 2]
@@ -255,14 +286,19 @@ local function accept_all(keys, args, only_reads)
   for each = 1, count do
     local id, cents = ids[each], args[each * 3 + 3]
     local entry = open[each] or kept[id]
-    local settled = not entry and call('HGET', settled_of(id), id)
-    local rejected = not settled and rejections[each] and call('GET', rejected_of(id))
-    local known = known_cents(entry, settled, rejected)
+    local settled = not entry and try('HGET', settled_of(id), id)
+    local rejected = not (entry or settled) and rejections[each] and try('GET', rejected_of(id))
+    local fault = settled and fault_of(settled) or rejected and fault_of(rejected)
+    local is_new = fault or not (entry or settled or rejected)
+    local known = not is_new and known_cents(entry, settled, rejected)
     local reply = 'kept'
-    if known == cents then
+    if fault then
+      reply = failed(fault)
+    elseif known == cents then
       reply = 'known ' .. (entry or '')
-      if settled and not promise_stated(id, start .. '|0|' .. cents .. '|' .. at, only_reads) then
-        reply = 'full'
+      if settled then
+        local promised = start .. '|0|' .. cents .. '|' .. at
+        reply = promise_settled(id, promised, only_reads) or reply
       end
     elseif known then
       reply = 'differs'
@@ -464,8 +500,8 @@ local function reject(keys, args)
   if owner ~= args[2] then return { 'gone' } end
   local at = now()
   local rejected = cents .. '|' .. at .. '|' .. args[5] .. '|' .. accepted_at .. '|' .. moves
-  redis.call('SET', keys[3], rejected, 'PX', args[6])
   redis.call('ZADD', REJECTIONS, at, id)
+  redis.call('SET', keys[3], rejected, 'PX', args[6])
   end_entry(keys[1], id, entry)
   return { 'rejected', accepted_at, moves, generation or generation_of_data() }
 end
@@ -495,8 +531,8 @@ local function restore_reject(keys, args)
     if tonumber(moves) > tonumber(args[6]) then return { 'gone' } end
     lineage = '|' .. args[5] .. '|' .. args[6]
   end
-  redis.call('SET', keys[3], args[2] .. '|' .. at .. '|' .. args[3] .. lineage, 'PX', args[4])
   redis.call('ZADD', REJECTIONS, at, id)
+  redis.call('SET', keys[3], args[2] .. '|' .. at .. '|' .. args[3] .. lineage, 'PX', args[4])
   if entry then end_entry(keys[1], id, entry) end
   return { 'rejected' }
 end
@@ -507,27 +543,19 @@ local HOUR_BYTES = 3600 * 12
 -- The arguments of a settlement before its payments, and of each of them.
 local SETTLE_HEAD, SETTLE_EACH = 7, 5
 
--- Counts some payments in the roll-ups and lists them in the ledger. A day's cents are the
--- largest sum: when they fit, all do, and when they do not, nothing stays written.
-local function book(call, keys, args, first, last, cents)
-  local count = tostring(last - first + 1)
-  local sums = call('BITFIELD', keys[4], 'OVERFLOW', 'FAIL',
-    'INCRBY', 'i64', args[3], cents, 'INCRBY', 'i64', args[4], count,
-    'INCRBY', 'i64', args[5], cents, 'INCRBY', 'i64', args[6], count)
-  if not sums[1] then
-    call('BITFIELD', keys[4], 'INCRBY', 'i64', args[4], '-' .. count,
-      'INCRBY', 'i64', args[5], '-' .. cents, 'INCRBY', 'i64', args[6], '-' .. count)
-    return false
-  end
-  local processor = args[1]
-  if sums[4] == last - first + 1 then
-    -- The first of this hour: the roll-up gets its whole size at once, since one that grows
-    -- is given twice what it needs.
-    call('SETRANGE', keys[3], HOUR_BYTES - 1, '\0')
-    local hour, quarter = string.match(keys[2], '%d+$'), string.match(keys[4], '%d+$')
-    call('ZADD', HOURS, hour, processor .. ':' .. hour)
-    call('HSETNX', PROCESSORS, processor .. ':' .. quarter, hour)
-  end
+-- The first of an hour: the roll-up of its seconds gets its whole size at once, since one that grows
+-- is given twice what it needs.
+local function begin_hour(keys, processor)
+  redis.call('SETRANGE', keys[3], HOUR_BYTES - 1, '\0')
+  local hour, quarter = string.match(keys[2], '%d+$'), string.match(keys[4], '%d+$')
+  redis.call('ZADD', HOURS, hour, processor .. ':' .. hour)
+  redis.call('HSETNX', PROCESSORS, processor .. ':' .. quarter, hour)
+end
+
+-- Counts some payments in the seconds of their hour and lists them in the ledger. Gives back why
+-- not, if nothing was done.
+local function enter(keys, args, first, last)
+  local call, try, processor = redis.call, redis.pcall, args[1]
   local seconds, members = {}, {}
   for each = first, last do
     local at, second, member = SETTLE_HEAD + (each - 1) * SETTLE_EACH, #seconds, #members
@@ -538,17 +566,44 @@ local function book(call, keys, args, first, last, cents)
     seconds[second + 7], seconds[second + 8] = args[at + 5], '1'
     members[member + 1], members[member + 2] = micros, id .. processor .. ':' .. own
   end
+  local counted = try('BITFIELD', keys[3], unpack(seconds))
+  if counted.err then return counted end
+  local listed = try('ZADD', keys[2], unpack(members))
+  if type(listed) ~= 'table' then return nil end
+  for amount = 4, #seconds, 4 do seconds[amount] = '-' .. seconds[amount] end
   call('BITFIELD', keys[3], unpack(seconds))
-  call('ZADD', keys[2], unpack(members))
-  return true
+  return listed
+end
+
+-- Counts some payments in the roll-ups and lists them in the ledger. A day's cents are the
+-- largest sum: when they fit, all do. Gives back what to reply when nothing stays written,
+-- because they do not, or a key has another type.
+local function book(call, keys, args, first, last, cents)
+  local count, why = tostring(last - first + 1), nil
+  local sums = redis.pcall('BITFIELD', keys[4], 'OVERFLOW', 'FAIL',
+    'INCRBY', 'i64', args[3], cents, 'INCRBY', 'i64', args[4], count,
+    'INCRBY', 'i64', args[5], cents, 'INCRBY', 'i64', args[6], count)
+  if sums.err then return failed(sums) end
+  if sums[1] then
+    if sums[4] == last - first + 1 then
+      local fine, fault = pcall(begin_hour, keys, args[1])
+      why = not fine and fault
+    end
+    why = why or enter(keys, args, first, last)
+    if not why then return nil end
+    call('BITFIELD', keys[4], 'INCRBY', 'i64', args[3], '-' .. cents)
+  end
+  call('BITFIELD', keys[4], 'INCRBY', 'i64', args[4], '-' .. count,
+    'INCRBY', 'i64', args[5], '-' .. cents, 'INCRBY', 'i64', args[6], '-' .. count)
+  return why and failed(why) or 'unfit'
 end
 
 -- A settlement whose hour is closed. It counts nowhere; it is put beside the payments of
 -- this hour, so that its id is known for as long as theirs.
 local function lay_aside(id, processor, micros, cents)
   local hour = math.floor(tonumber(now()) / HOUR)
-  redis.call('ZADD', ledger_of(hour), micros, id .. processor .. ':' .. cents)
   redis.call('ZADD', HOURS, hour, string.format('%s:%.0f', processor, hour))
+  redis.call('ZADD', ledger_of(hour), micros, id .. processor .. ':' .. cents)
 end
 
 -- Lists a payment that two processors hold, once for each.
@@ -559,24 +614,21 @@ local function list_conflict(first, id, second, micros, cents)
 end
 
 -- Settles one payment of several, or of one, for which there is something special: it is
--- known already, its hour is closed, or the sums are full. Its record is new or was there.
+-- known already, its hour is closed, the sums are full, or a key has another type, which makes an
+-- error. Its record is new or was there.
 local function settle_apart(call, keys, args, each, is_new, record, horizon, generation)
   local at, processor = SETTLE_HEAD + (each - 1) * SETTLE_EACH, args[1]
   local id, micros, cents = args[at + 1], args[at + 2], args[at + 3]
-  local function enter()
+  local function refusal()
     if not horizon then return book(call, keys, args, each, each, cents) end
     lay_aside(id, processor, micros, cents)
-    return true
+    return nil
   end
   if is_new then
-    if not enter() then
-      call('HDEL', settled_of(id), id)
-      return 'unfit'
-    end
-    return horizon and 'late ' .. horizon or 'settled ' .. generation
+    return refusal() or horizon and 'late ' .. horizon or 'settled ' .. generation
   end
   local first = call('HGET', settled_of(id), id)
-  if not first then return 'unfit' end
+  check(first, 'the same payment failed in this step')
   local holder = string.match(first, '^([^:]+):')
   if holder == processor then
     confirm_stated(id)
@@ -584,7 +636,9 @@ local function settle_apart(call, keys, args, each, is_new, record, horizon, gen
   end
   local others = call('HGET', CONFLICTS, id) or holder
   if not string.find(others, '|' .. processor .. ':', 1, true) then
-    if not enter() then return 'unfit' end
+    call('ZCARD', CONFLICTED)
+    local refused = refusal()
+    if refused then return refused end
     call('HSET', CONFLICTS, id, others .. '|' .. record)
     list_conflict(first, id, processor, micros, cents)
   end
@@ -594,10 +648,10 @@ end
 -- The entries of payments that are settled, whoever's they are, and their notes. Almost
 -- always there are none: the call that finds that out is 1 % of a settlement that comes alone,
 -- less of one in a group, and not to be seen in `cargo bench --bench settle`.
-local function end_entries(call, open, entries, ids, replies)
+local function end_entries(call, open, entries, ids, not_settled)
   local ended = {}
   for each, entry in ipairs(entries) do
-    if entry and replies[each] ~= 'unfit' then
+    if entry and not not_settled[each] then
       local owner = string.match(entry, '^[^|]*')
       local of_owner = ended[owner] or {}
       of_owner[#of_owner + 1] = ids[each]
@@ -606,8 +660,7 @@ local function end_entries(call, open, entries, ids, replies)
   end
   for owner, of_owner in pairs(ended) do
     call('HDEL', open, unpack(of_owner))
-    call('ZREM', queue_of(owner), unpack(of_owner))
-    call('HDEL', answered_of(owner), unpack(of_owner))
+    tidy(owner, of_owner)
   end
 end
 
@@ -618,7 +671,7 @@ end
 --       day and of the hour, the cents of all; then of each id, requestedAt, cents, and
 --       where cents and count of its second are counted
 local function settle_all(keys, args)
-  local call, processor = redis.call, args[1]
+  local call, try, processor = redis.call, redis.pcall, args[1]
   local count = (#args - SETTLE_HEAD) / SETTLE_EACH
   if #keys ~= 5 or count < 1 or count % 1 ~= 0 or not tonumber(args[7]) then
     error('a malformed settlement', 0)
@@ -641,19 +694,24 @@ local function settle_all(keys, args)
   local is_new, all_new, replies = {}, true, {}
   for each = 1, count do
     local id = ids[each]
-    is_new[each] = call('HSETNX', settled_of(id), id, records[each]) == 1
+    -- Not with a bucket of another type. Whoever is alone with it hears why.
+    is_new[each] = try('HSETNX', settled_of(id), id, records[each]) == 1
     all_new = all_new and is_new[each]
   end
-  if all_new and not horizon and book(call, keys, args, 1, count, args[7]) then
+  local not_settled = {}
+  if all_new and not horizon and not book(call, keys, args, 1, count, args[7]) then
     local settled = 'settled ' .. generation
     for each = 1, count do replies[each] = settled end
   else
     for each = 1, count do
-      replies[each] =
-        settle_apart(call, keys, args, each, is_new[each], records[each], horizon, generation)
+      local is_done, reply = pcall(settle_apart, call, keys, args, each, is_new[each],
+        records[each], horizon, generation)
+      replies[each] = is_done and reply or failed(reply)
+      not_settled[each] = is_refused(replies[each])
+      if not_settled[each] and is_new[each] then try('HDEL', settled_of(ids[each]), ids[each]) end
     end
   end
-  end_entries(call, keys[1], entries, ids, replies)
+  end_entries(call, keys[1], entries, ids, not_settled)
   return replies
 end
 
@@ -813,9 +871,9 @@ local function restore_hold(keys, args)
   if tonumber(redis.call('GET', keys[3]) or '0') < epoch then
     redis.call('SET', keys[3], args[3])
   end
+  redis.call('SADD', keys[1], args[1])
   redis.call('HSET', keys[2], 'holder', args[2], 'epoch', args[3], 'beat', now(),
     'generation', generation_of_data())
-  redis.call('SADD', keys[1], args[1])
   return { 'restored' }
 end
 
@@ -1024,6 +1082,9 @@ local function note_resolution(at, resolution, limit)
   redis.call('LTRIM', RESOLUTIONS, '-' .. limit, -1)
 end
 
+-- Nothing is decided that cannot be recorded.
+local function check_resolutions() redis.call('LRANGE', RESOLUTIONS, 0, 0) end
+
 -- The reply to an operator's yes about a payment that is not open: the same yes may be in the
 -- ledger already.
 local function settled_before(id, processor)
@@ -1036,8 +1097,9 @@ end
 -- keys, args: those of settle_all for one payment, and whatever comes after them
 local function settle_by_word(keys, args, at, resolution, limit)
   local settlement = SETTLE_HEAD + SETTLE_EACH
+  check_resolutions()
   local replies = settle_all({ unpack(keys, 1, 5) }, { unpack(args, 1, settlement) })
-  if replies[1] ~= 'unfit' then note_resolution(at, resolution, limit) end
+  if not is_refused(replies[1]) then note_resolution(at, resolution, limit) end
   return replies
 end
 
@@ -1054,8 +1116,8 @@ end
 -- Lets a payment go by an operator's word, and records that.
 local function release_by_word(open, id, entry, at, resolution, limit)
   local owner, _, moves, cents, accepted_at = read_entry(entry)
-  redis.call('HSET', open, id, write_entry(owner, '', one_more(moves), cents, accepted_at))
   note_resolution(at, resolution, limit)
+  redis.call('HSET', open, id, write_entry(owner, '', one_more(moves), cents, accepted_at))
   return { 'released' }
 end
 
@@ -1122,6 +1184,8 @@ local function reopen(keys, args)
   if not rejected then return { 'unknown' } end
   local cents, why, accepted_at, moves = read_rejected(rejected)
   check(cents, 'not a rejection')
+  check_resolutions()
+  redis.call('ZSCORE', REJECTIONS, id)
   if redis.call('EXISTS', keys[6]) == 0 then
     local epoch = string.format('%.0f', redis.call('INCR', keys[5]))
     redis.call('HSET', keys[6], 'holder', 'feeway-ctl', 'epoch', epoch, 'beat', '0')
@@ -1596,7 +1660,8 @@ local function forget_hour(name, hour, steps)
   local ledger = ledger_of(hour)
   local conflicts = redis.call('EXISTS', CONFLICTS) == 1
   local members = redis.call('ZRANGE', ledger, 0, steps - 1, 'WITHSCORES')
-  for at = 1, #members, 2 do forget(members[at], members[at + 1], conflicts) end
+  -- Nothing of a payment whose bucket is none keeps the others.
+  for at = 1, #members, 2 do pcall(forget, members[at], members[at + 1], conflicts) end
   local forgotten = #members / 2
   if forgotten > 0 then redis.call('ZREMRANGEBYRANK', ledger, 0, forgotten - 1) end
   if forgotten == steps then return 0 end
@@ -1655,9 +1720,9 @@ end
 local function purge(keys, _)
   local open = redis.call('HLEN', keys[1])
   if open > 0 then return { 'open', string.format('%.0f', open) } end
-  forget_all()
   local generation = string.format('%.0f', tonumber(generation_of_data()) + 1)
   raise_generation(generation)
+  forget_all()
   return { 'purged', generation }
 end
 

@@ -1,5 +1,6 @@
 use feeway_domain::{Accept, Hold, Payment, ProcessorName, StoreFault};
 use redis::Cmd;
+use tracing::error;
 
 use crate::redis_store::command;
 use crate::redis_store::group_commit::{Answers, Step};
@@ -69,6 +70,11 @@ impl Step for Accepting {
         let mut accepts = Vec::with_capacity(intakes.len());
         let mut written = Vec::with_capacity(intakes.len());
         for (at, intake) in intakes.enumerate() {
+            if let Some(error) = reply.failure(at + 2) {
+                error!(id = %intake.payment.id, error, "redis could not accept a payment");
+                accepts.push(Err(StoreFault::Unknown));
+                continue;
+            }
             let accept = match reply.text(at + 2) {
                 Some("no-memory") => {
                     accepts.push(Err(StoreFault::Full));

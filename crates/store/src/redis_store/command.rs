@@ -5,6 +5,7 @@ mod restoring;
 mod sites;
 pub(crate) mod stand_back;
 mod statement;
+mod subject;
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub(crate) use sites::{census, enlist_at, restore_sites, tell_fees};
 pub(crate) use statement::{
     restore_stated, run_payments, settle_stated, settling_runs, undo_stated,
 };
+pub(crate) use subject::{Subject, subject};
 
 fn call(function: &str, keys: &[&str]) -> Cmd {
     let mut call = cmd("FCALL");

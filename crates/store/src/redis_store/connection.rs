@@ -24,6 +24,7 @@ use crate::redis_store::link::Link;
 use crate::redis_store::node::{Node, node};
 use crate::redis_store::recent::Recent;
 use crate::redis_store::refusals::Refusals;
+use crate::redis_store::reply::parsed;
 use crate::redis_store::settings::Settings;
 use crate::redis_store::standing::{Lane, SchemaError, Standing};
 
@@ -253,8 +254,8 @@ impl Connector {
                 .req_packed_commands(&pipeline, 0, chunk.len())
                 .await?;
             for (reply, written) in replies.iter().zip(chunk) {
-                if let Value::ServerError(error) = reply {
-                    error!(%error, ?written, "a write could not be repeated");
+                if let Some(why) = failure(reply) {
+                    error!(why, ?written, "a write could not be repeated");
                 }
             }
         }
@@ -264,6 +265,19 @@ impl Connector {
         );
         Ok(())
     }
+}
+
+/// Why a write was not repeated, if so.
+fn failure(reply: &Value) -> Option<String> {
+    if let Value::ServerError(error) = reply {
+        return Some(error.to_string());
+    }
+    let Value::Array(parts) = reply else {
+        return None;
+    };
+    let word: String = parsed(parts.first()?)?;
+    let is_failure = word == "unfit" || word.starts_with("failed ");
+    is_failure.then_some(word)
 }
 
 impl ManageConnection for Connector {

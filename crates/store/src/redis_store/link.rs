@@ -9,6 +9,7 @@ use redis::{Cmd, Pipeline, RedisError, Value};
 use tokio::task::JoinSet;
 use tracing::error;
 
+use crate::redis_store::command::{Subject, subject};
 use crate::redis_store::connection::Shared;
 use crate::redis_store::standing::Lane;
 
@@ -40,7 +41,7 @@ impl Link {
         let reply = self.connection.req_packed_command(command).await;
         reply
             .and_then(Value::extract_error)
-            .map_err(|error| self.fault(&error))
+            .map_err(|error| self.fault(&error, Some(command)))
     }
 
     /// One after another, in one round trip; between two others may write.
@@ -51,11 +52,11 @@ impl Link {
         commands
             .query_async(&mut self.connection)
             .await
-            .map_err(|error| self.fault(&error))
+            .map_err(|error| self.fault(&error, None))
     }
 
     /// What an error says about the step that was asked for.
-    fn fault(&self, error: &RedisError) -> StoreFault {
+    fn fault(&self, error: &RedisError, command: Option<&Cmd>) -> StoreFault {
         if error.is_io_error() || error.is_unrecoverable_error() {
             self.give_up(&error.to_string());
             return StoreFault::Unknown;
@@ -87,7 +88,11 @@ impl Link {
                 StoreFault::Away
             }
             _ => {
-                error!(%error, "redis could not carry out a step");
+                if let Some(Subject { step, ids }) = command.map(subject) {
+                    error!(%error, step, %ids, "redis could not carry out a step");
+                } else {
+                    error!(%error, "redis could not carry out a step");
+                }
                 if is_denial(error) {
                     self.denied(error);
                 }

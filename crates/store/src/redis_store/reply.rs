@@ -40,6 +40,12 @@ impl Reply {
         parsed.ok_or_else(|| unreadable(&self.0))
     }
 
+    /// Why the payment at this place was not carried out, if that was for its own sake and not for
+    /// that of the step.
+    pub(crate) fn failure(&self, at: usize) -> Option<&str> {
+        self.text(at)?.strip_prefix("failed ")
+    }
+
     /// The generation of the data, which functions of an earlier version do not tell.
     pub(crate) fn generation(&self, at: usize) -> Option<u64> {
         self.text(at)?.parse().ok()

@@ -107,6 +107,10 @@ pub(crate) fn read_settle(
             error!(id = %settlement.payment.id, "the cents of a day do not fit into the ledger");
             Err(StoreFault::Unknown)
         }
+        "failed" => {
+            error!(id = %settlement.payment.id, error = rest, "redis could not settle a payment");
+            Err(StoreFault::Unknown)
+        }
         _ => reply.unreadable(),
     }
 }

@@ -12,7 +12,7 @@ use redis::Value;
 use crate::record;
 use crate::redis_store::recent::Written;
 use crate::redis_store::reply::{Reply, bytes, unreadable};
-use crate::redis_store::settling::read_generation;
+use crate::redis_store::settling::{read_generation, read_settle};
 use crate::redis_store::{RedisStore, command};
 
 impl RedisStore {
@@ -25,7 +25,7 @@ impl RedisStore {
     ) -> Result<Stated, StoreFault> {
         let settle = command::settle_stated(settlement, run, slip, proof);
         self.write(settle, |reply| {
-            let stated = read_stated(reply)?;
+            let stated = read_stated(reply, settlement)?;
             if stated != Stated::Settled {
                 return Ok((stated, None.into()));
             }
@@ -88,7 +88,7 @@ impl RedisStore {
     }
 }
 
-fn read_stated(reply: &Reply) -> Result<Stated, StoreFault> {
+fn read_stated(reply: &Reply, settlement: &Settlement) -> Result<Stated, StoreFault> {
     // The generation of the data stands beside the first of these.
     let word = reply.word().split(' ').next().unwrap_or_default();
     Ok(match word {
@@ -107,6 +107,9 @@ fn read_stated(reply: &Reply) -> Result<Stated, StoreFault> {
             None => return reply.unreadable(),
         },
         "changed" => Stated::Changed,
+        "unfit" | "failed" => {
+            return read_settle(reply, 0, settlement).and_then(|_| reply.unreadable());
+        }
         _ => return reply.unreadable(),
     })
 }

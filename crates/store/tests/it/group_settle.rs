@@ -218,6 +218,33 @@ async fn of_a_group_that_does_not_fit_a_day_those_are_booked_that_do() {
 }
 
 #[tokio::test]
+async fn of_a_new_group_that_does_not_fit_a_day_those_are_booked_that_do() {
+    let world = InRedis::new(10).await;
+    let store = &world.store;
+    let hold = enlist(store, "front-1.a").await;
+    for number in 1..=2 {
+        keep(store, &hold, number, Some("default")).await;
+    }
+    redis::cmd("BITFIELD")
+        .arg("{0}:sum:default:d:8102")
+        .arg(&["SET", "i64", "#29"])
+        .arg(i64::MAX - 1_990)
+        .exec_async(&mut world.raw().await)
+        .await
+        .unwrap();
+    let done = [1, 2].map(|number| settlement(number, "default", at(NOON)));
+    let settled = settle_together(store, &done).await;
+    assert_eq!(settled, [Ok(Settle::Settled), Err(StoreFault::Unknown)]);
+    // Alone it does not fit either.
+    assert_eq!(store.settle(&done[1]).await, Err(StoreFault::Unknown));
+    let hour = window(at(NOON), at("2025-07-15T12:59:59.999999Z"));
+    assert_eq!(booked(store, hour, "default").await.count, 1);
+    let open = store.queued(&hold.owner, None, 10).await.unwrap();
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].payment.id, id(2));
+}
+
+#[tokio::test]
 async fn of_a_closed_hour_none_counts_and_all_are_known() {
     let world = InRedis::new(10).await;
     let store = &world.store;
