@@ -136,7 +136,10 @@ mod tests {
             let window = Window::new(from.map(at), to.map(at)).unwrap();
             let cut: Vec<i64> = cut.iter().map(|hour| hour_of(at(hour).micros())).collect();
             assert_eq!(horizon.cut_hours(window), cut, "{window:?}");
-            assert_eq!(Horizon::default().cut_hours(window), [], "{window:?}");
+            assert!(
+                Horizon::default().cut_hours(window).is_empty(),
+                "{window:?}"
+            );
         }
     }
 }

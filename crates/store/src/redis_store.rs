@@ -110,7 +110,8 @@ impl RedisStore {
         let (writes, reads) = (pool(Lane::Writes), pool(Lane::Reads));
         let pools = [writes.clone(), reads.clone()];
         let keeper = tokio::spawn(keep_connected(pools, Arc::clone(&shared)));
-        let inspector = tokio::spawn(inspect_for_ever(writes.clone(), Arc::clone(&shared)));
+        let inspecting = inspect_for_ever(writes.clone(), only_reads, Arc::clone(&shared));
+        let inspector = tokio::spawn(inspecting);
         let writer = Writer::new(writes, Arc::clone(&shared));
         Self {
             inner: Arc::new(Inner {

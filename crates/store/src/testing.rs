@@ -114,6 +114,13 @@ impl PrivateRedis {
         self.run();
     }
 
+    /// The same with further options. Of one that was given before the last counts.
+    pub fn restart_with(&mut self, options: &[&str]) {
+        let more = options.iter().map(|&option| option.to_owned());
+        self.options.extend(more);
+        self.restart();
+    }
+
     /// Stops it as if the machine had frozen, until [`PrivateRedis::resume`].
     pub fn pause(&self) {
         self.signal("-STOP");

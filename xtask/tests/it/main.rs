@@ -37,6 +37,7 @@ mod restore;
 mod rolling_restart;
 mod schemathesis;
 mod scrape;
+mod settings;
 mod settlement;
 mod slips;
 mod stack;

@@ -6,27 +6,23 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::http::{Answer, Connection};
+use crate::scrape::admin_port;
 use crate::stack::{Stack, eventually, new_id, payment};
 
 /// What the admin listener of a front says of it.
-fn readyz(stack: &Stack, front: &str) -> (u16, Value) {
-    let text = fs::read_to_string(stack.dir.join("config/targets.json")).expect("up wrote it");
-    let targets: Value = serde_json::from_str(&text).expect("it is JSON");
-    let targets = targets.as_array().expect("a list");
-    let target = targets.iter().find(|one| one["labels"]["process"] == front);
-    let address = target.and_then(|target| target["targets"][0].as_str());
-    let port = address.and_then(|address| address.rsplit(':').next()?.parse().ok());
-    let answer = Connection::open(port.expect("a port")).request("GET", "/readyz", "");
+pub(crate) fn readyz(stack: &Stack, front: &str) -> (u16, Value) {
+    let port = admin_port(stack, front);
+    let answer = Connection::open(port).request("GET", "/readyz", "");
     (answer.status, answer.json())
 }
 
 #[track_caller]
-fn post(stack: &Stack, id: &str) -> Answer {
+pub(crate) fn post(stack: &Stack, id: &str) -> Answer {
     stack.ask("POST", "/payments", &payment(id, "19.90"))
 }
 
 #[track_caller]
-fn assert_refused(answer: &Answer, why: &str) {
+pub(crate) fn assert_refused(answer: &Answer, why: &str) {
     answer.assert_problem(503);
     assert_eq!(answer.header("retry-after"), Some("1"));
     let problem = answer.json();
@@ -36,7 +32,7 @@ fn assert_refused(answer: &Answer, why: &str) {
 }
 
 #[track_caller]
-fn assert_reads(stack: &Stack, settled: &str) {
+pub(crate) fn assert_reads(stack: &Stack, settled: &str) {
     let one = format!("/payments/{settled}");
     for path in [
         "/payments-summary",
@@ -57,7 +53,7 @@ fn assert_reads(stack: &Stack, settled: &str) {
     }
 }
 
-fn settled(stack: &Stack) -> String {
+pub(crate) fn settled(stack: &Stack) -> String {
     let id = new_id();
     assert_eq!(post(stack, &id).status, 202);
     eventually(Duration::from_secs(10), "it settles", || {

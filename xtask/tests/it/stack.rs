@@ -181,15 +181,7 @@ impl Stack {
     /// Asks this stack's Redis, past the product.
     #[track_caller]
     pub(crate) fn redis_cli(&self, arguments: &[&str]) -> String {
-        let redis = self.redis();
-        let socket = redis.strip_prefix("unix://").expect("a socket");
-        let output = Command::new("redis-cli")
-            .args(["-s", socket])
-            .args(arguments)
-            .output()
-            .expect("it comes with redis-server");
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        redis_cli(&self.redis(), arguments)
     }
 
     /// Runs the operator's tool on this stack's Redis.
@@ -226,6 +218,19 @@ impl Drop for Stack {
         assert!(stopped, "{}", self.describe(&output));
         fs::remove_dir_all(&self.dir).expect("nothing writes there any more");
     }
+}
+
+/// Asks the Redis that listens there.
+#[track_caller]
+pub(crate) fn redis_cli(redis: &str, arguments: &[&str]) -> String {
+    let socket = redis.strip_prefix("unix://").expect("a socket");
+    let output = Command::new("redis-cli")
+        .args(["-s", socket])
+        .args(arguments)
+        .output()
+        .expect("it comes with redis-server");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 pub(crate) fn xtask(dir: &Path, command: &str, arguments: &[&str]) -> Output {

@@ -43,6 +43,16 @@ impl ConnectError {
         }
     }
 
+    /// Whether Redis lets us in and lacks something, or keeps it from us, so that it stays of no
+    /// use until somebody sees to that.
+    pub(crate) fn is_for_want_of_something(&self) -> bool {
+        match self {
+            Self::Redis(error) => error.code() == Some("NOPERM"),
+            Self::Functions(_) | Self::NotLoaded { .. } | Self::TooOld(_) => true,
+            Self::Schema(_) | Self::NoRunId | Self::Replica | Self::Refused => false,
+        }
+    }
+
     /// Whether a Redis is there and said so.
     pub(crate) fn is_answer(&self) -> bool {
         match self {

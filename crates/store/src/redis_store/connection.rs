@@ -18,7 +18,7 @@ use tracing::{error, info};
 
 use crate::keys;
 use crate::redis_store::connect_error::ConnectError;
-use crate::redis_store::inspection::{Inspection, inspect};
+use crate::redis_store::inspection::{Inspection, ask};
 use crate::redis_store::library;
 use crate::redis_store::link::Link;
 use crate::redis_store::node::{Node, node};
@@ -193,11 +193,12 @@ impl Connector {
             Err(ConnectError::Functions(_)) if !self.only_reads && is_replica => {
                 return Err(ConnectError::Replica);
             }
-            provided => provided?,
+            provided => self.shared.has_functions(provided?),
         }
         check_schema(&mut link.connection, only_reads).await?;
         if self.lane == Lane::Writes && self.shared.settings != Settings::Ignored {
-            self.shared.inspected(inspect(&mut link.connection).await?);
+            let told = ask(&mut link.connection).await?;
+            self.shared.inspected_first(&told);
         }
         // Nothing can be repeated to a replica. Whoever finds its primary does it.
         let forgetful = !is_replica && last_run.as_ref().is_some_and(|last| *last != run_id);
@@ -231,6 +232,7 @@ impl Connector {
                 shared.demotions.add();
                 shared.refuses(&error.to_string());
             }
+            Err(error) if error.is_for_want_of_something() => shared.refuses(&error.to_string()),
             Ok(_) => {
                 shared.demotions.end();
                 shared.takes_writes();

@@ -11,9 +11,11 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 
 use crate::redis_store::connection::Shared;
+use crate::redis_store::library;
+use crate::redis_store::link::{Link, words};
 use crate::redis_store::link_pool::LinkPool;
 use crate::redis_store::reply::bytes;
-use crate::redis_store::settings::{Breach, Findings, RedisMemory, Settings, judge};
+use crate::redis_store::settings::{Breach, Findings, RedisMemory, Settings, Told, judge};
 
 /// Between two looks at a Redis that is as it should be.
 const LOOK: Duration = Duration::from_secs(60);
@@ -21,8 +23,11 @@ const LOOK: Duration = Duration::from_secs(60);
 /// While it is not, somebody may be mending it.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
-/// A Redis at its limit refuses one payment and takes the next. It has memory again once it has
-/// refused none for so long, so that it is not said with each of them.
+/// After each look.
+const REST: Duration = Duration::from_secs(1);
+
+/// A Redis at its limit refuses one payment and takes the next. It has memory again once it was
+/// not full for so long, so that it is not said with each of them.
 const CALM: Duration = Duration::from_secs(10);
 
 /// What the last look found, and what was said of it.
@@ -36,10 +41,12 @@ pub(crate) struct Inspection {
 #[derive(Default)]
 struct Last {
     found: Findings,
-    /// When the breaches were said.
-    said_at: Option<Instant>,
-    /// When a payment was last refused for want of memory.
-    refused_at: Option<Instant>,
+    /// Which breaches were said, and when.
+    said: Option<(String, Instant)>,
+    /// When memory was last full.
+    full_at: Option<Instant>,
+    /// Why Redis does not take our functions, so that older ones have to do.
+    older_functions: Option<String>,
 }
 
 impl Inspection {
@@ -51,13 +58,13 @@ impl Inspection {
         self.last().found.memory
     }
 
-    pub(crate) fn refused_a_payment(&self) {
-        self.last().refused_at = Some(Instant::now());
+    pub(crate) fn memory_is_full(&self) {
+        self.last().full_at = Some(Instant::now());
     }
 
     fn is_calm(&self) -> bool {
-        let refused_at = self.last().refused_at;
-        refused_at.is_none_or(|at| at.elapsed() >= CALM)
+        let full_at = self.last().full_at;
+        full_at.is_none_or(|at| at.elapsed() >= CALM)
     }
 
     fn last(&self) -> MutexGuard<'_, Last> {
@@ -66,10 +73,8 @@ impl Inspection {
     }
 }
 
-/// Asks Redis. Only a connection that has ended is an error: what Redis does not tell is said.
-pub(crate) async fn inspect(
-    connection: &mut MultiplexedConnection,
-) -> Result<Findings, RedisError> {
+/// Asks Redis. Only a connection that has ended is an error.
+pub(crate) async fn ask(connection: &mut MultiplexedConnection) -> Result<Told, RedisError> {
     let info: String = redis::cmd("INFO")
         .arg(&["memory", "persistence"])
         .query_async(connection)
@@ -86,20 +91,19 @@ pub(crate) async fn inspect(
         Err(why) if why.starts_with("NOPERM") => Ok(vec!["FCALL".to_owned()]),
         Err(why) => Err(why),
     };
-    Ok(judge(&info, &appendfsync, &rights))
+    Ok(Told {
+        info,
+        appendfsync,
+        rights,
+    })
 }
 
 /// What Redis answered: what was asked for, or in its own words why not.
 fn told<T>(answer: Result<T, RedisError>) -> Result<Result<T, String>, RedisError> {
     match answer {
         Ok(found) => Ok(Ok(found)),
-        Err(error) => match error.code() {
-            Some(code) => Ok(Err(format!(
-                "{code} {}",
-                error.detail().unwrap_or_default()
-            ))),
-            None => Err(error),
-        },
+        Err(error) if error.code().is_some() => Ok(Err(words(&error))),
+        Err(error) => Err(error),
     }
 }
 
@@ -115,13 +119,11 @@ fn names(list: &Value) -> Vec<String> {
 
 impl Shared {
     /// Draws the conclusions: stands still, or says what is wrong.
-    pub(crate) fn inspected(&self, found: Findings) {
-        if self.settings == Settings::Ignored {
-            return;
-        }
+    fn inspected(&self, told: &Told) {
+        let found = judge(told, &self.inspection.last().found);
         for remark in &found.remarks {
             if !self.inspection.last().found.remarks.contains(remark) {
-                warn!(remark, "a setting of Redis");
+                warn!(remark, "something about Redis is worth a look");
             }
         }
         if found.memory.is_some_and(RedisMemory::is_full) {
@@ -130,33 +132,55 @@ impl Shared {
             self.memory_is_free();
         }
         let why: Vec<String> = found.breaches.iter().map(ToString::to_string).collect();
-        let why = why.join("; ");
         self.inspection.last().found = found;
         if why.is_empty() {
             self.settings_are_right();
         } else {
-            self.settings_are_wrong(&why);
+            self.settings_are_wrong(&why.join("; "));
         }
     }
 
     fn settings_are_wrong(&self, why: &str) {
-        let is_news = match self.settings {
-            Settings::Required => self.standstill.begin(Cause::Settings, why),
-            Settings::Ignored | Settings::Logged => false,
-        };
+        let stands_still = self.settings == Settings::Required;
+        if stands_still {
+            self.standstill.begin(Cause::Settings, why);
+        }
         let mut last = self.inspection.last();
-        let is_due = last.said_at.is_none_or(|at| at.elapsed() >= LOOK);
-        if is_news || is_due {
-            last.said_at = Some(Instant::now());
-            let stands_still = self.settings == Settings::Required;
+        let is_due = last.said.as_ref().is_none_or(|(said, at)| {
+            // Where it changes nothing, nothing else reminds of it.
+            said != why || !stands_still && at.elapsed() >= LOOK
+        });
+        if is_due {
+            last.said = Some((why.to_owned(), Instant::now()));
             error!(why, stands_still, "a setting of Redis breaks a promise");
         }
     }
 
     fn settings_are_right(&self) {
         self.standstill.end(Cause::Settings);
-        if self.inspection.last().said_at.take().is_some() {
+        if self.inspection.last().said.take().is_some() {
             info!("the settings of Redis are as they should be");
+        }
+    }
+
+    /// Ours are in Redis, or older ones that have every function, for this reason.
+    pub(crate) fn has_functions(&self, older: Option<String>) {
+        let mut last = self.inspection.last();
+        if let Some(why) = older.as_ref().filter(|_| last.older_functions != older) {
+            warn!(
+                why,
+                "Redis does not take newer functions; those that are there do"
+            );
+        }
+        last.older_functions = older;
+    }
+
+    /// As [`Shared::inspected`], of a connection that is new: the next look need not wait for its
+    /// minute if this one found something.
+    pub(crate) fn inspected_first(&self, told: &Told) {
+        self.inspected(told);
+        if self.is_worth_another_look() {
+            self.inspection.due.notify_one();
         }
     }
 
@@ -166,7 +190,7 @@ impl Shared {
 }
 
 /// Never ends, until it is aborted. The first look is made when a connection is.
-pub(crate) async fn inspect_for_ever(writes: LinkPool, shared: Arc<Shared>) {
+pub(crate) async fn inspect_for_ever(writes: LinkPool, only_reads: bool, shared: Arc<Shared>) {
     if shared.settings == Settings::Ignored {
         return;
     }
@@ -176,19 +200,94 @@ pub(crate) async fn inspect_for_ever(writes: LinkPool, shared: Arc<Shared>) {
         } else {
             LOOK
         };
-        // Somebody who tells all the time must not have us look all the time.
         timeout(pause, shared.inspection.due.notified())
             .await
             .unwrap_or_default();
-        let Ok(mut link) = writes.link().await else {
-            sleep(LOOK_AGAIN).await;
-            continue;
-        };
-        match inspect(&mut link.connection).await {
-            Ok(found) => shared.inspected(found),
-            // Its next command tells the pool.
-            Err(error) => warn!(%error, "Redis did not tell its settings"),
+        // While there is none, each new connection is looked at.
+        if let Ok(mut link) = writes.link().await {
+            look(&mut link, only_reads, &shared).await;
         }
-        sleep(LOOK_AGAIN.min(pause) / 2).await;
+        // Somebody who tells all the time must not have us look all the time.
+        sleep(REST).await;
+    }
+}
+
+async fn look(link: &mut Link, only_reads: bool, shared: &Shared) {
+    match library::provide(&mut link.connection, only_reads).await {
+        Ok(older) => shared.has_functions(older),
+        // Redis lacks functions by now, or they may not be seen. What a new connection finds is
+        // said and tried again as ever.
+        Err(error) if error.is_for_want_of_something() || !error.is_answer() => {
+            link.give_up(&error.to_string());
+        }
+        // It is busy, or loads its file.
+        Err(_) => {}
+    }
+    match ask(&mut link.connection).await {
+        Ok(told) => shared.inspected(&told),
+        Err(error) => link.give_up(&error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use feeway_testing::CaughtLog;
+
+    use super::*;
+
+    fn told(policy: &str) -> Told {
+        Told {
+            info: format!(
+                "aof_enabled:1\r\nused_memory:1\r\nmaxmemory:9\r\nmaxmemory_policy:{policy}\r\n"
+            ),
+            appendfsync: Ok(Some("everysec".to_owned())),
+            rights: Ok(Vec::new()),
+        }
+    }
+
+    const SAID: &str = "a setting of Redis breaks a promise";
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_trusted_all_the_same_is_said_once_a_minute() {
+        let log = CaughtLog::start();
+        let shared = Shared::new(Arc::default(), Settings::Logged);
+        for _ in 0..91 {
+            shared.inspected(&told("allkeys-lru"));
+            tokio::time::advance(LOOK_AGAIN).await;
+        }
+        let said = log.lines("ERROR", SAID);
+        assert_eq!(said.len(), 4, "at 0, 60, 120 and 180 s: {}", log.text());
+        assert!(said[0].contains("allkeys-lru"), "{said:?}");
+        assert_eq!(shared.standstill.why(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_stops_a_front_is_said_once_for_each_change() {
+        let log = CaughtLog::start();
+        let shared = Shared::new(Arc::default(), Settings::Required);
+        for policy in ["allkeys-lru", "volatile-ttl", "noeviction", "noeviction"] {
+            for _ in 0..91 {
+                shared.inspected(&told(policy));
+                let why = shared.standstill.why().unwrap_or_default();
+                assert_eq!(shared.standstill.is_on(), policy != "noeviction");
+                assert_eq!(why.contains(policy), policy != "noeviction", "{why}");
+                tokio::time::advance(LOOK_AGAIN).await;
+            }
+        }
+        assert_eq!(log.lines("ERROR", SAID).len(), 2, "{}", log.text());
+        let right = log.lines("INFO", "the settings of Redis are as they should be");
+        assert_eq!(right.len(), 1, "{}", log.text());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn why_older_functions_do_is_said_once_for_each_change() {
+        let log = CaughtLog::start();
+        let shared = Shared::new(Arc::default(), Settings::Required);
+        for older in ["OOM", "OOM", "NOPERM", "", "NOPERM"] {
+            let why = Some(older.to_owned());
+            shared.has_functions(why.filter(|why| !why.is_empty()));
+        }
+        let said = log.lines("WARN", "Redis does not take newer functions");
+        assert_eq!(said.len(), 3, "{}", log.text());
     }
 }

@@ -8,16 +8,17 @@ use std::collections::BTreeSet;
 
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Value};
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::redis_store::connect_error::ConnectError;
+use crate::redis_store::link::words;
 use crate::redis_store::reply::bytes;
 
 const TEXT: &str = include_str!("../feeway_v1.lua");
 const NAME: &str = "feeway_v1";
 
 /// The version that the text has; the same as in its own `VERSION`.
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 
 /// The function whose description tells the version. Functions without it are older than all.
 const TELLS_VERSION: &str = "feeway_version";
@@ -133,11 +134,12 @@ impl Found {
 }
 
 /// Sees that Redis has what this program calls. Older functions are replaced. Where that is
-/// refused, as at maxmemory, they do as long as they have every function that is called.
+/// refused, as at maxmemory, they do as long as they have every function that is called: then
+/// this says why they were not replaced.
 pub(crate) async fn provide(
     connection: &mut MultiplexedConnection,
     only_reads: bool,
-) -> Result<(), ConnectError> {
+) -> Result<Option<String>, ConnectError> {
     let mut looks = 0;
     loop {
         looks += 1;
@@ -145,7 +147,7 @@ pub(crate) async fn provide(
         let lacks = found.lacks(only_reads);
         if only_reads || found.is_there && found.version >= VERSION {
             return if lacks.is_empty() {
-                Ok(())
+                Ok(None)
             } else {
                 Err(found.missing(lacks).into())
             };
@@ -154,13 +156,12 @@ pub(crate) async fn provide(
         match load(connection, found.is_there).await {
             Ok(()) => {
                 info!(version = VERSION, was, "loaded the functions into Redis");
-                return Ok(());
+                return Ok(None);
             }
             // Somebody was faster. What they brought is looked at like any other.
             Err(error) if looks < LOOKS && is_taken(&error) => {}
             Err(error) if lacks.is_empty() && error.code().is_some() => {
-                warn!(%error, version = VERSION, was, "Redis does not take newer functions; those that are there do");
-                return Ok(());
+                return Ok(Some(words(&error)));
             }
             Err(error) if error.code().is_some() => {
                 let missing = lacks.join(", ");
@@ -252,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_changed_text_has_a_greater_version() {
-        const KNOWN: (u32, u64) = (6, 0x2d45_92df_a9ae_1f8f);
+        const KNOWN: (u32, u64) = (7, 0xeec9_e22f_474c_effa);
         let (version, digest) = (VERSION, digest(TEXT));
         assert_eq!(
             (version, digest),

@@ -30,7 +30,7 @@ impl Link {
         self.broken.load(Ordering::Acquire)
     }
 
-    fn give_up(&self, why: &str) {
+    pub(crate) fn give_up(&self, why: &str) {
         if !self.broken.swap(true, Ordering::AcqRel) {
             let standing = &self.shared.standing;
             standing.disconnected(self.lane, self.number, why);
@@ -125,7 +125,7 @@ fn is_denial(error: &RedisError) -> bool {
 }
 
 /// What Redis said, in its own words.
-fn words(error: &RedisError) -> String {
+pub(crate) fn words(error: &RedisError) -> String {
     let detail = error.detail().unwrap_or_default();
     format!(
         "{} {}",

@@ -22,10 +22,13 @@ impl Shared {
         }
     }
 
-    /// It denied a right. Heartbeats may be allowed, so they say nothing of that for a while.
+    /// It denied a right. Heartbeats may be allowed, so they say nothing of that for a while, and
+    /// each step may lack another right, so the first stands for all.
     pub(crate) fn denies(&self, why: &str) {
         *self.denied_at() = Some(Instant::now());
-        self.refuses(why);
+        if !self.standstill.has(Cause::Refusing) {
+            self.refuses(why);
+        }
         self.inspection.due.notify_one();
     }
 
@@ -49,12 +52,12 @@ impl Shared {
 
     /// It refused a new payment for want of memory.
     pub(crate) fn refused_for_memory(&self) {
-        self.inspection.refused_a_payment();
         self.memory_is_full();
         self.inspection.due.notify_one();
     }
 
     pub(crate) fn memory_is_full(&self) {
+        self.inspection.memory_is_full();
         if self
             .standstill
             .begin(Cause::Memory, "the memory of Redis is full (maxmemory)")

@@ -24,8 +24,11 @@ pub enum Breach {
     /// Redis keeps no append-only file.
     NoAppendOnlyFile,
     /// The program lacks these rights.
-    Rights(String),
+    Rights(Vec<String>),
 }
+
+/// Of the rights that are missing so many are named: clients read it too.
+const RIGHTS_NAMED: usize = 4;
 
 impl Breach {
     /// The label of each kind, as metrics have it.
@@ -52,13 +55,18 @@ impl fmt::Display for Breach {
                  {policy}, and has to be noeviction"
             ),
             Self::NoAppendOnlyFile => f.write_str(
-                "Redis forgets every payment when it ends: it has no append-only file \
-                 (appendonly has to be yes)",
+                "Redis forgets every payment when it ends: it has no append-only file, or no \
+                 whole one yet (appendonly has to be yes)",
             ),
-            Self::Rights(missing) => write!(
-                f,
-                "the user of Redis lacks rights ({missing}); docs/operations.md has the ACL line"
-            ),
+            Self::Rights(missing) => {
+                let first = missing.iter().take(RIGHTS_NAMED);
+                let first: Vec<&str> = first.map(String::as_str).collect();
+                write!(f, "the user of Redis lacks rights: {}", first.join(", "))?;
+                match missing.len().checked_sub(RIGHTS_NAMED) {
+                    None | Some(0) => Ok(()),
+                    Some(others) => write!(f, " and {others} more"),
+                }
+            }
         }
     }
 }
@@ -92,7 +100,11 @@ impl RedisMemory {
     }
 
     fn is_scarce(self) -> bool {
-        self.limit > 0 && self.used / 100 >= self.limit / 100 * Self::SCARCE_PERCENT / 100
+        let (used, line) = (
+            self.used.saturating_mul(100),
+            self.limit.saturating_mul(Self::SCARCE_PERCENT),
+        );
+        self.limit > 0 && used >= line
     }
 }
 
@@ -105,37 +117,41 @@ pub(crate) struct Findings {
     pub(crate) memory: Option<RedisMemory>,
 }
 
-/// Reads INFO, what CONFIG GET said of `appendfsync` or why it said nothing, and the rights that
-/// are missing, or why they are not known.
-pub(crate) fn judge(
-    info: &str,
-    appendfsync: &Result<Option<String>, String>,
-    rights: &Result<Vec<String>, String>,
-) -> Findings {
+/// What Redis told when it was asked.
+pub(crate) struct Told {
+    /// Of INFO the sections `memory` and `persistence`.
+    pub(crate) info: String,
+    /// What CONFIG GET said, or why it said nothing: managed services forbid it.
+    pub(crate) appendfsync: Result<Option<String>, String>,
+    /// The rights that are missing, or why they are not known.
+    pub(crate) rights: Result<Vec<String>, String>,
+}
+
+/// What it means, after what was found before.
+pub(crate) fn judge(told: &Told, before: &Findings) -> Findings {
     let mut found = Findings {
-        memory: RedisMemory::read(info),
+        memory: RedisMemory::read(&told.info),
         ..Findings::default()
     };
-    let limit = found.memory.map_or(0, |memory| memory.limit);
-    match field(info, "maxmemory_policy") {
+    match field(&told.info, "maxmemory_policy") {
         None => found.unchecked("maxmemory-policy", "INFO does not have it"),
-        // Without a limit nothing is ever thrown away.
-        Some(policy) if policy != "noeviction" && limit > 0 => {
+        // Also without a limit: with the next one it throws payments away at once.
+        Some(policy) if policy != "noeviction" => {
             found.breaches.push(Breach::Eviction(policy.to_owned()));
         }
         Some(_) => {}
     }
-    match field(info, "aof_enabled") {
+    match field(&told.info, "aof_enabled") {
         None => found.unchecked("appendonly", "INFO does not have it"),
-        Some("1") => {}
+        Some("1") if !(before.lacks_a_file() && is_writing_the_file(&told.info)) => {}
         Some(_) => found.breaches.push(Breach::NoAppendOnlyFile),
     }
-    match rights {
+    match &told.rights {
         Ok(missing) if missing.is_empty() => {}
-        Ok(missing) => found.breaches.push(Breach::Rights(missing.join(", "))),
+        Ok(missing) => found.breaches.push(Breach::Rights(missing.clone())),
         Err(why) => found.unchecked("rights", why),
     }
-    match appendfsync {
+    match &told.appendfsync {
         Ok(Some(how)) if how == "no" => found.remark(
             "appendfsync is no: a power cut loses what was accepted in the last half minute",
         ),
@@ -145,9 +161,9 @@ pub(crate) fn judge(
     }
     match found.memory {
         None => found.unchecked("memory", "INFO does not have it"),
-        Some(memory) if memory.limit == 0 => {
-            found.remark("Redis has no maxmemory: the machine's memory is the limit, and the kernel ends what goes beyond");
-        }
+        Some(memory) if memory.limit == 0 => found.remark(
+            "there is no maxmemory: when the machine's memory is used up, the kernel ends Redis",
+        ),
         Some(memory) if memory.is_scarce() => {
             found.remark("nine tenths of the memory of Redis (maxmemory) are in use");
         }
@@ -156,7 +172,19 @@ pub(crate) fn judge(
     found
 }
 
+/// One that was switched on counts once it holds all that was there before.
+fn is_writing_the_file(info: &str) -> bool {
+    let has = |name, value| field(info, name) == Some(value);
+    has("aof_rewrite_in_progress", "1")
+        || has("aof_rewrite_scheduled", "1")
+        || has("aof_last_bgrewrite_status", "err")
+}
+
 impl Findings {
+    fn lacks_a_file(&self) -> bool {
+        self.breaches.contains(&Breach::NoAppendOnlyFile)
+    }
+
     fn remark(&mut self, what: &str) {
         self.remarks.push(what.to_owned());
     }
@@ -178,8 +206,16 @@ mod tests {
         Ok(Some("everysec".to_owned()))
     }
 
+    fn told(info: &str) -> Told {
+        Told {
+            info: info.to_owned(),
+            appendfsync: everysec(),
+            rights: Ok(Vec::new()),
+        }
+    }
+
     fn judged(info: &str) -> Findings {
-        judge(info, &everysec(), &Ok(Vec::new()))
+        judge(&told(info), &Findings::default())
     }
 
     #[test]
@@ -198,74 +234,122 @@ mod tests {
 
     #[test]
     fn what_breaks_a_promise_is_named() {
-        for (from, to, label) in [
-            ("noeviction", "allkeys-lru", "eviction"),
-            ("noeviction", "volatile-ttl", "eviction"),
-            ("aof_enabled:1", "aof_enabled:0", "appendonly"),
+        let unlimited = GOOD.replace("maxmemory:1000", "maxmemory:0");
+        for (info, from, to, label) in [
+            (GOOD, "noeviction", "allkeys-lru", "eviction"),
+            (GOOD, "noeviction", "volatile-ttl", "eviction"),
+            (&unlimited, "noeviction", "allkeys-lru", "eviction"),
+            (GOOD, "aof_enabled:1", "aof_enabled:0", "appendonly"),
         ] {
-            let found = judged(&GOOD.replace(from, to)).breaches;
+            let found = judged(&info.replace(from, to)).breaches;
             assert_eq!((found.len(), found[0].label()), (1, label), "{to}");
         }
-        let rights = Ok(vec!["ZADD {0}:*".to_owned()]);
-        let found = judge(GOOD, &everysec(), &rights).breaches;
-        assert!(found[0].to_string().contains("ZADD {0}:*"), "{found:?}");
-        let unlimited = GOOD
-            .replace("noeviction", "allkeys-lru")
-            .replace("1000", "0");
-        assert!(
-            judged(&unlimited).breaches.is_empty(),
-            "it throws nothing away"
+    }
+
+    #[test]
+    fn rights_are_named_until_it_gets_long() {
+        for (missing, said) in [
+            (1, "lacks rights: right 0"),
+            (4, "right 2, right 3"),
+            (70, "right 3 and 66 more"),
+        ] {
+            let rights = (0..missing).map(|number| format!("right {number}"));
+            let told = Told {
+                rights: Ok(rights.collect()),
+                ..told(GOOD)
+            };
+            let found = judge(&told, &Findings::default()).breaches;
+            assert_eq!((found.len(), found[0].label()), (1, "rights"));
+            assert!(found[0].to_string().ends_with(said), "{}", found[0]);
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_switched_on_counts_once_it_is_whole() {
+        let without = judged(&GOOD.replace("aof_enabled:1", "aof_enabled:0"));
+        for writing in [
+            "aof_rewrite_in_progress:1",
+            "aof_rewrite_scheduled:1",
+            "aof_last_bgrewrite_status:err",
+        ] {
+            let told = told(&format!("{GOOD}{writing}\r\n"));
+            assert_eq!(
+                judge(&told, &without).breaches,
+                [Breach::NoAppendOnlyFile],
+                "{writing}"
+            );
+            let with = judge(&told, &Findings::default());
+            assert!(with.breaches.is_empty(), "one is written anew: {writing}");
+        }
+        let whole = told(
+            "aof_enabled:1\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n\
+                          aof_last_bgrewrite_status:ok\r\nmaxmemory_policy:noeviction\r\n",
         );
+        assert!(judge(&whole, &without).breaches.is_empty());
     }
 
     #[test]
     fn what_is_only_worth_knowing_or_not_known_breaks_nothing() {
         let no: Result<Option<String>, String> = Ok(Some("no".to_owned()));
         let forbidden = Err("NOPERM".to_owned());
-        for (info, fsync, rights, said) in [
-            (GOOD.to_owned(), no, Ok(Vec::new()), "power cut"),
+        let gone = Err("gone".to_owned());
+        for (from, to, appendfsync, rights, said) in [
+            ("", "", no, Ok(Vec::new()), "power cut"),
             (
-                GOOD.to_owned(),
+                "",
+                "",
                 forbidden,
                 Ok(Vec::new()),
                 "appendfsync could not be checked: NOPERM",
             ),
             (
-                GOOD.to_owned(),
+                "",
+                "",
                 everysec(),
-                Err("gone".to_owned()),
+                gone,
                 "rights could not be checked: gone",
             ),
             (
-                GOOD.replace("maxmemory:1000", "maxmemory:0"),
+                "maxmemory:1000",
+                "maxmemory:0",
                 everysec(),
                 Ok(Vec::new()),
                 "no maxmemory",
             ),
             (
-                GOOD.replace("used_memory:10", "used_memory:950"),
+                "used_memory:10",
+                "used_memory:900",
                 everysec(),
                 Ok(Vec::new()),
                 "nine tenths",
             ),
             (
-                GOOD.replace("aof_enabled", "aof"),
+                "aof_enabled",
+                "aof",
                 everysec(),
                 Ok(Vec::new()),
                 "appendonly could not be checked",
             ),
             (
-                GOOD.replace("maxmemory_policy", "policy"),
+                "maxmemory_policy",
+                "policy",
                 everysec(),
                 Ok(Vec::new()),
                 "maxmemory-policy could not",
             ),
         ] {
-            let found = judge(&info, &fsync, &rights);
+            let told = Told {
+                info: GOOD.replace(from, to),
+                appendfsync,
+                rights,
+            };
+            let found = judge(&told, &Findings::default());
             assert!(found.breaches.is_empty(), "{found:?}");
             assert_eq!(found.remarks.len(), 1, "{found:?}");
             assert!(found.remarks[0].contains(said), "{found:?}");
         }
+        let nearly = judged(&GOOD.replace("used_memory:10", "used_memory:899"));
+        assert!(nearly.remarks.is_empty(), "{nearly:?}");
     }
 
     #[test]

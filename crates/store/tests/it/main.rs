@@ -30,6 +30,7 @@ mod random_steps;
 mod refusing;
 mod replay;
 mod retirement;
+mod settings;
 mod sites;
 mod stand_back;
 mod together;

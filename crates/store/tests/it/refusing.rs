@@ -218,7 +218,7 @@ async fn at_maxmemory_everything_but_a_new_payment_goes_on() {
 
 /// It is said only when no payment was refused for ten seconds.
 async fn until_has_memory(store: &RedisStore) {
-    for _ in 0..150 {
+    for _ in 0..200 {
         if !store.standstill().has(Cause::Memory) {
             return;
         }

@@ -8,7 +8,7 @@ use feeway_domain::{
     RequestedAt, Settlement, Store, Window,
 };
 use feeway_store::testing::PrivateRedis;
-use feeway_store::{MemoryStore, RedisConfig, RedisStore};
+use feeway_store::{MemoryStore, RedisConfig, RedisStore, Settings};
 
 /// A store and its surroundings.
 pub(crate) trait World {
@@ -74,6 +74,8 @@ impl InRedis {
     pub(crate) async fn on(redis: PrivateRedis, max_open: u64) -> Self {
         let mut config = RedisConfig::new(redis.url());
         config.max_open = max_open;
+        // Its Redis may keep no file, and fronts look at theirs.
+        config.settings = Settings::Logged;
         let store = RedisStore::new(config);
         up(&store).await;
         store.ready().await.unwrap();
