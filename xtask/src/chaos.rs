@@ -23,6 +23,7 @@ mod sabotage;
 mod schedule;
 mod settling;
 mod simulators;
+mod store_faults;
 mod takeovers;
 mod traffic;
 mod trial;
@@ -56,6 +57,9 @@ enum Scenario {
     Outage,
     /// A front is killed with 5000 open payments and stays dead.
     FrontBacklog,
+    /// The store comes back empty or older, is flushed, demoted, full or without functions, and a
+    /// front's clock goes wrong; an operator does what only a person may.
+    Store,
     /// The audit's own test: of a sound stack a payment is lost and another charged twice
     /// behind its back, and the audit must find exactly these.
     Sabotage,
@@ -118,18 +122,22 @@ impl ChaosOptions {
     fn rate(&self) -> u64 {
         self.rate.unwrap_or(match self.scenario {
             Scenario::KillAll => KILL_ALL_RATE,
-            Scenario::Mixed | Scenario::Outage | Scenario::FrontBacklog | Scenario::Sabotage => {
-                RATE
-            }
+            Scenario::Mixed
+            | Scenario::Outage
+            | Scenario::FrontBacklog
+            | Scenario::Store
+            | Scenario::Sabotage => RATE,
         })
     }
 
     fn fsync(&self) -> Fsync {
         self.fsync.unwrap_or(match self.scenario {
             Scenario::KillAll => Fsync::Always,
-            Scenario::Mixed | Scenario::Outage | Scenario::FrontBacklog | Scenario::Sabotage => {
-                Fsync::Everysec
-            }
+            Scenario::Mixed
+            | Scenario::Outage
+            | Scenario::FrontBacklog
+            | Scenario::Store
+            | Scenario::Sabotage => Fsync::Everysec,
         })
     }
 }
@@ -148,6 +156,7 @@ pub(crate) fn run(options: &ChaosOptions) -> Result<bool> {
         Scenario::KillAll => kill_all::run(&trial),
         Scenario::Outage => outage::run(&trial),
         Scenario::FrontBacklog => front_backlog::run(&trial),
+        Scenario::Store => store_faults::run(&trial),
         Scenario::Sabotage => sabotage::run(&trial),
     }?;
     let judgement = trial.judge(&acted)?;

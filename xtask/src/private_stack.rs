@@ -90,7 +90,7 @@ impl PrivateStack {
     pub(crate) fn start_changed(
         dir: StackDir,
         options: &[String],
-        change: impl FnOnce(&mut Plan),
+        change: impl FnOnce(&mut Plan) -> Result<()>,
     ) -> Result<Self> {
         let options = read_line(options)?;
         up::run_changed(&dir, &options, change)?;

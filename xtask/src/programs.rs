@@ -1,3 +1,4 @@
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -60,6 +61,16 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
         .chain(SYSTEM_FOLDERS.iter().map(PathBuf::from))
         .map(|folder| folder.join(program))
         .find(|candidate| candidate.is_file())
+}
+
+/// The library that gives a process another clock. It comes with the package of its name.
+pub(crate) fn faketime() -> Result<PathBuf> {
+    find_or_install("faketime")?;
+    let folders = fs::read_dir("/usr/lib").context("/usr/lib")?;
+    folders
+        .filter_map(|folder| Some(folder.ok()?.path().join("faketime/libfaketime.so.1")))
+        .find(|library| library.is_file())
+        .context("the package faketime has no libfaketime.so.1")
 }
 
 fn install(packages: &[&str]) -> Result<()> {

@@ -15,7 +15,7 @@ use crate::binaries::{Binaries, Profile, cargo};
 use crate::clock;
 use crate::containers::engine::Engine;
 use crate::image;
-use crate::programs::Servers;
+use crate::programs::{self, Servers};
 use crate::stack_dir::repository;
 
 #[derive(Args, Debug)]
@@ -28,7 +28,11 @@ pub(crate) struct TestOptions {
 }
 
 /// The runs of `cargo xtask chaos` that are part of every test: scenario, minutes, seed.
-const CHAOS: [(&str, &str, &str); 2] = [("mixed", "2", "1"), ("kill-all", "0.5", "1")];
+const CHAOS: [(&str, &str, &str); 3] = [
+    ("mixed", "2", "1"),
+    ("kill-all", "0.5", "1"),
+    ("store", "1.5", "1"),
+];
 
 /// A finished step: what it is, how long it took, whether it went well.
 struct Step {
@@ -42,6 +46,7 @@ pub(crate) fn run(options: &TestOptions) -> Result<bool> {
     let servers = Servers::find_or_install()?;
     let mut skipped: Vec<String> = prepare_prometheus().into_iter().collect();
     skipped.extend(prepare_schemathesis());
+    skipped.extend(prepare_wrong_clocks());
     let mut steps = Vec::new();
     steps.push(step("Cargo.lock", cargo().args(["fetch", "--locked"]))?);
     if !options.skip_lint {
@@ -104,6 +109,13 @@ pub(crate) fn run(options: &TestOptions) -> Result<bool> {
     }
     println!("\n{} passed, {} failed", tally.passed, tally.failed);
     Ok(ran && steps.iter().all(|step| step.passed))
+}
+
+/// Returns that the tests with wrong clocks do nothing, and why, without the library for them.
+fn prepare_wrong_clocks() -> Option<String> {
+    let error = programs::faketime().err()?;
+    println!("\n== faketime ==\nSKIPPED: {error:#}");
+    Some(format!("fronts with wrong clocks: {error:#}"))
 }
 
 /// Returns that the tests with a real Prometheus are skipped, and why, if there is none.

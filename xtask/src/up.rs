@@ -43,7 +43,7 @@ pub(crate) fn run(dir: &StackDir, options: &UpOptions) -> Result<()> {
         return containers::up::run(dir, options, Image::Build);
     }
     let binaries = || Binaries::build(options.profile, &dir.binaries());
-    bring_up(dir, options, binaries, |_plan| {})
+    bring_up(dir, options, binaries, |_plan| Ok(()))
 }
 
 /// As [`run`], with what was built before: the programs in the stack's folder, or the image.
@@ -51,14 +51,14 @@ pub(crate) fn run_built(dir: &StackDir, options: &UpOptions) -> Result<()> {
     if options.engine == Engine::Docker {
         return containers::up::run(dir, options, Image::Built);
     }
-    run_changed(dir, options, |_plan| {})
+    run_changed(dir, options, |_plan| Ok(()))
 }
 
 /// As [`run_built`], with a plan that is changed before anything starts.
 pub(crate) fn run_changed(
     dir: &StackDir,
     options: &UpOptions,
-    change: impl FnOnce(&mut Plan),
+    change: impl FnOnce(&mut Plan) -> Result<()>,
 ) -> Result<()> {
     bring_up(dir, options, || Binaries::built(&dir.binaries()), change)
 }
@@ -67,7 +67,7 @@ fn bring_up(
     dir: &StackDir,
     options: &UpOptions,
     binaries: impl FnOnce() -> Result<Binaries>,
-    change: impl FnOnce(&mut Plan),
+    change: impl FnOnce(&mut Plan) -> Result<()>,
 ) -> Result<()> {
     let lock = dir.lock()?;
     refuse_second_stack(dir)?;
@@ -81,7 +81,7 @@ fn bring_up(
     // Another process may have taken a port while we built.
     check_ports(options)?;
     let mut plan = plan_stack(dir, options, &servers, &binaries)?;
-    change(&mut plan);
+    change(&mut plan)?;
     plan.save(dir)?;
     dir.set_logs_aside()?;
 

@@ -4,7 +4,7 @@
 //! Does: lists payments in the order of time, shows all that is known of one, has the fronts
 //! stand back from a processor, resolves payments whose processor never comes back, reopens
 //! rejected ones, compares a processor's export with the ledger, settles what only the export has,
-//! and takes that back.
+//! takes that back, and lets the fronts go on with a store that has lost its past.
 //!
 //! Does not: talk to processors or fronts, or send a payment anywhere. It decides nothing:
 //! it carries out what the operator vouches for.
@@ -17,8 +17,10 @@
 //! reconcile ◄── export (JSON lines), sorted in memory ◄──► ledger, page by page
 //!   └─ with a fee ──► shown, asked, proved as for resolve ─► a step in Redis for each, recorded
 //! undo ◄── run ──► shown, asked ──► a step in Redis for each, recorded
+//! adopt-store ──► shown, asked ─► a step in Redis; the fronts see it and write back what they have
 //! ```
 
+mod adopt_store;
 mod asking;
 mod connect;
 mod fee;
@@ -43,8 +45,9 @@ mod undo;
 
 use std::io::Write;
 
-use feeway_store::RedisConfig;
+use feeway_store::{RedisConfig, RedisStore};
 
+use options::Reconcile;
 pub use options::{Command, Options};
 pub use stood_back::{StoodBack, Waited};
 
@@ -76,10 +79,24 @@ pub async fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<Endi
         Command::StandBack(asked) => stand_back::run(&store, asked, out).await?,
         Command::Resolutions(asked) => resolutions::run(&store, asked, out).await?,
         Command::Restamped(asked) => restamped::run(&store, asked, out).await?,
-        Command::Reconcile(asked) => reconcile::run(&store, asked, out).await?,
+        Command::Reconcile(asked) => {
+            let ending = reconcile::run(&store, asked, out).await?;
+            if ending == Ending::Fine && asked.is_of_all() {
+                note_reconciled(&store, asked).await;
+            }
+            ending
+        }
         Command::Runs(asked) => runs::run(&store, asked, out).await?,
         Command::Undo(asked) => undo::run(&store, asked, out).await?,
+        Command::AdoptStore(asked) => adopt_store::run(&store, asked, out).await?,
     };
     out.flush()?;
     Ok(ending)
+}
+
+/// For whoever adopts the store later. A comparison is one also where nothing can be written.
+async fn note_reconciled(store: &RedisStore, asked: &Reconcile) {
+    if let Err(fault) = store.note_reconciled(&asked.processor).await {
+        eprintln!("that they are equal could not be noted in Redis: {fault}");
+    }
 }

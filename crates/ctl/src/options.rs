@@ -77,6 +77,12 @@ pub enum Command {
     /// It shows first what it would take back, and asks. A payment that something else has touched
     /// since stays as it is, and is named. One that was open before is open again.
     Undo(Undoing),
+    /// Lets the fronts go on with a store that has lost its past.
+    ///
+    /// When Redis is empty, another one, or an older copy of its data, fronts stand back: nothing
+    /// is accepted, started or written. This shows what the store has, says what it means to go
+    /// on with it, asks, and lets them. Compare each processor's export with the ledger first.
+    AdoptStore(AdoptStore),
 }
 
 impl Command {
@@ -92,7 +98,7 @@ impl Command {
             Self::Reconcile(asked) => asked.settle_with_fee.is_none(),
             Self::Resolve(asked) => asked.dry_run,
             Self::StandBack(asked) => asked.processor.is_none(),
-            Self::Reopen(_) => false,
+            Self::Reopen(_) | Self::AdoptStore(_) => false,
         }
     }
 }
@@ -139,6 +145,20 @@ pub struct Reopening {
     pub all: bool,
     #[command(flatten)]
     pub(crate) times: Times,
+    /// Does not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// Who decides, for the record.
+    #[arg(long, env = "USER", value_name = "NAME", default_value = "unknown", value_parser = person)]
+    pub by: String,
+}
+
+/// Options of `adopt-store`.
+#[derive(Args, Clone, Debug)]
+pub struct AdoptStore {
+    /// Also without a comparison of every processor's export with this store's ledger.
+    #[arg(long)]
+    pub unreconciled: bool,
     /// Does not ask.
     #[arg(long)]
     pub yes: bool,
@@ -261,7 +281,8 @@ impl Options {
             | Command::Resolutions(_)
             | Command::Restamped(_)
             | Command::Runs(_)
-            | Command::Undo(_) => None,
+            | Command::Undo(_)
+            | Command::AdoptStore(_) => None,
         };
         times.map_or(Ok(()), Times::check).map_err(wrong)?;
         if let Command::Resolve(asked) = &options.command {

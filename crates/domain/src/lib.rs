@@ -17,6 +17,7 @@
 
 mod correlation_id;
 mod health_report;
+mod in_hand;
 mod journal;
 mod ledger;
 mod listing;
@@ -38,6 +39,7 @@ mod store;
 
 pub use correlation_id::{CorrelationId, CorrelationIdError};
 pub use health_report::HealthReport;
+pub use in_hand::InHand;
 pub use journal::{
     Accept, Adopt, Beat, Entry, Freed, HEARTBEAT, Hold, Incarnation, JournalTime, LAPSE, MAX_FREED,
     Note, Reject, Rename,

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Why a front accepts no new payments although it lives.
@@ -11,11 +11,21 @@ pub enum Cause {
     Memory,
     /// A setting of the store breaks a promise.
     Settings,
+    /// The store has lost its past: it is empty, another one, or an older copy.
+    Past,
+    /// This front's clock is far off from the store's.
+    Clock,
 }
 
 impl Cause {
     /// Each of them.
-    pub const ALL: [Self; 3] = [Self::Refusing, Self::Memory, Self::Settings];
+    pub const ALL: [Self; 5] = [
+        Self::Refusing,
+        Self::Memory,
+        Self::Settings,
+        Self::Past,
+        Self::Clock,
+    ];
 
     /// In one word, as metrics have it.
     pub fn as_str(self) -> &'static str {
@@ -23,14 +33,24 @@ impl Cause {
             Self::Refusing => "refusing",
             Self::Memory => "memory",
             Self::Settings => "settings",
+            Self::Past => "past",
+            Self::Clock => "clock",
         }
     }
 
     /// Whether nothing at all may be started.
     fn stops(self) -> bool {
         match self {
-            Self::Refusing | Self::Settings => true,
-            Self::Memory => false,
+            Self::Refusing | Self::Settings | Self::Past => true,
+            Self::Memory | Self::Clock => false,
+        }
+    }
+
+    /// Whether it is this front's alone, so that others may do what it does not.
+    fn is_own(self) -> bool {
+        match self {
+            Self::Clock => true,
+            Self::Refusing | Self::Memory | Self::Settings | Self::Past => false,
         }
     }
 }
@@ -44,6 +64,8 @@ impl Cause {
 #[derive(Debug, Default)]
 pub struct Standstill {
     is_on: AtomicBool,
+    is_own: AtomicBool,
+    adoptions: AtomicU64,
     causes: Mutex<BTreeMap<Cause, String>>,
 }
 
@@ -51,6 +73,12 @@ impl Standstill {
     /// Whether nothing new may be started now. Every payment asks this, so it is one load.
     pub fn is_on(&self) -> bool {
         self.is_on.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is a cause that is this front's alone: then it takes no new payments, and
+    /// others should get them.
+    pub fn is_own(&self) -> bool {
+        self.is_own.load(Ordering::Relaxed)
     }
 
     /// There is this cause, in words that follow "because". Whether that is news.
@@ -84,9 +112,22 @@ impl Standstill {
         (!all.is_empty()).then(|| all.join("; "))
     }
 
+    /// An operator has put other data, or an older copy, in the place of the store's. What was
+    /// believed of payments then may be forgotten there.
+    pub fn adopted(&self) {
+        self.adoptions.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How often that has happened.
+    pub fn adoptions(&self) -> u64 {
+        self.adoptions.load(Ordering::Acquire)
+    }
+
     fn update(&self, causes: &BTreeMap<Cause, String>) {
         let is_on = causes.keys().any(|cause| cause.stops());
         self.is_on.store(is_on, Ordering::Relaxed);
+        let is_own = causes.keys().any(|cause| cause.is_own());
+        self.is_own.store(is_own, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Cause, String>> {
@@ -113,6 +154,17 @@ mod tests {
         assert!(standstill.is_on());
         assert!(standstill.end(Cause::Refusing));
         assert_eq!((standstill.is_on(), standstill.why()), (false, None));
+    }
+
+    #[test]
+    fn a_cause_of_its_own_stops_nothing_that_was_begun() {
+        let standstill = Standstill::default();
+        standstill.begin(Cause::Clock, "its clock is off");
+        assert_eq!((standstill.is_on(), standstill.is_own()), (false, true));
+        standstill.begin(Cause::Past, "it is empty");
+        assert_eq!((standstill.is_on(), standstill.is_own()), (true, true));
+        standstill.end(Cause::Clock);
+        assert_eq!((standstill.is_on(), standstill.is_own()), (true, false));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Fee, Freed, Hold,
+    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Fee, Freed, Hold, InHand,
     Incarnation, LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge,
     Reject, Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Summary,
     Window,
@@ -13,6 +14,12 @@ use crate::{
 ///
 /// Dropping a returned future leaves the step's fate unknown, as [`StoreFault::Unknown`].
 pub trait Store: Clone + Send + Sync + 'static {
+    /// Where to find what has to be written back when the store's data was lost and an operator
+    /// has let the fronts go on without it. A store that cannot lose any has no use for that.
+    fn write_back_from(&self, in_hand: Arc<dyn InHand>) {
+        drop(in_hand);
+    }
+
     /// Registers a new incarnation as its own holder, its first heartbeat included, without a
     /// word of where it finds its processors.
     fn enlist(

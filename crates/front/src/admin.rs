@@ -66,6 +66,8 @@ impl Admin {
             "this front is going down".to_owned()
         } else if vitals.stands_still {
             format!("this front stands still: {because}")
+        } else if vitals.is_unfit {
+            format!("this front accepts no new payments: {because}")
         } else if is_ready {
             return answer::json(format!("{{{members}}}"));
         } else if vitals.redis_up {
@@ -100,6 +102,7 @@ pub fn admin_of<C: ProcessorClient>(
     let vitals = move || Vitals {
         refusal: refusal(&store),
         stands_still: store.standstill().is_on(),
+        is_unfit: store.standstill().is_own(),
         redis_up: store.is_up(),
         nats_fault: nats.fault(),
         clock_offset_micros: clock.clock_offset(),

@@ -53,6 +53,7 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let gateway = worker.gateway();
     let app = App::new(store.clone(), gateway.clone(), config.app());
     let readiness = Arc::clone(app.readiness());
+    readiness.heed(store.standstill());
     let ready = Arc::clone(&readiness);
     let admin = admin_of(ready, store.clone(), gateway.clone(), nats, exposition);
     let loaded = async {

@@ -1,16 +1,20 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use feeway_domain::Standstill;
 use tracing::info;
 
 /// Whether a load balancer should send payments here: once the store's functions have been
 /// loaded and the front has its place in the journal, until it is told to stop. A store that
-/// goes away later does not count, for that would take every front out at once.
+/// goes away later does not count, for that would take every front out at once. What is wrong with
+/// this front alone does.
 #[derive(Debug, Default)]
 pub struct Readiness {
     loaded: AtomicBool,
     draining: AtomicBool,
+    standstill: OnceLock<Arc<Standstill>>,
 }
 
 impl Readiness {
@@ -39,6 +43,11 @@ impl Readiness {
         }
     }
 
+    /// What tells whether something is wrong with this front alone.
+    pub fn heed(&self, standstill: &Arc<Standstill>) {
+        self.standstill.get_or_init(|| Arc::clone(standstill));
+    }
+
     /// This front is going down.
     pub fn set_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
@@ -51,12 +60,15 @@ impl Readiness {
 
     /// Whether payments should be sent here.
     pub fn is_ready(&self) -> bool {
-        self.loaded.load(Ordering::Relaxed) && !self.draining.load(Ordering::Relaxed)
+        let is_fit = (self.standstill.get()).is_none_or(|standstill| !standstill.is_own());
+        is_fit && self.loaded.load(Ordering::Relaxed) && !self.draining.load(Ordering::Relaxed)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use feeway_domain::Cause;
+
     use super::*;
 
     #[test]
@@ -69,5 +81,18 @@ mod tests {
         assert!(!readiness.is_ready());
         readiness.set_loaded();
         assert!(!readiness.is_ready());
+    }
+
+    #[test]
+    fn a_cause_of_its_own_takes_a_front_out_and_one_in_the_store_does_not() {
+        let (readiness, standstill) = (Readiness::default(), Arc::default());
+        readiness.heed(&standstill);
+        readiness.set_loaded();
+        standstill.begin(Cause::Refusing, "it is a replica");
+        assert!(readiness.is_ready());
+        standstill.begin(Cause::Clock, "its clock is off");
+        assert!(!readiness.is_ready());
+        standstill.end(Cause::Clock);
+        assert!(readiness.is_ready());
     }
 }

@@ -13,6 +13,8 @@ pub struct Vitals {
     pub refusal: Option<String>,
     /// It is such that nothing at all is started.
     pub stands_still: bool,
+    /// It is this front's alone: others should get new payments.
+    pub is_unfit: bool,
     /// Redis can be reached.
     pub redis_up: bool,
     /// Why NATS is of no use, if so.

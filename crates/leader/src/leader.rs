@@ -80,6 +80,8 @@ impl Leader {
             // Payments are not its business, so it only says what it finds.
             store: RedisStore::new(RedisConfig {
                 settings: Settings::Logged,
+                // It writes no payments, but whose lease it takes and for whom it asks matters.
+                keeps_identity: true,
                 ..options.redis.config()
             }),
             publisher: Arc::new(ReportPublisher::connect(options.nats.config()).await?),

@@ -2,7 +2,7 @@
 
 -- Which of two texts is the newer. Every change of this file raises it, here and in
 -- `library.rs`: a program replaces only functions of a lower version.
-local VERSION = '7'
+local VERSION = '8'
 
 -- The journal of open payments, the ledger of settled ones, and the leader's lease.
 --
@@ -29,6 +29,8 @@ local RESTAMPED = '{0}:restamped'     -- sorted set: whose time is ours, by the 
 local SETTLING_RUNS = '{0}:settling-runs' -- sorted set: runs that settled by an export, by their time
 local OWNERS = '{0}:owners'           -- set: who owns open payments, or may come to own some
 local GENERATION = '{0}:generation'   -- how often everything was purged
+local META = '{0}:meta'               -- hash: which data this is, see `meet`
+local STARTS = '{0}:starts'           -- list: `run|pulse` of each run of a server, the newest last
 
 local HOUR = 3600000000
 
@@ -368,6 +370,93 @@ local function restore_entry(keys, args)
   end
   redis.call('HSET', keys[1], id, entry)
   return { 'kept' }
+end
+
+-- How many runs of a server are remembered.
+local STARTS_KEPT = 100
+
+-- A front meets the data behind a new connection. Data without an identity gets the one that the
+-- front brings, if the front knows none or knows that this one may have been forgotten. The pulse
+-- is the time of the latest heartbeat: of each run of a server the one that it began with is kept,
+-- so that a front can tell whether heartbeats are missing that were acknowledged to it.
+-- keys: meta, starts; args: run, the identity that the caller expects, or brings for data that has
+-- that of the third argument (empty: none), and by an adoption what is to be noted of that
+local function meet(keys, args)
+  check(string.find(args[1], '^[%x:]+$') and string.find(args[2], '^%x+$') and args[4],
+    'a malformed meeting')
+  local meta = redis.call('HMGET', keys[1], 'identity', 'made', 'pulse')
+  local identity, made, at = meta[1] or '', meta[2] or '0', now()
+  if identity ~= args[2] then
+    if identity ~= args[3] then return { 'other', identity } end
+    redis.call('HSET', keys[1], 'identity', args[2], 'instead-of', args[4], 'made', at)
+    made = at
+  end
+  local last = redis.call('LRANGE', keys[2], -1, -1)[1]
+  if not last or string.match(last, '^[^|]*') ~= args[1] then
+    redis.call('RPUSH', keys[2], args[1] .. '|' .. (meta[3] or '0'))
+    redis.call('LTRIM', keys[2], -STARTS_KEPT, -1)
+  end
+  return { 'met', made, at }
+end
+
+-- What an adopted identity stands in place of is a list, the latest last: whoever has seen any of it
+-- has seen this data. It begins with this word, since all data was empty once.
+local NOTHING = 'none'
+
+-- So many adoptions are remembered.
+local ADOPTIONS_KEPT = 8
+
+local function one_adoption_more(list, identity)
+  local words = {}
+  for word in string.gmatch(list or NOTHING, '%S+') do words[#words + 1] = word end
+  if identity ~= '' then words[#words + 1] = identity end
+  return table.concat(words, ' ', math.max(#words - ADOPTIONS_KEPT, 1))
+end
+
+-- An operator says that the fronts are to go on with this data, whatever it lacks.
+-- keys: meta; args: the identity that was seen (empty: none), the one that takes its place, by whom
+local function adopt_store(keys, args)
+  check(string.find(args[2], '^%x+$') and args[3], 'a malformed adoption')
+  local meta = redis.call('HMGET', keys[1], 'identity', 'instead-of')
+  local identity = meta[1] or ''
+  if identity == args[2] then return { 'adopted' } end
+  if identity ~= args[1] then return { 'other', identity } end
+  local instead_of = one_adoption_more(meta[2] ~= '' and meta[2], identity)
+  redis.call('HSET', keys[1], 'identity', args[2], 'instead-of', instead_of, 'made', now(),
+    'by', args[3])
+  return { 'adopted' }
+end
+
+-- A processor's whole export was found equal to the ledger of this data.
+-- keys: reconciled, meta; args: processor
+local function note_reconciled(keys, args)
+  local identity = redis.call('HGET', keys[2], 'identity') or ''
+  redis.call('HSET', keys[1], args[1], now() .. '|' .. identity)
+  return { 'noted' }
+end
+
+-- A heartbeat was carried out at this time.
+local function raise_pulse(at)
+  local meta = redis.call('HMGET', META, 'identity', 'pulse')
+  if meta[1] and tonumber(meta[2] or '0') < tonumber(at) then
+    redis.call('HSET', META, 'pulse', at)
+  end
+end
+
+-- A step whose caller says which data it belongs to is not carried out on any other.
+local IDENTITY = 'identity:'
+
+local function guarded(step)
+  return function(keys, args)
+    local last = args[#args]
+    if last and string.sub(last, 1, #IDENTITY) == IDENTITY then
+      args[#args] = nil
+      if redis.call('HGET', META, 'identity') ~= string.sub(last, #IDENTITY + 1) then
+        return redis.error_reply('ELSEWHERE this is not the data that the caller belongs to')
+      end
+    end
+    return step(keys, args)
+  end
 end
 
 -- keys: open, owner's record; args: id, moves, to, owner, holder, epoch
@@ -917,6 +1006,7 @@ local function beat(keys, args)
       silent[#silent + 1] = owner
     end
   end
+  raise_pulse(at)
   return { at, queued, silent, generation_of_data() }
 end
 
@@ -1785,7 +1875,7 @@ end
 -- At maxmemory intake is refused; what ends a payment, or keeps a promise, is not.
 local function register(name, callback)
   redis.register_function({
-    function_name = name, callback = callback, flags = { 'allow-oom' },
+    function_name = name, callback = guarded(callback), flags = { 'allow-oom' },
   })
 end
 
@@ -1794,10 +1884,10 @@ redis.register_function({
   function_name = 'feeway_version', callback = function() return VERSION end,
   flags = { 'no-writes', 'allow-stale' }, description = 'version ' .. VERSION,
 })
-redis.register_function('accept_all', accept_all)
+redis.register_function('accept_all', guarded(accept_all))
 redis.register_function({ function_name = 'rights', callback = rights, flags = { 'no-writes' } })
 redis.register_function({
-  function_name = 'known_all', callback = known_all, flags = { 'no-writes' },
+  function_name = 'known_all', callback = guarded(known_all), flags = { 'no-writes' },
 })
 redis.register_function({
   function_name = 'read_together', callback = read_together, flags = { 'no-writes' },
@@ -1816,6 +1906,9 @@ redis.register_function({
   function_name = 'settling_runs', callback = settling_runs, flags = { 'no-writes' },
 })
 redis.register_function({ function_name = 'fronts', callback = fronts, flags = { 'no-writes' } })
+register('meet', meet)
+register('adopt_store', adopt_store)
+register('note_reconciled', note_reconciled)
 register('rename', rename)
 register('settle_all', settle_all)
 register('reject', reject)

@@ -36,6 +36,12 @@ pub(crate) const RESOLUTIONS: &str = "{0}:resolutions";
 /// The processors from which the fronts are to stand back, and what the last order was of those
 /// from which they no longer are to.
 pub(crate) const STAND_BACK: &str = "{0}:stand-back";
+/// Which data this is.
+pub(crate) const META: &str = "{0}:meta";
+/// The runs of servers that had it, each with the time of the last heartbeat before it.
+pub(crate) const STARTS: &str = "{0}:starts";
+/// The processors whose exports were found equal to the ledger, with the time of that.
+pub(crate) const RECONCILED: &str = "{0}:reconciled";
 pub(crate) const LEASE: &str = "feeway:lease:health";
 
 pub(crate) fn owner(incarnation: &Incarnation) -> String {

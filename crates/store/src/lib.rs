@@ -26,6 +26,7 @@ mod window_plan;
 
 pub use memory_store::{Acknowledged, MemorySnapshot, MemoryStore};
 pub use redis_store::{
-    Ask, Authorities, AuthoritiesError, Breach, Lease, MissingFunctions, RedisAccess, RedisConfig,
-    RedisMemory, RedisStore, RedisUrl, RedisUrlError, SchemaError, Settings, Trouble, Unusable,
+    AdoptData, Ask, Authorities, AuthoritiesError, Breach, Data, Lease, MissingFunctions,
+    RedisAccess, RedisConfig, RedisMemory, RedisStore, RedisUrl, RedisUrlError, SchemaError,
+    Settings, Trouble, Unusable,
 };

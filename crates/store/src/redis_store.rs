@@ -3,6 +3,7 @@
 mod absence;
 mod accepting;
 mod access;
+mod adoption;
 pub(crate) mod command;
 mod condition;
 mod config;
@@ -18,6 +19,7 @@ mod link_pool;
 mod listing;
 mod look_up;
 mod node;
+mod past;
 mod recent;
 mod refusals;
 mod refusing;
@@ -40,7 +42,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Fee, Freed, Hold,
+    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Fee, Freed, Hold, InHand,
     Incarnation, LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge,
     Reject, Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Store,
     StoreFault, Summary, Window,
@@ -51,6 +53,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 pub use access::{Authorities, AuthoritiesError, RedisAccess};
+pub use adoption::{AdoptData, Data};
 pub use config::{RedisConfig, RedisUrl, RedisUrlError};
 pub use lease::{Ask, Lease};
 pub use library::MissingFunctions;
@@ -103,8 +106,7 @@ impl RedisStore {
     /// Outside of a tokio runtime.
     pub fn new(config: RedisConfig) -> Self {
         let client = config.client();
-        let shared = Shared::new(Arc::clone(&config.standstill), config.settings);
-        let shared = Arc::new(shared);
+        let shared = Arc::new(Shared::new(&config));
         let only_reads = config.only_reads;
         let pool = |lane| LinkPool::new(client.clone(), lane, only_reads, Arc::clone(&shared));
         let (writes, reads) = (pool(Lane::Writes), pool(Lane::Reads));
@@ -155,6 +157,12 @@ impl RedisStore {
 }
 
 impl Store for RedisStore {
+    fn write_back_from(&self, in_hand: Arc<dyn InHand>) {
+        if let Some(past) = &self.inner.shared.past {
+            past.write_back_from(in_hand);
+        }
+    }
+
     async fn enlist(&self, incarnation: &Incarnation) -> Result<Hold, StoreFault> {
         self.enlist_alone(incarnation).await
     }

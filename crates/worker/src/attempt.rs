@@ -47,6 +47,15 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
 ) -> Done {
     let rank = permit.rank();
     let board = &context.board;
+    let adoptions = context.config.standstill.adoptions();
+    if job.adoptions != adoptions {
+        job.adoptions = adoptions;
+        // The store has forgotten what became of it, and so may others have who had it in hand
+        // before us. It ends where it is named, and is looked up there before anything is sent.
+        if job.named.is_some() {
+            return Done::Doubtful(job.pin(board, &context.meters));
+        }
+    }
     // Until the ledger has it, or it is put down, the processor may have it.
     let _claim = board.claim(rank);
     // A naming of long ago may have been forgotten by the store, or by us in our sleep; one from
@@ -55,13 +64,7 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
     let is_current = job.confirmed && is_recent;
     if job.named != Some(rank) || !is_current {
         match name(context, &job, rank).await {
-            Named::Yes => {
-                job.named = Some(rank);
-                job.moves += 1;
-                job.named_at = Instant::now();
-                job.named_in = board.shifts();
-                job.confirmed = true;
-            }
+            Named::Yes => job.renamed(rank, board.shifts()),
             // If it is still open and ours, the feeder reads it again as it is now.
             Named::No => return Done::Over,
         }

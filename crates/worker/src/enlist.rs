@@ -122,7 +122,10 @@ pub(crate) async fn enlist<S: Store, C: ProcessorClient>(
 }
 
 /// Where this front finds its processors.
-fn sites<S: Store, C: ProcessorClient>(context: &Context<S, C>, may_vouch: bool) -> Vec<Site> {
+pub(crate) fn sites<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    may_vouch: bool,
+) -> Vec<Site> {
     let config = &context.config;
     let site = |processor: &Processor| Site {
         processor: processor.name.clone(),

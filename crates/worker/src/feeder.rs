@@ -153,6 +153,7 @@ async fn feed_entry<S: Store, C: ProcessorClient>(
     }
     let mut job = Job::new(entry.payment, named, entry.moves, accepted, share, in_hand);
     job.confirmed = Sabotage::TwoTasks.is_on();
+    job.adoptions = context.config.standstill.adoptions();
     if let Some(rank) = named {
         job.seen_by.add(rank);
         if note == Some(entry.moves) {

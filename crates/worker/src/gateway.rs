@@ -111,7 +111,8 @@ impl<S: Store, C: ProcessorClient> Gateway<S, C> {
         if context.is_draining() {
             return Submit::NotKept(NotKept::Busy);
         }
-        if context.config.standstill.is_on() {
+        let standstill = &context.config.standstill;
+        if standstill.is_on() || standstill.is_own() {
             return Submit::NotKept(away(context));
         }
         let Some(tenure) = context.tenures.own() else {
@@ -229,7 +230,8 @@ async fn accept<S: Store, C: ProcessorClient>(
 /// Why nothing can be kept, if more is known than that the store does not do it.
 fn away<S: Store, C: ProcessorClient>(context: &Context<S, C>) -> NotKept {
     let standstill = &context.config.standstill;
-    match standstill.why().filter(|_| standstill.is_on()) {
+    let says_why = standstill.is_on() || standstill.is_own();
+    match standstill.why().filter(|_| says_why) {
         Some(why) => NotKept::StandsStill(why),
         None => NotKept::StoreAway,
     }
@@ -293,6 +295,7 @@ pub(crate) fn deal<S: Store, C: ProcessorClient>(
             let accepted = (Instant::now(), accepted_at);
             let mut job = Job::new(payment, named, 0, accepted, tenure.share(), in_hand);
             job.named_in = context.board.shifts();
+            job.adoptions = context.config.standstill.adoptions();
             context.linger.send(slot, Dealt { job, permit });
         }
         Place::Journal => tenure.fall_behind(),

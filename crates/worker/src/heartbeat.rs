@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use feeway_domain::{
-    Adopt, Beat, HEARTBEAT, Hold, Incarnation, LAPSE, ProcessorClient, RequestedAt, Store,
+    Adopt, Beat, Cause, HEARTBEAT, Hold, Incarnation, LAPSE, ProcessorClient, RequestedAt, Store,
     StoreFault,
 };
 use tokio::time::Instant;
@@ -24,6 +24,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How long a heartbeat may take whose answer tells what time it is: half of this is how far
 /// stamps by Redis's clock may be off.
 const PROMPT: Duration = Duration::from_secs(1);
+
+/// A front whose clock is further off than this from Redis's accepts no new payments.
+const FAR_OFF: Duration = Duration::from_secs(60);
 
 /// After so many beats what cannot be worked on here is counted anew: an operator may have ended
 /// some of it and then not given the order anew, and one that is counted and gone hides one that
@@ -129,9 +132,35 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
             self.context.set_journal_clock(beat.now, since + took / 2);
             let answered = self.context.config.clock.now();
             let middle = asked.micros().midpoint(answered.micros());
-            meters.set_clock_offset(middle.saturating_sub(beat.now.micros()));
+            let offset = middle.saturating_sub(beat.now.micros());
+            meters.set_clock_offset(offset);
+            self.judge_clock(offset);
         }
         meters.set_open(beat.queued.iter().flatten().sum());
+    }
+
+    /// Stamps go by Redis's clock before it comes to this. But a machine whose clock is that wrong
+    /// is not one to trust with new payments.
+    fn judge_clock(&self, offset_micros: i64) {
+        let standstill = &self.context.config.standstill;
+        if Duration::from_micros(offset_micros.unsigned_abs()) <= FAR_OFF {
+            if standstill.end(Cause::Clock) {
+                tracing::info!("the clock is near Redis's again: new payments are accepted");
+            }
+            return;
+        }
+        let side = if offset_micros > 0 {
+            "ahead of"
+        } else {
+            "behind"
+        };
+        let why = format!("the clock of this front is more than a minute {side} Redis's");
+        if standstill.begin(Cause::Clock, &why) {
+            tracing::error!(
+                offset_ms = offset_micros / 1_000,
+                "{why}: it accepts no new payments"
+            );
+        }
     }
 
     fn note_arrivals(&mut self) {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::declines::{Declined, JUDGED_AFTER};
 use crate::meters::{Meters, Pinned};
-use crate::registry::InHand;
+use crate::registry::{InHand, Kept};
 use crate::tenure::Share;
 
 /// The first rest of a payment that was refused; each is twice as long as the one before.
@@ -35,6 +35,8 @@ pub(crate) struct Job {
     pub(crate) named_at: Instant,
     /// The board's shifts then. After another one an operator may have decided about it.
     pub(crate) named_in: u64,
+    /// How often the store had lost its past by then. After another time it is looked up first.
+    pub(crate) adoptions: u64,
     /// How often its entry was renamed.
     pub(crate) moves: u32,
     /// What is believed of its entry was true once the registry had it, and no attempt needs a
@@ -83,7 +85,7 @@ pub(crate) struct Job {
     tie: Option<Tie>,
     /// Counts it on the board as one that the processor may have.
     claim: Option<Claim>,
-    _in_hand: InHand,
+    in_hand: InHand,
     counted: Option<Pinned>,
 }
 
@@ -124,11 +126,12 @@ impl Job {
         share: Share,
         in_hand: InHand,
     ) -> Self {
-        Self {
+        let job = Self {
             payment,
             named,
             named_at: Instant::now(),
             named_in: 0,
+            adoptions: 0,
             moves,
             confirmed: true,
             bond: Bond::Free,
@@ -151,9 +154,32 @@ impl Job {
             share,
             tie: None,
             claim: None,
-            _in_hand: in_hand,
+            in_hand,
             counted: None,
-        }
+        };
+        job.note();
+        job
+    }
+
+    /// What the journal says of it, for a store that loses it.
+    fn note(&self) {
+        self.in_hand.note(Kept {
+            payment: self.payment,
+            tenure: Arc::clone(self.share.tenure()),
+            named: self.named,
+            moves: self.moves,
+            accepted_at: self.accepted_at,
+        });
+    }
+
+    /// Its entry names this processor now, in these shifts of the board.
+    pub(crate) fn renamed(&mut self, rank: Rank, shifts: u64) {
+        self.named = Some(rank);
+        self.moves += 1;
+        self.named_at = Instant::now();
+        self.named_in = shifts;
+        self.confirmed = true;
+        self.note();
     }
 
     /// Ties it to the processor that its entry names.

@@ -26,6 +26,7 @@ mod doubt;
 mod enlist;
 mod feeder;
 mod gateway;
+mod hands;
 mod heartbeat;
 mod job;
 mod lane;

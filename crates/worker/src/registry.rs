@@ -1,18 +1,32 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use feeway_domain::CorrelationId;
+use feeway_domain::{CorrelationId, JournalTime, Payment};
+use feeway_health::Rank;
 use tokio::sync::Notify;
 
 use crate::sabotage::Sabotage;
+use crate::tenure::Tenure;
 
 /// The ids this front has in its hands. The gateway and the feeder, whatever it brings, both
 /// go through it, so no payment is ever worked on twice at the same time here.
 #[derive(Debug)]
 pub(crate) struct Registry {
     capacity: usize,
-    ids: Mutex<HashSet<CorrelationId>>,
+    /// With what the journal was last known to say of each; nothing before it has said so.
+    ids: Mutex<HashMap<CorrelationId, Option<Kept>>>,
     left: Notify,
+}
+
+/// A payment in hand as the journal has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) payment: Payment,
+    /// The owner's.
+    pub(crate) tenure: Arc<Tenure>,
+    pub(crate) named: Option<Rank>,
+    pub(crate) moves: u32,
+    pub(crate) accepted_at: JournalTime,
 }
 
 /// Why an id did not enter.
@@ -36,13 +50,13 @@ impl Registry {
     /// Enters an id; it leaves when the returned token is dropped.
     pub(crate) fn enter(self: &Arc<Self>, id: CorrelationId) -> Result<InHand, Refused> {
         let mut ids = self.ids();
-        if ids.contains(&id) && !Sabotage::TwoTasks.is_on() {
+        if ids.contains_key(&id) && !Sabotage::TwoTasks.is_on() {
             return Err(Refused::InHand);
         }
         if ids.len() >= self.capacity {
             return Err(Refused::Full);
         }
-        ids.insert(id);
+        ids.insert(id, None);
         drop(ids);
         Ok(InHand {
             registry: Arc::clone(self),
@@ -55,12 +69,17 @@ impl Registry {
         self.ids().len()
     }
 
+    /// All payments in hand that the journal is known to have.
+    pub(crate) fn kept(&self) -> Vec<Kept> {
+        self.ids().values().flatten().cloned().collect()
+    }
+
     /// Waits until an id has left since the last call. Cancel safe.
     pub(crate) async fn left(&self) {
         self.left.notified().await;
     }
 
-    fn ids(&self) -> MutexGuard<'_, HashSet<CorrelationId>> {
+    fn ids(&self) -> MutexGuard<'_, HashMap<CorrelationId, Option<Kept>>> {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -70,6 +89,13 @@ impl Registry {
 pub(crate) struct InHand {
     registry: Arc<Registry>,
     id: CorrelationId,
+}
+
+impl InHand {
+    /// The journal has said this of it.
+    pub(crate) fn note(&self, kept: Kept) {
+        self.registry.ids().insert(self.id, Some(kept));
+    }
 }
 
 impl Drop for InHand {

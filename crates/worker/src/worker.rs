@@ -10,6 +10,7 @@ use crate::answered::journal_for_ever;
 use crate::config::IN_HAND;
 use crate::context::Context;
 use crate::dispatcher::Dispatcher;
+use crate::hands::Hands;
 use crate::heartbeat::beat_for_ever;
 use crate::lane::Lane;
 use crate::look_ups::recall_for_ever;
@@ -38,6 +39,7 @@ pub fn start<S: Store, C: ProcessorClient>(
     let registry = Registry::new(IN_HAND);
     let context = Context::new(config, store, clients, board, registry, dispatcher);
     let context = Arc::new(context);
+    context.store.write_back_from(Hands::of(&context));
     let (alive, lanes) = mpsc::channel(1);
     for (index, inbox) in inboxes.into_iter().enumerate() {
         let lane = Lane::new(&context, index, inbox, alive.clone());

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::ChaosOptions;
 use super::audit::{Audit, Posted, audit};
 use super::books::{Book, Feeway, dump};
 use super::faults::Done;
@@ -21,6 +20,7 @@ use super::simulators::{PROCESSORS, Simulator};
 use super::takeovers::{Takeover, read_log, takeovers};
 use super::traffic::Traffic;
 use super::windows;
+use super::{ChaosOptions, Scenario, store_faults};
 use crate::binaries::Binaries;
 use crate::interrupt::Interrupt;
 use crate::ports::visible_ports;
@@ -101,7 +101,12 @@ impl Trial {
         for simulator in &simulators {
             up.extend(["--processor".to_owned(), simulator.option()]);
         }
-        let stack = PrivateStack::start(dir, &up)?;
+        let stack = if options.scenario == Scenario::Store {
+            let clock = folder.clone();
+            PrivateStack::start_changed(dir, &up, |plan| store_faults::prepare(plan, &clock))?
+        } else {
+            PrivateStack::start(dir, &up)?
+        };
         Ok(Self {
             entrance: stack.address("haproxy")?,
             stack,

@@ -91,6 +91,7 @@ impl Turn {
                 if side == Side::Floor {
                     make_floor(plan, tools);
                 }
+                Ok(())
             })?,
             Engine::Docker => {
                 options.extend((side == Side::Floor).then(|| "--floor".to_owned()));

@@ -23,6 +23,7 @@ mod leaders;
 mod lifecycle;
 mod listing;
 mod load;
+mod lost_store;
 mod metrics;
 mod moved;
 mod nginx;

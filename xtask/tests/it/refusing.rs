@@ -5,16 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::http::{Answer, Connection};
-use crate::scrape::admin_port;
+use crate::http::Answer;
 use crate::stack::{Stack, eventually, new_id, payment};
-
-/// What the admin listener of a front says of it.
-pub(crate) fn readyz(stack: &Stack, front: &str) -> (u16, Value) {
-    let port = admin_port(stack, front);
-    let answer = Connection::open(port).request("GET", "/readyz", "");
-    (answer.status, answer.json())
-}
 
 #[track_caller]
 pub(crate) fn post(stack: &Stack, id: &str) -> Answer {
@@ -82,7 +74,7 @@ fn at_maxmemory_new_payments_alone_are_refused_and_it_is_said_why() {
     assert_eq!(other.status, 409, "{other:?}");
     assert_reads(&stack, &known);
     for front in ["front-1", "front-2"] {
-        let (status, body) = readyz(&stack, front);
+        let (status, body) = stack.readyz(front);
         assert_eq!(
             (status, &body["accepting"]),
             (200, &Value::from(false)),
@@ -105,7 +97,7 @@ fn at_maxmemory_new_payments_alone_are_refused_and_it_is_said_why() {
     eventually(Duration::from_secs(20), "the reason goes", || {
         ["front-1", "front-2"]
             .iter()
-            .all(|front| readyz(&stack, front).1["accepting"] == true)
+            .all(|front| stack.readyz(front).1["accepting"] == true)
     });
     stack.assert_books_agree();
 }
@@ -117,7 +109,7 @@ fn a_demoted_redis_makes_fronts_stand_still_until_it_is_promoted() {
     stack.redis_cli(&["REPLICAOF", "127.0.0.1", "1"]);
     eventually(Duration::from_secs(5), "both know", || {
         ["front-1", "front-2"].iter().all(|front| {
-            let (status, body) = readyz(&stack, front);
+            let (status, body) = stack.readyz(front);
             let reason = body["reason"].as_str().unwrap_or_default();
             status == 503 && body["accepting"] == false && reason.contains("replica")
         })
@@ -138,7 +130,7 @@ fn a_demoted_redis_makes_fronts_stand_still_until_it_is_promoted() {
     eventually(Duration::from_secs(2), "and every front says so", || {
         ["front-1", "front-2"]
             .iter()
-            .all(|front| readyz(&stack, front).0 == 200)
+            .all(|front| stack.readyz(front).0 == 200)
     });
     eventually(Duration::from_secs(10), "it settles", || {
         stack.summary("").0.0 == 2

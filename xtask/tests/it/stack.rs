@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::http::{Answer, Connection};
+use crate::scrape::admin_port;
 
 /// What a simulated processor's own books are asked with.
 pub(crate) const TOKEN: &str = "X-Rinha-Token: 123\r\n";
@@ -176,6 +177,13 @@ impl Stack {
         let plan: Value = serde_json::from_str(&plan).expect("it is written whole");
         let folder = plan["socket_folder"].as_str().expect("a folder");
         format!("unix://{folder}/redis.sock")
+    }
+
+    /// What the admin listener of a front says of it.
+    pub(crate) fn readyz(&self, front: &str) -> (u16, Value) {
+        let port = admin_port(self, front);
+        let answer = Connection::open(port).request("GET", "/readyz", "");
+        (answer.status, answer.json())
     }
 
     /// Asks this stack's Redis, past the product.

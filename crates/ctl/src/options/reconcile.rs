@@ -53,3 +53,10 @@ pub struct Reconcile {
     #[arg(long)]
     pub json: bool,
 }
+
+impl Reconcile {
+    /// Whether it compares all that is kept.
+    pub(crate) fn is_of_all(&self) -> bool {
+        !self.times.is_given()
+    }
+}

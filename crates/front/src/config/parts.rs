@@ -40,6 +40,7 @@ impl Config {
         RedisConfig {
             max_open: self.max_open,
             retention: self.retention,
+            keeps_identity: true,
             settings: if self.trust_store {
                 Settings::Logged
             } else {

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod books;
+mod clock;
 mod connections;
 mod front;
 mod hostile;

@@ -67,6 +67,11 @@ impl Started {
 
     /// A front whose only processor is at this URL.
     pub(crate) fn with_processor(url: &str) -> Self {
+        Self::changed(url, |_command| {})
+    }
+
+    /// The same, whose command line or environment is changed before it starts.
+    pub(crate) fn changed(url: &str, change: impl FnOnce(&mut Command)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("front.sock");
         let redis_socket = directory.path().join("redis.sock");
@@ -82,6 +87,7 @@ impl Started {
             .arg(format!("--processor=default={url},fee=0.05"))
             .arg("--allow-purge")
             .stdout(File::create(directory.path().join("log")).unwrap());
+        change(&mut command);
         Self {
             front: Process::start(&mut command),
             socket,

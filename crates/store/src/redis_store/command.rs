@@ -22,7 +22,8 @@ use crate::roll_up::{Place, Unit};
 
 pub(crate) use accept::{accept_all, known_all};
 pub(crate) use restoring::{
-    restore_entry, restore_hold, restore_purge, restore_reject, restore_rename, restore_settle,
+    adopt_store, meet, note_reconciled, restore_entry, restore_hold, restore_purge, restore_reject,
+    restore_rename, restore_settle,
 };
 pub(crate) use sites::{census, enlist_at, restore_sites, tell_fees};
 pub(crate) use statement::{

@@ -96,6 +96,9 @@ pub struct RedisConfig {
     pub only_reads: bool,
     /// What is done about settings of Redis that break a promise.
     pub settings: Settings,
+    /// Whether this program belongs to the data that it finds first, and stands still before any
+    /// other. A tool goes on with what it finds.
+    pub keeps_identity: bool,
     /// Where the store says why nothing new may be started.
     pub standstill: Arc<Standstill>,
 }
@@ -115,6 +118,7 @@ impl RedisConfig {
             max_open: Self::MAX_OPEN,
             retention: Self::RETENTION,
             only_reads: false,
+            keeps_identity: false,
             settings: Settings::default(),
             standstill: Arc::default(),
         }

@@ -1,6 +1,7 @@
 use redis::RedisError;
 
 use crate::redis_store::library::MissingFunctions;
+use crate::redis_store::past::Lost;
 use crate::redis_store::refusals::is_refusal;
 use crate::redis_store::standing::SchemaError;
 
@@ -21,6 +22,10 @@ pub(crate) enum ConnectError {
     },
     #[error("redis does not say which run it is")]
     NoRunId,
+    #[error(transparent)]
+    Lost(#[from] Lost),
+    #[error("other data took its place meanwhile")]
+    Replaced,
     #[error("it is a replica, which takes no writes")]
     Replica,
     #[error("Redis {0} is too old: 7.0 is the first that has functions")]
@@ -37,6 +42,8 @@ impl ConnectError {
             Self::Schema(_)
             | Self::Functions(_)
             | Self::NoRunId
+            | Self::Lost(_)
+            | Self::Replaced
             | Self::Replica
             | Self::TooOld(_) => false,
             Self::Refused => true,
@@ -49,7 +56,12 @@ impl ConnectError {
         match self {
             Self::Redis(error) => error.code() == Some("NOPERM"),
             Self::Functions(_) | Self::NotLoaded { .. } | Self::TooOld(_) => true,
-            Self::Schema(_) | Self::NoRunId | Self::Replica | Self::Refused => false,
+            Self::Schema(_)
+            | Self::NoRunId
+            | Self::Lost(_)
+            | Self::Replaced
+            | Self::Replica
+            | Self::Refused => false,
         }
     }
 
@@ -61,6 +73,8 @@ impl ConnectError {
             | Self::Functions(_)
             | Self::NotLoaded { .. }
             | Self::NoRunId
+            | Self::Lost(_)
+            | Self::Replaced
             | Self::Replica
             | Self::TooOld(_)
             | Self::Refused => true,

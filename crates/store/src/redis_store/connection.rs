@@ -8,21 +8,24 @@ use feeway_domain::{Cause, Standstill};
 use feeway_sockets::QuietStream;
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, Pipeline, PushInfo, PushKind, RedisError, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, Pipeline, PushInfo, PushKind, RedisError,
+    Value,
 };
 use tokio::net::UnixStream;
 use tokio::sync::{Mutex, RwLock};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::keys;
+use crate::redis_store::config::RedisConfig;
 use crate::redis_store::connect_error::ConnectError;
 use crate::redis_store::inspection::{Inspection, ask};
 use crate::redis_store::library;
 use crate::redis_store::link::Link;
 use crate::redis_store::node::{Node, node};
-use crate::redis_store::recent::Recent;
+use crate::redis_store::past::{Met, Past};
+use crate::redis_store::recent::{Recent, Repeated};
 use crate::redis_store::refusals::Refusals;
 use crate::redis_store::reply::parsed;
 use crate::redis_store::settings::Settings;
@@ -51,7 +54,9 @@ pub(crate) struct Shared {
     /// holds it for writing, so it misses nothing that was acknowledged.
     pub(crate) gate: RwLock<()>,
     /// The run of Redis that was last connected to. Connections are made one at a time.
-    run_id: Mutex<Option<String>>,
+    run: Mutex<Option<String>>,
+    /// Nothing for a program that goes on with whatever data it finds.
+    pub(crate) past: Option<Past>,
     /// Told when the other lane's connection leads to another run: it is given up.
     links: std::sync::Mutex<Vec<(Lane, Arc<AtomicBool>)>>,
     pub(crate) standstill: Arc<Standstill>,
@@ -63,15 +68,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(standstill: Arc<Standstill>, settings: Settings) -> Self {
+    pub(crate) fn new(config: &RedisConfig) -> Self {
         Self {
             standing: Standing::new(),
             recent: Recent::new(),
             gate: RwLock::new(()),
-            run_id: Mutex::new(None),
+            run: Mutex::new(None),
+            past: config.keeps_identity.then(Past::default),
             links: std::sync::Mutex::default(),
-            standstill,
-            settings,
+            standstill: Arc::clone(&config.standstill),
+            settings: config.settings,
             inspection: Inspection::default(),
             denied_at: std::sync::Mutex::default(),
             refusals: Refusals::of_credentials(),
@@ -87,7 +93,7 @@ impl Shared {
     }
 
     /// Redis is another one than before. Whatever leads to the old one is of no use.
-    fn give_up_links(&self) {
+    pub(crate) fn give_up_links(&self) {
         for (_, broken) in self.links().drain(..) {
             broken.store(true, Ordering::Release);
         }
@@ -144,6 +150,7 @@ impl Connector {
             broken,
             number,
             lane: self.lane,
+            identity: None,
             shared: Arc::clone(&self.shared),
         })
     }
@@ -173,7 +180,7 @@ impl Connector {
     }
 
     async fn prepared(&self) -> Result<Link, ConnectError> {
-        let mut last_run = self.shared.run_id.lock().await;
+        let mut last_run = self.shared.run.lock().await;
         let mut link = self.open().await?;
         let found = node(&mut link.connection).await?;
         let node = found.ok_or(ConnectError::NoRunId)?;
@@ -181,12 +188,18 @@ impl Connector {
             return Err(ConnectError::TooOld(node.version));
         }
         let Node {
-            run_id, is_replica, ..
+            run, is_replica, ..
         } = node;
         if is_replica && self.lane == Lane::Writes && !self.only_reads {
             return Err(ConnectError::Replica);
         }
         let only_reads = self.only_reads || is_replica;
+        // A replica has what its primary has, and is not written to.
+        let past = self.shared.past.as_ref().filter(|_| !is_replica);
+        let verdict = match past {
+            Some(past) => Some(past.look(&mut link.connection).await?),
+            None => None,
+        };
         let provided = library::provide(&mut link.connection, only_reads).await;
         match provided {
             // Its primary has other functions soon, so this is not for good.
@@ -200,15 +213,31 @@ impl Connector {
             let told = ask(&mut link.connection).await?;
             self.shared.inspected_first(&told);
         }
+        let met = match (past, verdict) {
+            (Some(past), Some(verdict)) => past.meet(&mut link.connection, verdict, &run).await?,
+            _ => None,
+        };
+        let is_adopted = met.as_ref().is_some_and(Met::is_adopted);
+        link.identity = met.as_ref().map(Met::identity);
         // Nothing can be repeated to a replica. Whoever finds its primary does it.
-        let forgetful = !is_replica && last_run.as_ref().is_some_and(|last| *last != run_id);
+        let is_other = !is_replica && last_run.as_ref().is_some_and(|last| *last != run);
+        let forgetful = is_other || is_adopted;
         if forgetful {
             let _closed = self.shared.gate.write().await;
-            self.replay(&mut link.connection).await?;
+            if let Some(past) = past.filter(|_| is_adopted) {
+                self.write_back(&mut link, past.write_back()).await?;
+            }
+            self.replay(&mut link).await?;
             self.shared.give_up_links();
         }
+        if let (Some(past), Some(met)) = (past, met) {
+            past.belongs(met, &run);
+        }
+        if is_adopted {
+            self.shared.standstill.adopted();
+        }
         if !is_replica {
-            *last_run = Some(run_id);
+            *last_run = Some(run);
         }
         self.shared.keep(self.lane, &link.broken);
         let standing = &self.shared.standing;
@@ -232,9 +261,11 @@ impl Connector {
                 shared.demotions.add();
                 shared.refuses(&error.to_string());
             }
+            Err(ConnectError::Lost(lost)) => shared.has_lost(lost),
             Err(error) if error.is_for_want_of_something() => shared.refuses(&error.to_string()),
             Ok(_) => {
                 shared.demotions.end();
+                shared.has_its_past();
                 shared.takes_writes();
             }
             // It does not answer, so that what it refused before says nothing.
@@ -245,16 +276,11 @@ impl Connector {
         }
     }
 
-    async fn replay(&self, connection: &mut MultiplexedConnection) -> Result<(), ConnectError> {
+    async fn replay(&self, link: &mut Link) -> Result<(), ConnectError> {
         let writes = self.shared.recent.snapshot();
         for chunk in writes.chunks(REPLAY_CHUNK) {
-            let mut pipeline = Pipeline::with_capacity(chunk.len());
-            for written in chunk {
-                pipeline.add_command(written.replay());
-            }
-            let replies = connection
-                .req_packed_commands(&pipeline, 0, chunk.len())
-                .await?;
+            let commands = chunk.iter().map(Repeated::replay).collect();
+            let replies = repeat(link, commands).await?;
             for (reply, written) in replies.iter().zip(chunk) {
                 if let Some(why) = failure(reply) {
                     error!(why, ?written, "a write could not be repeated");
@@ -267,6 +293,53 @@ impl Connector {
         );
         Ok(())
     }
+
+    /// What this front has in its hands, into data that an operator has let it go on with.
+    async fn write_back(&self, link: &mut Link, commands: Vec<Cmd>) -> Result<(), ConnectError> {
+        let count = commands.len();
+        let mut commands = commands.into_iter();
+        loop {
+            let chunk: Vec<Cmd> = commands.by_ref().take(REPLAY_CHUNK).collect();
+            if chunk.is_empty() {
+                break;
+            }
+            for reply in repeat(link, chunk).await? {
+                match reply.extract_error() {
+                    Ok(_) => {}
+                    // One payment's own fault should not keep the others from being kept.
+                    Err(error) if !is_of_the_server(&error) => {
+                        error!(%error, "something in hand could not be written back");
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        warn!(
+            entries = count,
+            "wrote what this front has in hand into the data that an operator has adopted"
+        );
+        Ok(())
+    }
+}
+
+/// Carries out commands in turn, each on the data of this link alone. An error of one of them
+/// is a value.
+async fn repeat(link: &mut Link, commands: Vec<Cmd>) -> Result<Vec<Value>, RedisError> {
+    let mut pipeline = Pipeline::with_capacity(commands.len());
+    let count = commands.len();
+    for mut command in commands {
+        link.say_identity(&mut command);
+        pipeline.add_command(command);
+    }
+    let connection = &mut link.connection;
+    connection.req_packed_commands(&pipeline, 0, count).await
+}
+
+/// Whether an error speaks of the server rather than of what it was asked for.
+fn is_of_the_server(error: &RedisError) -> bool {
+    !matches!(error.code(), Some("ERR" | "WRONGTYPE") | None)
+        || error.is_io_error()
+        || error.is_unrecoverable_error()
 }
 
 /// Why a write was not repeated, if so.
@@ -291,6 +364,7 @@ impl ManageConnection for Connector {
             standing,
             refusals,
             demotions,
+            past,
             ..
         } = &*self.shared;
         if !refusals.may_ask() {
@@ -298,6 +372,9 @@ impl ManageConnection for Connector {
         }
         if self.lane == Lane::Writes && !demotions.may_ask() {
             return Err(ConnectError::Replica);
+        }
+        if let Some(lost) = past.as_ref().and_then(Past::still_lost) {
+            return Err(ConnectError::Lost(lost));
         }
         let result = self.prepared().await;
         self.note_refusal(&result);

@@ -10,33 +10,38 @@ impl RedisStore {
     /// Also tells a front that does nothing else of purges.
     pub(crate) async fn heartbeat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {
         let beat = command::beat(holds);
-        self.write(beat, |reply| {
-            let (Some(queued), Some(lapsed)) = (reply.list(1), reply.list(2)) else {
-                return reply.unreadable();
-            };
-            let mut lapsed: Vec<Incarnation> = lapsed
-                .iter()
-                .filter_map(|owner| std::str::from_utf8(bytes(owner)?).ok())
-                .map(Incarnation::new)
-                .collect();
-            lapsed.sort_unstable();
-            let queued = queued.iter().map(|count| {
-                // -1 stands for a hold that is no longer good.
-                redis::from_redis_value_ref::<i64>(count)
-                    .ok()
-                    .and_then(|count| u64::try_from(count).ok())
-            });
-            let beat = Beat {
-                now: reply.time(0)?,
-                queued: queued.collect(),
-                lapsed,
-            };
-            let seen = Acknowledged {
-                writes: Vec::new(),
-                generation: reply.generation(3),
-            };
-            Ok((beat, seen))
-        })
-        .await
+        let beat: Beat = self
+            .write(beat, |reply| {
+                let (Some(queued), Some(lapsed)) = (reply.list(1), reply.list(2)) else {
+                    return reply.unreadable();
+                };
+                let mut lapsed: Vec<Incarnation> = lapsed
+                    .iter()
+                    .filter_map(|owner| std::str::from_utf8(bytes(owner)?).ok())
+                    .map(Incarnation::new)
+                    .collect();
+                lapsed.sort_unstable();
+                let queued = queued.iter().map(|count| {
+                    // -1 stands for a hold that is no longer good.
+                    redis::from_redis_value_ref::<i64>(count)
+                        .ok()
+                        .and_then(|count| u64::try_from(count).ok())
+                });
+                let beat = Beat {
+                    now: reply.time(0)?,
+                    queued: queued.collect(),
+                    lapsed,
+                };
+                let seen = Acknowledged {
+                    writes: Vec::new(),
+                    generation: reply.generation(3),
+                };
+                Ok((beat, seen))
+            })
+            .await?;
+        if let Some(past) = &self.inner.shared.past {
+            past.felt(beat.now);
+        }
+        Ok(beat)
     }
 }

@@ -234,6 +234,15 @@ mod tests {
     use feeway_testing::CaughtLog;
 
     use super::*;
+    use crate::redis_store::config::RedisConfig;
+
+    fn shared(settings: Settings) -> Shared {
+        let url = "redis://localhost".parse().unwrap();
+        Shared::new(&RedisConfig {
+            settings,
+            ..RedisConfig::new(url)
+        })
+    }
 
     fn told(policy: &str) -> Told {
         Told {
@@ -250,7 +259,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_trusted_all_the_same_is_said_once_a_minute() {
         let log = CaughtLog::start();
-        let shared = Shared::new(Arc::default(), Settings::Logged);
+        let shared = shared(Settings::Logged);
         for _ in 0..91 {
             shared.inspected(&told("allkeys-lru"));
             tokio::time::advance(LOOK_AGAIN).await;
@@ -264,7 +273,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_stops_a_front_is_said_once_for_each_change() {
         let log = CaughtLog::start();
-        let shared = Shared::new(Arc::default(), Settings::Required);
+        let shared = shared(Settings::Required);
         for policy in ["allkeys-lru", "volatile-ttl", "noeviction", "noeviction"] {
             for _ in 0..91 {
                 shared.inspected(&told(policy));
@@ -282,7 +291,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn why_older_functions_do_is_said_once_for_each_change() {
         let log = CaughtLog::start();
-        let shared = Shared::new(Arc::default(), Settings::Required);
+        let shared = shared(Settings::Required);
         for older in ["OOM", "OOM", "NOPERM", "", "NOPERM"] {
             let why = Some(older.to_owned());
             shared.has_functions(why.filter(|why| !why.is_empty()));

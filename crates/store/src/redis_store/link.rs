@@ -11,6 +11,7 @@ use tracing::error;
 
 use crate::redis_store::command::{Subject, subject};
 use crate::redis_store::connection::Shared;
+use crate::redis_store::past::Identity;
 use crate::redis_store::standing::Lane;
 
 /// One connection, shared by many commands at a time.
@@ -22,6 +23,8 @@ pub(crate) struct Link {
     pub(crate) broken: Arc<AtomicBool>,
     pub(crate) number: u64,
     pub(crate) lane: Lane,
+    /// Of the data that it led to, for steps that no other data may take.
+    pub(crate) identity: Option<Identity>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -34,6 +37,13 @@ impl Link {
         if !self.broken.swap(true, Ordering::AcqRel) {
             let standing = &self.shared.standing;
             standing.disconnected(self.lane, self.number, why);
+        }
+    }
+
+    /// Adds to a step that it is for the data that this connection led to.
+    pub(crate) fn say_identity(&self, step: &mut Cmd) {
+        if let Some(identity) = &self.identity {
+            step.arg(format!("identity:{identity}"));
         }
     }
 
@@ -70,6 +80,13 @@ impl Link {
             Some("READONLY" | "MASTERDOWN") => {
                 self.refused(error);
                 self.give_up(&words(error));
+                StoreFault::Away
+            }
+            // Other data, or none, has taken the place of ours. New connections look at it; until
+            // then nothing is read there either.
+            Some("ELSEWHERE") => {
+                self.give_up(&words(error));
+                self.shared.give_up_links();
                 StoreFault::Away
             }
             Some("MISCONF" | "NOREPLICAS") => {
@@ -134,7 +151,7 @@ pub(crate) fn words(error: &RedisError) -> String {
     )
 }
 
-fn is_missing_function(error: &RedisError) -> bool {
+pub(crate) fn is_missing_function(error: &RedisError) -> bool {
     error
         .detail()
         .is_some_and(|detail| detail.contains("Function not found"))

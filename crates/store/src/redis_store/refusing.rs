@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use feeway_domain::Cause;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::redis_store::connection::Shared;
+use crate::redis_store::past::Lost;
 
 /// For so long after a right was denied, a step that is allowed does not end the standstill: else
 /// the two would take turns in the log.
@@ -48,6 +49,24 @@ impl Shared {
         self.denied_at
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It has not the data that we belong to.
+    pub(crate) fn has_lost(&self, lost: &Lost) {
+        let why = lost.to_string();
+        if self.standstill.begin(Cause::Past, &why) {
+            error!(
+                why,
+                "the store has lost its past: nothing is accepted, started or written"
+            );
+        }
+    }
+
+    /// It has our data, or an operator has let us go on with what it has.
+    pub(crate) fn has_its_past(&self) {
+        if self.standstill.end(Cause::Past) {
+            info!("the store has its past, or one that an operator has adopted");
+        }
     }
 
     /// It refused a new payment for want of memory.

@@ -25,7 +25,7 @@ impl Writer {
     /// was sent.
     pub(crate) async fn write<T>(
         &self,
-        command: Cmd,
+        mut command: Cmd,
         find_by: Instant,
         read: impl FnOnce(&Reply) -> Result<(T, Acknowledged), StoreFault>,
     ) -> Result<T, StoreFault> {
@@ -43,9 +43,13 @@ impl Writer {
         let (mut link, _pass) = timeout_at(find_by, pass)
             .await
             .unwrap_or(Err(StoreFault::Away))?;
+        link.say_identity(&mut command);
         let reply = Reply::new(link.send(&command).await?)?;
         let (value, acknowledged) = read(&reply)?;
         shared.recent.answered(acknowledged);
+        if let Some(past) = &shared.past {
+            past.answered();
+        }
         Ok(value)
     }
 }

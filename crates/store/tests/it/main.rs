@@ -25,6 +25,7 @@ mod lease;
 mod library;
 mod never_half;
 mod outages;
+mod past;
 mod purge;
 mod random_steps;
 mod refusing;

@@ -7,11 +7,36 @@ use redis::Cmd;
 
 use super::{add_hold, call, call_with_settlements, whole_millis};
 use crate::keys;
+use crate::redis_store::past::Adoptions;
 
 pub(crate) fn restore_hold(hold: &Hold) -> Cmd {
     let owner = keys::owner(&hold.owner);
     let mut call = call("restore_hold", &[keys::OWNERS, &owner, keys::EPOCH]);
     add_hold(&mut call, hold);
+    call
+}
+
+/// A front meets the data behind a new connection, which is to have this identity.
+pub(crate) fn meet(run: &str, identity: &str, adoptions: &Adoptions) -> Cmd {
+    let mut call = call("meet", &[keys::META, keys::STARTS]);
+    call.arg(run)
+        .arg(identity)
+        .arg(adoptions.before())
+        .arg(adoptions.text());
+    call
+}
+
+/// An operator lets the fronts go on with data that they do not belong to.
+pub(crate) fn adopt_store(seen: Option<&str>, identity: &str, by: &str) -> Cmd {
+    let mut call = call("adopt_store", &[keys::META]);
+    call.arg(seen.unwrap_or_default()).arg(identity).arg(by);
+    call
+}
+
+/// A processor's whole export was found equal to the ledger.
+pub(crate) fn note_reconciled(processor: &ProcessorName) -> Cmd {
+    let mut call = call("note_reconciled", &[keys::RECONCILED, keys::META]);
+    call.arg(processor.as_str());
     call
 }
 
