@@ -13,7 +13,7 @@ use crate::binaries::{cargo, messages};
 use crate::clock::Deadline;
 
 /// A test that hangs must not hang the whole run.
-const SUITE_TIMEOUT: Duration = Duration::from_secs(1200);
+const SUITE_TIMEOUT: Duration = Duration::from_secs(2400);
 
 /// How many tests there were, by their end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
