@@ -20,15 +20,15 @@ use crate::payment_json::time;
 const KEPT: Duration = Duration::from_secs(4);
 
 const MEANS: &str = "\
-Fronts stand back from a store that is empty, another one, or an older copy of its data. If they are \
-to go on with it:
+Fronts stand still before a store that is empty, another one, or an older copy of its data. If they \
+are to go on with it:
 - what they have in hand is written back; of what was named to a processor they ask that one before \
 they send anything;
 - payments that were accepted and that no living front has in hand are lost: the shop has to send \
 them again;
 - what was settled and is missing here is in no summary, and would be charged again if the shop sent \
 it again. A processor's export shows it, so compare each with the ledger first, which runs beside \
-fronts that stand back: feeway-ctl reconcile EXPORT --processor NAME --settle-with-fee FEE, and once \
+fronts that stand still: feeway-ctl reconcile EXPORT --processor NAME --settle-with-fee FEE, and once \
 more until it finds no difference;
 - rejections, orders to stand back and records of decisions that are missing stay missing.";
 

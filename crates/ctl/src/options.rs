@@ -79,7 +79,7 @@ pub enum Command {
     Undo(Undoing),
     /// Lets the fronts go on with a store that has lost its past.
     ///
-    /// When Redis is empty, another one, or an older copy of its data, fronts stand back: nothing
+    /// When Redis is empty, another one, or an older copy of its data, fronts stand still: nothing
     /// is accepted, started or written. This shows what the store has, says what it means to go
     /// on with it, asks, and lets them. Compare each processor's export with the ledger first.
     AdoptStore(AdoptStore),

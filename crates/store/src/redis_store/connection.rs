@@ -218,7 +218,7 @@ impl Connector {
             _ => None,
         };
         let is_adopted = met.as_ref().is_some_and(Met::is_adopted);
-        link.identity = met.as_ref().map(Met::identity);
+        link.identity = met.as_ref().map(Met::argument);
         // Nothing can be repeated to a replica. Whoever finds its primary does it.
         let is_other = !is_replica && last_run.as_ref().is_some_and(|last| *last != run);
         let forgetful = is_other || is_adopted;

@@ -11,7 +11,6 @@ use tracing::error;
 
 use crate::redis_store::command::{Subject, subject};
 use crate::redis_store::connection::Shared;
-use crate::redis_store::past::Identity;
 use crate::redis_store::standing::Lane;
 
 /// One connection, shared by many commands at a time.
@@ -23,8 +22,8 @@ pub(crate) struct Link {
     pub(crate) broken: Arc<AtomicBool>,
     pub(crate) number: u64,
     pub(crate) lane: Lane,
-    /// Of the data that it led to, for steps that no other data may take.
-    pub(crate) identity: Option<Identity>,
+    /// The argument of steps that only the data may take to which it led.
+    pub(crate) identity: Option<Arc<str>>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -43,7 +42,7 @@ impl Link {
     /// Adds to a step that it is for the data that this connection led to.
     pub(crate) fn say_identity(&self, step: &mut Cmd) {
         if let Some(identity) = &self.identity {
-            step.arg(format!("identity:{identity}"));
+            step.arg(&**identity);
         }
     }
 

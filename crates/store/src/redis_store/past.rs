@@ -341,8 +341,9 @@ pub(crate) struct Met {
 }
 
 impl Met {
-    pub(crate) fn identity(&self) -> Identity {
-        self.belonging.identity.clone()
+    /// As steps say which data they are for. Every intake says it, so it is written once.
+    pub(crate) fn argument(&self) -> Arc<str> {
+        format!("identity:{}", self.belonging.identity).into()
     }
 
     /// An operator has let us go on with data that was not ours.

@@ -85,6 +85,16 @@ async fn live(store: &RedisStore, hold: &Hold, seconds: u32) {
     }
 }
 
+/// A front with a payment in hand, all of which a killed Redis cannot forget any more.
+async fn with_a_past(redis: &PrivateRedis) -> (RedisStore, Arc<Standstill>, Hold) {
+    let (store, standstill) = front(redis);
+    up(&store).await;
+    let hold = take_one(&store).await;
+    sleep(SURE).await;
+    live(&store, &hold, 1).await;
+    (store, standstill, hold)
+}
+
 async fn size(redis: &PrivateRedis) -> u64 {
     let mut raw = raw(redis).await;
     redis::cmd("DBSIZE").query_async(&mut raw).await.unwrap()
@@ -137,11 +147,7 @@ async fn check_written_back(store: &RedisStore, hold: &Hold) {
 #[tokio::test]
 async fn a_flushed_redis_is_left_alone_until_an_operator_adopts_it() {
     let redis = PrivateRedis::start();
-    let (store, standstill) = front(&redis);
-    up(&store).await;
-    let hold = take_one(&store).await;
-    sleep(SURE).await;
-    live(&store, &hold, 1).await;
+    let (store, standstill, hold) = with_a_past(&redis).await;
     let mut raw = raw(&redis).await;
     redis::cmd("FLUSHALL").exec_async(&mut raw).await.unwrap();
     let beat = store.beat(std::slice::from_ref(&hold)).await;
@@ -156,11 +162,7 @@ async fn a_flushed_redis_is_left_alone_until_an_operator_adopts_it() {
 #[tokio::test]
 async fn a_redis_that_comes_back_empty_is_not_ours() {
     let mut redis = PrivateRedis::start();
-    let (store, standstill) = front(&redis);
-    up(&store).await;
-    let hold = take_one(&store).await;
-    sleep(SURE).await;
-    live(&store, &hold, 1).await;
+    let (store, standstill, hold) = with_a_past(&redis).await;
     redis.restart();
     check_lost(&store, &standstill, &hold, "lost all its data").await;
     // Not even functions are.
@@ -172,11 +174,7 @@ async fn a_redis_that_comes_back_empty_is_not_ours() {
 #[tokio::test]
 async fn what_a_fresh_front_begins_in_an_empty_redis_is_other_data() {
     let mut redis = PrivateRedis::start();
-    let (store, standstill) = front(&redis);
-    up(&store).await;
-    let hold = take_one(&store).await;
-    sleep(SURE).await;
-    live(&store, &hold, 1).await;
+    let (store, standstill, hold) = with_a_past(&redis).await;
     redis.kill();
     redis.restart();
     let (fresh, standing) = front(&redis);
@@ -199,11 +197,7 @@ async fn what_a_fresh_front_begins_in_an_empty_redis_is_other_data() {
 #[tokio::test]
 async fn a_step_for_other_data_is_not_carried_out() {
     let redis = PrivateRedis::start();
-    let (store, standstill) = front(&redis);
-    up(&store).await;
-    let hold = take_one(&store).await;
-    sleep(SURE).await;
-    live(&store, &hold, 1).await;
+    let (store, standstill, hold) = with_a_past(&redis).await;
     let mut raw = raw(&redis).await;
     redis::cmd("HSET")
         .arg(&["{0}:meta", "identity", "abcdef"])
