@@ -32,7 +32,7 @@ pub(crate) const SUPERVISOR: &str = "supervisor";
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// From the request to end until the process is killed, for each stage.
-pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(14);
 
 const KEEPER_CHECK_EVERY: Duration = Duration::from_millis(20);
 

@@ -65,7 +65,9 @@ async fn trust(config: RedisConfig, name: &ProcessorName, url: &str) -> anyhow::
             match store.trust_look_up(name, url, true).await {
                 Ok(()) => return anyhow::Ok(()),
                 // The step is the same however often it is made.
-                Err(StoreFault::Away | StoreFault::Unknown) => sleep(PAUSE).await,
+                Err(StoreFault::Away | StoreFault::Closed | StoreFault::Unknown) => {
+                    sleep(PAUSE).await;
+                }
                 Err(StoreFault::Full) => bail!("it is full"),
             }
         }

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use feeway_domain::LAPSE;
 use feeway_store::{RedisConfig, RedisStore};
 use tokio::time::{sleep, timeout};
 
@@ -10,7 +11,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks whether both its connections are there.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Waits until Redis is there, with our functions and data that we know.
+/// How long fronts may take to repeat what a Redis that was restarted may have forgotten: those
+/// that say nothing for a lapse are not waited for.
+const MEMORY: Duration = LAPSE.saturating_add(Duration::from_secs(2));
+
+/// After this somebody should be told what is waited for.
+const UNNOTICED: Duration = Duration::from_millis(500);
+
+/// Waits until Redis is there, with our functions and data that we know, and has what fronts may
+/// have to repeat to it.
 pub(crate) async fn connect(config: RedisConfig) -> anyhow::Result<RedisStore> {
     let shown = config.url.to_string();
     let store = RedisStore::new(config);
@@ -29,5 +38,17 @@ pub(crate) async fn connect(config: RedisConfig) -> anyhow::Result<RedisStore> {
             None => bail!("no redis answers at {shown}"),
         },
     }
+    remembers(&store).await;
     Ok(store)
+}
+
+/// If it still waits after that, or does not answer, whatever is asked of it says so.
+async fn remembers(store: &RedisStore) {
+    let mut opened = std::pin::pin!(timeout(MEMORY, store.asked_until_open()));
+    if timeout(UNNOTICED, &mut opened).await.is_err() {
+        eprintln!(
+            "Redis was restarted: waiting for fronts that remember what it may have forgotten"
+        );
+        drop(opened.await);
+    }
 }

@@ -69,7 +69,9 @@ async fn list(store: &impl Store, listing: &Listing) -> Result<feeway_domain::Pa
     let mut tries = 1;
     loop {
         match store.list(listing).await {
-            Err(LedgerFault::Store(StoreFault::Away | StoreFault::Unknown)) if tries < TRIES => {
+            Err(LedgerFault::Store(
+                StoreFault::Away | StoreFault::Closed | StoreFault::Unknown,
+            )) if tries < TRIES => {
                 tries += 1;
                 sleep(PAUSE).await;
             }

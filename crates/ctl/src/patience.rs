@@ -19,7 +19,9 @@ where
         match step().await {
             Ok(value) => return Ok(value),
             Err(fault) if Instant::now() > give_up => return Err(fault),
-            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => sleep(PAUSE).await,
+            Err(StoreFault::Away | StoreFault::Full | StoreFault::Closed | StoreFault::Unknown) => {
+                sleep(PAUSE).await
+            }
         }
     }
 }

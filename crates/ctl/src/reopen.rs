@@ -105,7 +105,9 @@ async fn reopen(
                 return Err(fault).context(context);
             }
             // The same call says what became of the first one.
-            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => sleep(PAUSE).await,
+            Err(StoreFault::Away | StoreFault::Full | StoreFault::Closed | StoreFault::Unknown) => {
+                sleep(PAUSE).await
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn watch(store: &impl Resolutions) -> Result<Option<Fronts>, St
             }
             Err(fault) if Instant::now() > give_up => return Err(fault),
             // Fronts may have been unable to beat as well: the silence counts from now on.
-            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => {
+            Err(StoreFault::Away | StoreFault::Full | StoreFault::Closed | StoreFault::Unknown) => {
                 since = Instant::now();
             }
         }

@@ -92,6 +92,13 @@ pub struct Entry {
     pub accepted_at: JournalTime,
 }
 
+impl Entry {
+    /// Whether both are states of one entry: accepted by the same incarnation at the same time.
+    pub fn is_of(&self, other: &Self) -> bool {
+        self.owner == other.owner && self.accepted_at == other.accepted_at
+    }
+}
+
 /// The reply to an attempt to accept a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accept {
@@ -119,8 +126,8 @@ pub enum Rename {
     Named,
     /// The entry has moved otherwise and names this processor: nothing happened.
     Differs(Option<ProcessorName>),
-    /// The payment is no longer open, or it was rejected and reopened since and belongs to another
-    /// owner: nothing happened.
+    /// The payment is no longer open, or its entry is another than ours: it was rejected and
+    /// reopened since, or forgotten and accepted anew. Nothing happened.
     Gone,
     /// The hold is no longer good: nothing happened.
     Fenced,
@@ -173,6 +180,9 @@ pub struct Beat {
     pub queued: Vec<Option<u64>>,
     /// Owners whose holder has been silent for [`LAPSE`].
     pub lapsed: Vec<Incarnation>,
+    /// Whether the store waits for nobody who may remember what it has forgotten. Until then
+    /// nobody is adopted.
+    pub is_open: bool,
 }
 
 /// The reply to an attempt to adopt an owner.

@@ -183,6 +183,18 @@ pub trait Store: Clone + Send + Sync + 'static {
         token: &str,
     ) -> impl Future<Output = Result<Confirm, StoreFault>> + Send;
 
+    /// How many steps of this process the store has acknowledged and may still forget if it is
+    /// killed, as of its last answer.
+    fn forgettable(&self) -> usize {
+        0
+    }
+
+    /// Whether the store may still forget that this process was enlisted. Until then nobody may
+    /// know that there is something to wait for when it has forgotten.
+    fn may_forget_enlistment(&self) -> bool {
+        false
+    }
+
     /// Says that `holder` lives, for all its holds at once.
     fn beat(&self, holds: &[Hold]) -> impl Future<Output = Result<Beat, StoreFault>> + Send;
 
@@ -240,6 +252,10 @@ pub enum StoreFault {
     /// The store refused it for want of memory; it was not carried out.
     #[error("the store is full")]
     Full,
+    /// The store may have forgotten what it answered lately, and waits for the fronts that remember
+    /// it; it was not carried out.
+    #[error("the store waits for what it may have forgotten")]
+    Closed,
     /// It was sent, and nobody knows whether it was or will be carried out.
     #[error("the store did not answer")]
     Unknown,

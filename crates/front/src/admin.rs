@@ -121,5 +121,9 @@ fn refusal(store: &RedisStore) -> Option<String> {
         let why = store.trouble().filter(|_| !store.is_up());
         why.map(|trouble| format!("Redis is away: {}", trouble.why))
     };
-    store.standstill().why().or_else(away)
+    let closed = || {
+        let why = "Redis was restarted, and other fronts may remember what it has forgotten";
+        (!store.is_open()).then(|| why.to_owned())
+    };
+    store.standstill().why().or_else(away).or_else(closed)
 }

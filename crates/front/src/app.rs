@@ -197,6 +197,7 @@ impl<S: Store, I: Intake> App<S, I> {
             Ok(Purge::Purged) => return Ok(answer::done()),
             Ok(Purge::Open(payments)) => Problem::still_open(payments).into(),
             Err(StoreFault::Unknown) => Refusal::from(&problem::PURGE_UNKNOWN),
+            Err(StoreFault::Closed) => Refusal::from(&problem::LEDGER_CLOSED),
             Err(StoreFault::Away | StoreFault::Full) => Refusal::from(&problem::LEDGER_AWAY),
         };
         Err(refusal)
@@ -239,7 +240,10 @@ fn refusal_of(fault: LedgerFault, too_old: fn(RequestedAt) -> Problem) -> Refusa
     }
 }
 
-/// A question changes nothing, so it does not matter what kept the store from answering.
-fn ledger_away(_fault: StoreFault) -> &'static Problem {
-    &problem::LEDGER_AWAY
+/// A question changes nothing, so it hardly matters what kept the store from answering.
+fn ledger_away(fault: StoreFault) -> &'static Problem {
+    match fault {
+        StoreFault::Closed => &problem::LEDGER_CLOSED,
+        StoreFault::Away | StoreFault::Full | StoreFault::Unknown => &problem::LEDGER_AWAY,
+    }
 }

@@ -28,6 +28,7 @@ pub(crate) fn refusal_of(submit: &Submit) -> Option<Refused> {
         Submit::Rejected(_) => Some(Refused::Rejected),
         Submit::AmountDiffers => Some(Refused::AmountDiffers),
         Submit::NotKept(NotKept::StoreAway) => Some(Refused::StoreAway),
+        Submit::NotKept(NotKept::StoreClosed) => Some(Refused::StoreClosed),
         Submit::NotKept(NotKept::StandsStill(_)) => Some(Refused::StandsStill),
         Submit::NotKept(NotKept::JournalFull) => Some(Refused::JournalFull),
         Submit::NotKept(NotKept::MemoryFull) => Some(Refused::MemoryFull),
@@ -46,6 +47,7 @@ pub(crate) fn answer_to(submit: &Submit) -> Result<Answer, Refusal> {
             return Err(Problem::stands_still(why).into());
         }
         Submit::NotKept(NotKept::StoreAway) => &problem::STORE_AWAY,
+        Submit::NotKept(NotKept::StoreClosed) => &problem::STORE_CLOSED,
         Submit::NotKept(NotKept::MemoryFull) => &problem::MEMORY_FULL,
         Submit::NotKept(NotKept::JournalFull) => &problem::JOURNAL_FULL,
         Submit::NotKept(NotKept::Busy) => &problem::FRONT_BUSY,

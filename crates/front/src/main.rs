@@ -16,7 +16,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const EX_USAGE: u8 = 64;
 
-/// For attempts in flight at the end; with 1 s of notice and 3 s of farewell it is below 10 s.
+/// For attempts in flight at the end; with 1 s of notice, 3 s of farewell, and up to 4 s until Redis
+/// can forget nothing of it, that is 12 s.
 const DRAIN: Duration = Duration::from_secs(4);
 
 fn main() -> ExitCode {
@@ -60,6 +61,7 @@ async fn run(config: &Config) -> anyhow::Result<()> {
         store.ready().await?;
         health_feed::catch_up(&store, &board).await;
         gateway.enlisted().await;
+        store.opened().await;
         anyhow::Ok(())
     };
     let refused = async { gateway.refused().await.into() };

@@ -41,6 +41,8 @@ pub(crate) enum Refused {
     /// Every processor declined it.
     Rejected,
     StoreAway,
+    /// The store may have forgotten some, and waits for those who remember them.
+    StoreClosed,
     /// A store that is there cannot be used, or not be trusted.
     StandsStill,
     JournalFull,
@@ -50,7 +52,7 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
-    const ALL: [(Self, &str); 12] = [
+    const ALL: [(Self, &str); 13] = [
         (Self::Malformed, "malformed"),
         (Self::TooLarge, "too_large"),
         (Self::Incomplete, "incomplete"),
@@ -58,6 +60,7 @@ impl Refused {
         (Self::AmountDiffers, "amount_differs"),
         (Self::Rejected, "rejected"),
         (Self::StoreAway, "store_away"),
+        (Self::StoreClosed, "store_closed"),
         (Self::StandsStill, "stands_still"),
         (Self::JournalFull, "journal_full"),
         (Self::MemoryFull, "memory_full"),

@@ -131,6 +131,9 @@ pub(crate) static BODY_BROKEN: Problem = problem!(
 pub(crate) static STORE_AWAY: Problem = unavailable!(
     "the payment was not accepted because the journal is away; send it again in a second"
 );
+pub(crate) static STORE_CLOSED: Problem = unavailable!(
+    "the payment was not accepted because Redis was restarted and may have forgotten payments that some front remembers; send it again in a second"
+);
 pub(crate) static JOURNAL_FULL: Problem = unavailable!(
     "the payment was not accepted because the limit of open payments is reached; send it again later"
 );
@@ -146,6 +149,9 @@ pub(crate) static FATE_UNKNOWN: Problem = unavailable!(
 pub(crate) static TOO_MANY_QUESTIONS: Problem =
     unavailable!("too many requests of this kind are in hand; ask again in a second");
 pub(crate) static LEDGER_AWAY: Problem = unavailable!("the ledger is away; ask again in a second");
+pub(crate) static LEDGER_CLOSED: Problem = unavailable!(
+    "Redis was restarted and may have forgotten what some front remembers; ask again in a second"
+);
 pub(crate) static PURGE_UNKNOWN: Problem =
     unavailable!("it is unknown whether the ledger was purged; ask again in a second");
 pub(crate) static NOT_READY: Problem =
@@ -339,12 +345,14 @@ mod tests {
             &BODY_TOO_SLOW,
             &BODY_BROKEN,
             &STORE_AWAY,
+            &STORE_CLOSED,
             &JOURNAL_FULL,
             &MEMORY_FULL,
             &FRONT_BUSY,
             &FATE_UNKNOWN,
             &TOO_MANY_QUESTIONS,
             &LEDGER_AWAY,
+            &LEDGER_CLOSED,
             &PURGE_UNKNOWN,
             &NOT_READY,
         ] {

@@ -2,12 +2,20 @@
 
 use feeway_domain::Cause;
 use feeway_store::{Breach, RedisStore};
-use metrics::{describe_gauge, gauge};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
 
 pub(crate) fn describe() {
     describe_gauge!(
         "feeway_not_accepting",
         "1 while new payments are refused for this cause."
+    );
+    describe_gauge!(
+        "feeway_store_barrier_open",
+        "0 while Redis waits for fronts that may remember what it has forgotten."
+    );
+    describe_counter!(
+        "feeway_store_unrepeatable_total",
+        "Writes that Redis may have forgotten and that could not be repeated by their own fault."
     );
     describe_gauge!(
         "feeway_store_breach",
@@ -29,6 +37,8 @@ pub(crate) fn observe(store: &RedisStore) {
         let is_on = store.standstill().has(cause);
         gauge!("feeway_not_accepting", "cause" => cause.as_str()).set(flag(is_on));
     }
+    gauge!("feeway_store_barrier_open").set(flag(store.is_open()));
+    counter!("feeway_store_unrepeatable_total").absolute(store.unrepeatable());
     let breaches = store.breaches();
     for label in Breach::LABELS {
         let is_there = breaches.iter().any(|breach| breach.label() == label);

@@ -2,7 +2,7 @@
 
 -- Which of two texts is the newer. Every change of this file raises it, here and in
 -- `library.rs`: a program replaces only functions of a lower version.
-local VERSION = '8'
+local VERSION = '9'
 
 -- The journal of open payments, the ledger of settled ones, and the leader's lease.
 --
@@ -31,6 +31,7 @@ local OWNERS = '{0}:owners'           -- set: who owns open payments, or may com
 local GENERATION = '{0}:generation'   -- how often everything was purged
 local META = '{0}:meta'               -- hash: which data this is, see `meet`
 local STARTS = '{0}:starts'           -- list: `run|pulse` of each run of a server, the newest last
+local RUN = '{0}:run'                 -- hash: the present life of this server
 
 local HOUR = 3600000000
 
@@ -183,15 +184,75 @@ local function restore_purge(keys, args)
   return { 'purged' }
 end
 
--- Silence is counted from now when the clock was set back behind the last beat.
+-- A run is one life of the server. In a new one the last second may be forgotten, so that no
+-- payment that is unknown is accepted, and nobody is adopted, before all who may remember have
+-- repeated what was acknowledged to them: until then the run is closed. `{0}:run` has its number,
+-- id, since when, whether it is open, and whether everything is on the disk before it is answered.
+-- An owner's record has the number of the run in which its holder last repeated everything; fronts
+-- of earlier versions leave none there and are not waited for.
+
+-- Whether this run is open, once that is known. It is this file's own, which a new server reads
+-- anew, so that an intake pays nothing for it.
+local IS_OPEN = nil
+
+-- How long a front is waited for that says nothing, in µs, as fronts have it.
+local LAPSE = 5000000
+
+-- A holder that never lives: whoever comes next adopts the owner at once.
+local NOBODY = 'nobody'
+
+-- The same of an owner that an operator has released.
+local RELEASED = 'feeway-ctl'
+
+local function id_of_run()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') .. ':'
+    .. string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+end
+
+-- The id of this run, its number, since when it is, and 1 if it is open; nothing when nobody has
+-- begun it yet. Writes nothing.
+local function known_run()
+  local id, known = id_of_run(), redis.call('HMGET', RUN, 'id', 'number', 'since', 'open')
+  if known[1] ~= id then
+    IS_OPEN = nil
+    return nil
+  end
+  IS_OPEN = known[4] == '1'
+  return known
+end
+
+-- Since when this run is known to take calls, before anybody has written that down: whoever may
+-- only read asks as well, and where no front lives nobody else does.
+local SEEN, SEEN_AT = nil, nil
+
+local function seen_since(at)
+  local id = id_of_run()
+  if SEEN ~= id or tonumber(SEEN_AT) > tonumber(at) then SEEN, SEEN_AT = id, at end
+  return SEEN_AT
+end
+
+-- Where the last run was on the disk before it was answered, nothing is forgotten.
+local function begin_run(at)
+  local last = redis.call('HMGET', RUN, 'number', 'always')
+  local number = string.format('%.0f', tonumber(last[1] or '0') + 1)
+  redis.call('HSET', RUN, 'id', id_of_run(), 'number', number, 'since', seen_since(at),
+    'open', last[2] == '1' and '1' or '0')
+  return known_run()
+end
+
+-- How long an owner has been silent within this run. Silence is counted from now when the clock
+-- was set back behind the last beat.
 local function lapsed(record, at, lapse)
   local beat = tonumber(redis.call('HGET', record, 'beat') or '0') or 0
   local here = tonumber(at)
+  if beat == 0 then return true end
   if beat > here then
     redis.call('HSET', record, 'beat', at)
     return false
   end
-  return here - beat >= tonumber(lapse)
+  if IS_OPEN == nil and not known_run() then begin_run(at) end
+  local since = tonumber(redis.call('HGET', RUN, 'since'))
+  return here - math.max(beat, since) >= tonumber(lapse)
 end
 
 -- What is left of payments of an owner that are not open any longer. Whatever may be wrong with
@@ -200,6 +261,49 @@ local function tidy(owner, ids)
   redis.pcall('ZREM', queue_of(owner), unpack(ids))
   redis.pcall('HDEL', answered_of(owner), unpack(ids))
 end
+
+-- Whether somebody may still remember what this run forgot: the holder of a record has neither
+-- repeated it nor resigned nor been silent for long enough.
+local function may_remember(record, run, at, lapse)
+  local known = redis.call('HMGET', record, 'run', 'holder', 'beat')
+  if not known[1] or known[1] == run[2] then return false end
+  if known[2] == NOBODY or known[2] == RELEASED then return false end
+  local beat, here = tonumber(known[3] or '0') or 0, tonumber(at)
+  return beat ~= 0 and here - math.max(math.min(beat, here), tonumber(run[3])) < tonumber(lapse)
+end
+
+local function anybody_may_remember(run, at, lapse)
+  for _, owner in ipairs(redis.call('SMEMBERS', OWNERS)) do
+    if may_remember(record_of(owner), run, at, lapse) then return true end
+  end
+  return false
+end
+
+-- Finds out the run, and opens it when nobody has to be waited for any longer. Whoever calls tells
+-- whether everything is on the disk before it is answered, if it knows.
+local function find_run(at, lapse, always)
+  local run = known_run() or begin_run(at)
+  if always and redis.call('HGET', RUN, 'always') ~= always then
+    redis.call('HSET', RUN, 'always', always)
+  end
+  -- The clock was set back.
+  if tonumber(run[3]) > tonumber(at) then
+    redis.call('HSET', RUN, 'since', at)
+    run[3] = at
+  end
+  if run[4] == '1' or anybody_may_remember(run, at, lapse) then return run end
+  redis.call('HSET', RUN, 'open', '1')
+  return known_run()
+end
+
+-- For functions that write. Where no front lives nobody else would find that nobody remembers.
+local function stays_closed()
+  if not IS_OPEN then find_run(now(), LAPSE) end
+  return not IS_OPEN
+end
+
+-- The number that a record gets from a front which has repeated everything in the run of this id.
+local function repeated_in(run, id) return run[1] == id and run[2] or '0' end
 
 local function end_entry(open, id, entry)
   redis.call('HDEL', open, id)
@@ -270,6 +374,10 @@ end
 -- more of whoever wants to know the generation
 local function accept_all(keys, args, only_reads)
   local call, try = redis.call, redis.pcall
+  -- Without room nothing is to be written.
+  if IS_OPEN == nil then
+    if args[4] == '0' then known_run() else find_run(now(), LAPSE) end
+  end
   local ids, count = {}, math.floor((#args - 4) / 3)
   for each = 1, count do
     local id = args[each * 3 + 2]
@@ -306,6 +414,8 @@ local function accept_all(keys, args, only_reads)
       reply = 'differs'
     elseif not is_held then
       reply = 'fenced'
+    elseif not IS_OPEN then
+      reply = 'closed'
     elseif last >= room * 2 then
       reply = 'full'
     else
@@ -338,11 +448,18 @@ local function known_all(keys, args)
   return replies
 end
 
+-- A hold that is repeated is of a front that has not repeated everything yet.
+local function give_hold(record, holder, epoch, is_repeating)
+  redis.call('HSET', record, 'holder', holder, 'epoch', epoch, 'beat', now())
+  if is_repeating then redis.call('HSET', record, 'run', '0') end
+end
+
 -- An entry that was promised to a client before this server forgot it: neither the limit
 -- nor the hold can take the promise back. Of two states of one entry the one with more
--- moves is the later.
+-- moves is the later. An entry of another lineage, which is another owner or another time of
+-- acceptance, stays as it is, and is the reply to whoever knows of that.
 -- keys: open, settled, rejected, owners; args: id, entry, the hold it was accepted or found
--- under: owner, holder, epoch; and the generation
+-- under: owner, holder, epoch; and the generation; and one more of whoever knows of lineages
 local function restore_entry(keys, args)
   local id, entry = args[1], args[2]
   check_id(id)
@@ -352,7 +469,10 @@ local function restore_entry(keys, args)
   local current, settled = redis.call('HGET', keys[1], id), redis.call('HGET', keys[2], id)
   local cents = known_cents(current, settled, redis.call('GET', keys[3]))
   if current then
-    local _, _, current_moves = read_entry(current)
+    local current_owner, _, current_moves, _, current_at = read_entry(current)
+    if args[7] and (current_owner ~= owner or current_at ~= at) then
+      return { 'other', current }
+    end
     if tonumber(current_moves) >= tonumber(moves) then return { 'known' } end
   elseif cents then
     if settled then promise_stated(id, entry) end
@@ -361,9 +481,11 @@ local function restore_entry(keys, args)
     local record = record_of(owner)
     if redis.call('EXISTS', record) == 0 then
       -- A hold on somebody else's owner is not ours to restore: theirs is, or it lapses.
-      local holder, epoch = owner, '0'
-      if owner == args[3] then holder, epoch = args[4], args[5] end
-      redis.call('HSET', record, 'holder', holder, 'epoch', epoch, 'beat', now())
+      if owner == args[3] then
+        give_hold(record, args[4], args[5], args[7])
+      else
+        give_hold(record, owner, '0')
+      end
     end
     redis.call('SADD', keys[4], owner)
     redis.call('ZADD', queue_of(owner), at, id)
@@ -459,7 +581,8 @@ local function guarded(step)
   end
 end
 
--- keys: open, owner's record; args: id, moves, to, owner, holder, epoch
+-- keys: open, owner's record; args: id, moves, to, owner, holder, epoch; and one more of whoever
+-- is to be told that an entry of another lineage stands, also when its own hold is lost
 local function rename(keys, args)
   local id, to = args[1], args[3]
   check_id(id)
@@ -468,6 +591,7 @@ local function rename(keys, args)
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return { 'gone' } end
   local owner, processor, moves, cents, at = read_entry(entry)
+  if args[7] and owner ~= args[4] then return { 'other' } end
   local is_held, generation = held(keys[2], args[5], args[6])
   if not is_held then return { 'fenced' } end
   -- Another owner's entry: it was rejected meanwhile, and somebody reopened it.
@@ -477,7 +601,7 @@ local function rename(keys, args)
     if moves ~= args[2] then return { 'differs', processor } end
     redis.call('HSET', keys[1], id, write_entry(owner, to, more, cents, at))
   end
-  return { 'named', generation or generation_of_data() }
+  return { 'named', generation or generation_of_data(), cents, at }
 end
 
 -- A renaming that was answered before this server forgot it. The attempt it allowed may
@@ -598,7 +722,7 @@ end
 -- A rejection that was answered before this server forgot it. If the payment was reopened
 -- since, its entry, or a later rejection, has more moves.
 -- keys: open, settled, rejected; args: id, cents, why, kept for ms, and as fronts of earlier
--- versions do not tell: acceptedAt, moves, generation
+-- versions do not tell: acceptedAt, moves, generation, owner
 local function restore_reject(keys, args)
   local id = args[1]
   check_id(id)
@@ -607,6 +731,10 @@ local function restore_reject(keys, args)
   check_digits(args[4], 'the time to live')
   local entry = redis.call('HGET', keys[1], id)
   if redis.call('HEXISTS', keys[2], id) == 1 then return { 'gone' } end
+  if entry and args[8] then
+    local owner, _, _, _, accepted_at = read_entry(entry)
+    if owner ~= args[8] or accepted_at ~= args[5] then return { 'other', entry } end
+  end
   local at, lineage = now(), ''
   if args[6] then
     check_digits(args[5], 'the time of acceptance')
@@ -734,14 +862,23 @@ local function settle_apart(call, keys, args, each, is_new, record, horizon, gen
   return 'conflict ' .. holder
 end
 
+-- A payment is settled, and its entry names another processor, which may have it as well: that
+-- one is asked in a while, whoever has it in hand now.
+local function look_up_later(id, processor, entry)
+  local _, _, _, cents = read_entry(entry)
+  redis.call('ZADD', FREED, now(), id .. processor .. ':' .. cents)
+  redis.call('ZREMRANGEBYRANK', FREED, 0, '-10001')
+end
+
 -- The entries of payments that are settled, whoever's they are, and their notes. Almost
 -- always there are none: the call that finds that out is 1 % of a settlement that comes alone,
 -- less of one in a group, and not to be seen in `cargo bench --bench settle`.
-local function end_entries(call, open, entries, ids, not_settled)
+local function end_entries(call, open, entries, ids, not_settled, holder)
   local ended = {}
   for each, entry in ipairs(entries) do
     if entry and not not_settled[each] then
-      local owner = string.match(entry, '^[^|]*')
+      local owner, named = string.match(entry, '^([^|]*)|([^|]*)|')
+      if named ~= '' and named ~= holder then look_up_later(ids[each], named, entry) end
       local of_owner = ended[owner] or {}
       of_owner[#of_owner + 1] = ids[each]
       ended[owner] = of_owner
@@ -800,7 +937,7 @@ local function settle_all(keys, args)
       if not_settled[each] and is_new[each] then try('HDEL', settled_of(ids[each]), ids[each]) end
     end
   end
-  end_entries(call, keys[1], entries, ids, not_settled)
+  end_entries(call, keys[1], entries, ids, not_settled, processor)
   return replies
 end
 
@@ -814,19 +951,25 @@ local function restore_settle(keys, args)
   return settle_all(keys, { unpack(args, 1, settlement) })
 end
 
--- keys: owners, owner's record, epoch; args: owner
+-- An incarnation of a program that has nothing to repeat in this run says the run's id.
+-- keys: owners, owner's record, epoch; args: owner; then, as fronts of earlier versions do not
+-- tell, lapse in µs, the run, and 1 if everything is on the disk before it is answered
 local function enlist(keys, args)
-  local owner = args[1]
+  local owner, at = args[1], now()
   check(not string.find(owner, '|', 1, true), 'an incarnation has no bar in its name')
   local current = redis.call('HMGET', keys[2], 'holder', 'epoch')
   local epoch = current[2]
   if current[1] ~= owner then
     epoch = string.format('%.0f', redis.call('INCR', keys[3]))
   end
-  redis.call('HSET', keys[2], 'holder', owner, 'epoch', epoch, 'beat', now(),
+  redis.call('HSET', keys[2], 'holder', owner, 'epoch', epoch, 'beat', at,
     'generation', generation_of_data())
   redis.call('SADD', keys[1], owner)
-  return { 'enlisted', epoch }
+  if not args[3] then return { 'enlisted', epoch } end
+  local run = known_run() or begin_run(at)
+  redis.call('HSET', keys[2], 'run', repeated_in(run, args[3]))
+  run = find_run(at, args[2], args[4])
+  return { 'enlisted', epoch, run[1], run[4] }
 end
 
 -- A list of URLs, the newest first, is one text with a space between each.
@@ -865,9 +1008,6 @@ local function other_user(owners, but_for, processor, url, at, lapse)
   return nil
 end
 
--- A holder that never lives: whoever comes next adopts the owner at once.
-local NOBODY = 'nobody'
-
 -- Whoever is silent can do nothing any more, should it wake up, before it enlists again.
 local function fence_silent(owners, epoch, at, lapse)
   for _, owner in ipairs(redis.call('SMEMBERS', owners)) do
@@ -890,15 +1030,18 @@ local ENLIST_HEAD, ENLIST_EACH = 4, 4
 -- keys: owners, owner's record, epoch, urls
 -- args: owner, lapse in µs, how many URLs of a processor are kept, the epoch of the earlier
 --       reply or nothing; then of each processor name, URL, 1 if it is vouched for, and the
---       URLs of the earlier reply or nothing
+--       URLs of the earlier reply or nothing; and the last two of `enlist`
 local function enlist_at(keys, args)
   local owner, lapse = args[1], args[2]
   check_digits(lapse, 'lapse')
   check_digits(args[3], 'the limit')
-  check((#args - ENLIST_HEAD) % ENLIST_EACH == 0, 'a malformed enlistment')
+  local more = (#args - ENLIST_HEAD) % ENLIST_EACH
+  check(more == 0 or more == 2, 'a malformed enlistment')
+  local last = #args - more
   local at, is_same = now(), args[4] == (redis.call('GET', keys[3]) or '0')
   local sites, lists, names, relocated, must_fence = ' ', {}, {}, {}, false
-  for start = ENLIST_HEAD + 1, #args, ENLIST_EACH do
+  local is_relocating = false
+  for start = ENLIST_HEAD + 1, last, ENLIST_EACH do
     local name, url, vouched, seen = unpack(args, start, start + ENLIST_EACH - 1)
     check(string.find(name, '^%S+$') and string.find(url, '^%S+$'), 'a malformed processor')
     sites = sites .. name .. ' ' .. url .. ' '
@@ -914,6 +1057,7 @@ local function enlist_at(keys, args)
         list, may_enter = url, may_enter and is_same
         must_fence = must_fence or not may_enter
       end
+      is_relocating = is_relocating or vouched ~= '1'
       if not may_enter then
         relocated[#relocated + 1] = name
         relocated[#relocated + 1] = known
@@ -921,14 +1065,18 @@ local function enlist_at(keys, args)
     end
     names[#names + 1], lists[#lists + 1] = name, list
   end
+  -- In a run that is closed entries that name the processor may be forgotten.
+  if is_relocating and stays_closed() then return { 'closed' } end
   if #relocated > 0 then
     if must_fence then fence_silent(keys[1], keys[3], at, lapse) end
     return { 'relocated', redis.call('GET', keys[3]) or '0', relocated }
   end
-  local enlisted = enlist({ keys[1], keys[2], keys[3] }, { owner })
+  local enlistment = { owner }
+  if more == 2 then enlistment = { owner, lapse, args[last + 1], args[last + 2] } end
+  local enlisted = enlist({ keys[1], keys[2], keys[3] }, enlistment)
   redis.call('HSET', keys[2], 'sites', sites)
   for each, name in ipairs(names) do redis.call('HSET', keys[4], name, lists[each]) end
-  return { 'enlisted', enlisted[2], lists }
+  return { 'enlisted', enlisted[2], lists, enlisted[3], enlisted[4] }
 end
 
 -- Open entries of one page of the journal, by the processor that they name. An entry that is
@@ -951,7 +1099,8 @@ local function census(keys, args)
 end
 
 -- A hold that was given before this server forgot it; a later one stands.
--- keys: owners, owner's record, epoch; args: owner, holder, epoch
+-- keys: owners, owner's record, epoch; args: owner, holder, epoch; and one more of whoever knows
+-- of runs
 local function restore_hold(keys, args)
   check_digits(args[3], 'epoch')
   local epoch = tonumber(args[3])
@@ -961,19 +1110,22 @@ local function restore_hold(keys, args)
     redis.call('SET', keys[3], args[3])
   end
   redis.call('SADD', keys[1], args[1])
-  redis.call('HSET', keys[2], 'holder', args[2], 'epoch', args[3], 'beat', now(),
-    'generation', generation_of_data())
+  give_hold(keys[2], args[2], args[3], args[4])
+  redis.call('HSET', keys[2], 'generation', generation_of_data())
   return { 'restored' }
 end
 
 -- An incarnation that came with its processors before this server forgot it. What is known of
 -- a processor by now stands if the incarnation's URL is in it.
 -- keys: owners, owner's record, epoch, urls
--- args: owner, holder, epoch, then of each processor name, URL and the URLs known then
+-- args: owner, holder, epoch, then of each processor name, URL and the URLs known then; and the
+-- last one of `restore_hold`
 local function restore_sites(keys, args)
-  local restored = restore_hold({ keys[1], keys[2], keys[3] }, { args[1], args[2], args[3] })
+  local last = #args - #args % 3
+  local hold = { args[1], args[2], args[3], args[last + 1] }
+  local restored = restore_hold({ keys[1], keys[2], keys[3] }, hold)
   local sites = ' '
-  for start = 4, #args, 3 do
+  for start = 4, last, 3 do
     local name, url, list = unpack(args, start, start + 2)
     check(list, 'a malformed enlistment')
     sites = sites .. name .. ' ' .. url .. ' '
@@ -986,28 +1138,45 @@ local function restore_sites(keys, args)
 end
 
 -- keys: owners, then record and queue of each hold; args: lapse in µs, then owner, holder
--- and epoch of each hold
+-- and epoch of each hold; then, as fronts of earlier versions do not tell, the run in which the
+-- holder has repeated everything, and 1 if everything is on the disk before it is answered
 local function beat(keys, args)
   check_digits(args[1], 'lapse')
   local at = now()
   local ours, queued, silent = {}, {}, {}
-  for hold = 1, (#args - 1) / 3 do
+  local count, run = math.floor((#args - 1) / 3), known_run() or begin_run(at)
+  local tells_run = #args == count * 3 + 3
+  for hold = 1, count do
     local owner, holder, epoch = args[hold * 3 - 1], args[hold * 3], args[hold * 3 + 1]
     if held(keys[hold * 2], holder, epoch) then
       redis.call('HSET', keys[hold * 2], 'beat', at)
+      if tells_run then
+        redis.call('HSET', keys[hold * 2], 'run', repeated_in(run, args[#args - 1]))
+      else
+        redis.call('HDEL', keys[hold * 2], 'run')
+      end
       ours[owner] = true
       queued[hold] = redis.call('ZCARD', keys[hold * 2 + 1])
     else
       queued[hold] = -1
     end
   end
+  run = find_run(at, args[1], tells_run and args[#args] or nil)
   for _, owner in ipairs(redis.call('SMEMBERS', keys[1])) do
     if not ours[owner] and lapsed(record_of(owner), at, args[1]) then
       silent[#silent + 1] = owner
     end
   end
   raise_pulse(at)
-  return { at, queued, silent, generation_of_data() }
+  return { at, queued, silent, generation_of_data(), run[1], run[4] }
+end
+
+-- The id of this run, and 1 if it is open or could be: nobody may have been there yet.
+local function run_state(_, _)
+  local at = now()
+  local run = known_run() or { id_of_run(), '', seen_since(at), '0' }
+  local is_open = run[4] == '1' or not anybody_may_remember(run, at, LAPSE)
+  return { run[1], is_open and '1' or '0' }
 end
 
 -- keys: owner's record; args: holder, epoch
@@ -1019,6 +1188,7 @@ end
 -- keys: owners, owner's record, epoch; args: owner, holder, lapse in µs
 local function adopt(keys, args)
   check_digits(args[3], 'lapse')
+  if stays_closed() then return { 'closed' } end
   if redis.call('SISMEMBER', keys[1], args[1]) == 0 then return { 'refused' } end
   local at = now()
   if not lapsed(keys[2], at, args[3]) then return { 'refused' } end
@@ -1037,12 +1207,12 @@ local function abandoned(entry, record, seen, at)
     and lapsed(record, at, seen[5])
 end
 
--- This run of the server. What was answered in an earlier one may be forgotten.
-local RUN = nil
+-- This life of the server. What was answered in an earlier one may be forgotten.
+local LIFE = nil
 
-local function run()
-  RUN = RUN or string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-  return RUN
+local function life()
+  LIFE = LIFE or string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  return LIFE
 end
 
 -- An order to stand back is `token|at|by`. What fronts confirm has the run in it, so that a
@@ -1050,7 +1220,7 @@ end
 -- `-token` stays, which reads as no order.
 local function read_stand_back(text)
   local token, at, by = string.match(text, '^([^|]*)|(%d+)|(.*)$')
-  return token and token .. '@' .. run(), at, by
+  return token and token .. '@' .. life(), at, by
 end
 
 local function token_of(stand_backs, processor)
@@ -1220,6 +1390,7 @@ local function resolve_held(keys, args)
   check_id(id)
   check_digits(args[settlement + 5], 'lapse')
   check_digits(args[settlement + 7], 'the limit')
+  if stays_closed() then return { 'closed' } end
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return settled_before(id, args[1]) end
   local _, processor = read_entry(entry)
@@ -1242,6 +1413,7 @@ local function resolve_not_held(keys, args)
   check(read_entry(args[2]), 'not an entry')
   check_digits(args[6], 'lapse')
   check_digits(args[8], 'the limit')
+  if stays_closed() then return { 'closed' } end
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return { 'gone' } end
   local owner, processor = read_entry(entry)
@@ -1264,6 +1436,7 @@ local function reopen(keys, args)
   check_id(id)
   check(string.find(owner, '^[^|]+$') and args[3], 'a malformed reopening')
   check_digits(args[4], 'the limit')
+  if stays_closed() then return { 'closed' } end
   local entry = redis.call('HGET', keys[1], id)
   if entry then
     local current = read_entry(entry)
@@ -1302,6 +1475,7 @@ local function decide_held(keys, args)
   check_id(id)
   check_digits(args[settlement + 3], 'lapse')
   check_digits(args[settlement + 5], 'the limit')
+  if stays_closed() then return { 'closed' } end
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return settled_before(id, args[1]) end
   local owner, processor = read_entry(entry)
@@ -1326,6 +1500,7 @@ local function decide_not_held(keys, args)
   check(read_entry(args[2]), 'not an entry')
   check_digits(args[4], 'lapse')
   check_digits(args[6], 'the limit')
+  if stays_closed() then return { 'closed' } end
   local entry = redis.call('HGET', keys[1], id)
   if not entry then return { 'gone' } end
   local owner, processor = read_entry(entry)
@@ -1422,6 +1597,7 @@ local function settle_stated(keys, args)
   check_id(id)
   check_digits(lapse, 'lapse')
   check_digits(slip, 'the slip of the clocks')
+  if stays_closed() then return { 'closed' } end
   local at, run = now(), args[settlement + 4] and read_run(args, settlement + 4)
   if run and read_stated(run.name, id) then return { 'settled ' .. generation_of_data() } end
   local other, is_known = holders(id, processor)
@@ -1577,6 +1753,7 @@ end
 
 -- keys: owners, owner's record, owner's queue; args: owner, holder, epoch
 local function discharge(keys, args)
+  if stays_closed() then return { 'closed' } end
   if redis.call('ZCARD', keys[3]) > 0 then return { 'kept' } end
   if redis.call('EXISTS', keys[2]) == 1 and not held(keys[2], args[2], args[3]) then
     return { 'kept' }
@@ -1809,6 +1986,7 @@ end
 
 -- keys: open
 local function purge(keys, _)
+  if stays_closed() then return { 'closed' } end
   local open = redis.call('HLEN', keys[1])
   if open > 0 then return { 'open', string.format('%.0f', open) } end
   local generation = string.format('%.0f', tonumber(generation_of_data()) + 1)
@@ -1904,6 +2082,9 @@ redis.register_function({
 })
 redis.register_function({
   function_name = 'settling_runs', callback = settling_runs, flags = { 'no-writes' },
+})
+redis.register_function({
+  function_name = 'run_state', callback = run_state, flags = { 'no-writes' },
 })
 redis.register_function({ function_name = 'fronts', callback = fronts, flags = { 'no-writes' } })
 register('meet', meet)

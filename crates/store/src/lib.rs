@@ -17,6 +17,7 @@ mod horizon;
 mod keys;
 mod listing;
 mod memory_store;
+mod recent;
 mod record;
 mod redis_store;
 mod roll_up;
@@ -25,6 +26,7 @@ pub mod testing;
 mod window_plan;
 
 pub use memory_store::{Acknowledged, MemorySnapshot, MemoryStore};
+pub use recent::{FORGETFUL_FOR, Recent, Repeated, Write};
 pub use redis_store::{
     AdoptData, Ask, Authorities, AuthoritiesError, Breach, Data, Lease, MissingFunctions,
     RedisAccess, RedisConfig, RedisMemory, RedisStore, RedisUrl, RedisUrlError, SchemaError,

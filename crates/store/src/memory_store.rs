@@ -9,10 +9,11 @@ mod resolution;
 mod restamps;
 mod runs;
 mod stand_back;
+mod state;
 mod statement;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -45,6 +46,9 @@ pub struct MemoryStore {
     state: Arc<Mutex<State>>,
     /// How often it forgot, as if it had been started again.
     runs: Arc<AtomicU64>,
+    /// The run to which whoever has this handle has repeated everything; the present one unless
+    /// given.
+    repeated_in: Option<u64>,
     began: Instant,
     max_open: u64,
     retention: Duration,
@@ -86,6 +90,7 @@ impl MemoryStore {
         Self {
             state: Arc::default(),
             runs: Arc::default(),
+            repeated_in: None,
             began: Instant::now(),
             max_open,
             retention,
@@ -109,51 +114,17 @@ impl MemoryStore {
         i64::try_from(self.retention.as_micros()).unwrap_or(i64::MAX)
     }
 
-    fn run(&self) -> u64 {
-        self.runs.load(Ordering::Relaxed)
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics under this lock")
     }
 }
 
-impl State {
-    /// Forgets all payments that are not open.
-    fn forget_all(&mut self) {
-        self.books = Books::default();
-        self.journal.forget_rejected();
-        self.departures = Departures::default();
-        self.restamps = Restamps::default();
-        self.runs.forget_payments();
-    }
-
-    fn distrust(&mut self, processor: &ProcessorName, url: &str) {
-        if self
-            .look_ups
-            .get(processor)
-            .is_some_and(|trusted| trusted == url)
-        {
-            self.look_ups.remove(processor);
-        }
-    }
-
-    /// As the function `promise_stated`, of a payment that is settled.
-    fn promise(&mut self, entry: &Entry, now: JournalTime) {
-        if !self.journal.is_rejected(entry.payment.id, now) {
-            self.runs.promise(entry);
-        }
-    }
-
-    fn known(&self, id: CorrelationId, now: JournalTime) -> Option<PaymentState> {
-        let settled = self.books.find(id);
-        settled.or_else(|| self.journal.find(id, now))
-    }
-}
-
 impl Store for MemoryStore {
     async fn enlist(&self, incarnation: &Incarnation) -> Result<Hold, StoreFault> {
-        Ok(self.state().journal.enlist(incarnation, self.now()))
+        let journal = &mut self.state().journal;
+        let hold = journal.enlist(incarnation, self.now());
+        journal.tell_run(&hold, self.claim(), self.run(), self.now());
+        Ok(hold)
     }
 
     async fn enlist_at(
@@ -163,8 +134,16 @@ impl Store for MemoryStore {
         seen: Option<&Relocation>,
     ) -> Result<Enlist, StoreFault> {
         let now = self.now();
-        let journal = &mut self.state().journal;
-        Ok(journal.enlist_at(incarnation, sites, seen, now))
+        let mut state = self.state();
+        if state.journal.is_relocated(sites) {
+            self.check_open(&mut state)?;
+        }
+        let journal = &mut state.journal;
+        let enlisted = journal.enlist_at(incarnation, sites, seen, now);
+        if let Enlist::Enlisted(hold) = &enlisted {
+            journal.tell_run(hold, self.claim(), self.run(), now);
+        }
+        Ok(enlisted)
     }
 
     async fn tell_fees(&self, fees: &[(ProcessorName, Fee)]) -> Result<(), StoreFault> {
@@ -208,6 +187,7 @@ impl Store for MemoryStore {
         if !state.journal.is_good(hold) {
             return Ok(Accept::Fenced);
         }
+        self.check_open(&mut state)?;
         if u64::try_from(state.journal.open()).unwrap_or(u64::MAX) >= self.max_open {
             return Ok(Accept::Full);
         }
@@ -329,7 +309,11 @@ impl Store for MemoryStore {
     }
 
     async fn beat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {
-        Ok(self.state().journal.beat(holds, self.now()))
+        let (journal, now) = (&mut self.state().journal, self.now());
+        journal.find_run(self.run(), now);
+        let mut beat = journal.beat(holds, self.claim(), now);
+        beat.is_open = journal.find_run(self.run(), now);
+        Ok(beat)
     }
 
     async fn resign(&self, hold: &Hold) -> Result<(), StoreFault> {
@@ -338,11 +322,15 @@ impl Store for MemoryStore {
     }
 
     async fn adopt(&self, owner: &Incarnation, holder: &Incarnation) -> Result<Adopt, StoreFault> {
-        Ok(self.state().journal.adopt(owner, holder, self.now()))
+        let mut state = self.state();
+        self.check_open(&mut state)?;
+        Ok(state.journal.adopt(owner, holder, self.now()))
     }
 
     async fn discharge(&self, hold: &Hold) -> Result<bool, StoreFault> {
-        Ok(self.state().journal.discharge(hold))
+        let mut state = self.state();
+        self.check_open(&mut state)?;
+        Ok(state.journal.discharge(hold))
     }
 
     async fn queued(
@@ -355,11 +343,14 @@ impl Store for MemoryStore {
     }
 
     async fn summary(&self, window: Window) -> Result<Summary, LedgerFault> {
-        self.state().books.summary(window)
+        let mut state = self.state();
+        self.check_open(&mut state)?;
+        state.books.summary(window)
     }
 
     async fn list(&self, listing: &Listing) -> Result<Page, LedgerFault> {
-        let state = self.state();
+        let mut state = self.state();
+        self.check_open(&mut state)?;
         match listing.listed {
             Listed::Settled | Listed::Conflict => state.books.list(listing),
             Listed::Open | Listed::Pinned | Listed::Rejected => {
@@ -378,11 +369,17 @@ impl Store for MemoryStore {
     }
 
     async fn find(&self, id: CorrelationId) -> Result<Option<PaymentState>, StoreFault> {
-        Ok(self.state().known(id, self.now()))
+        let mut state = self.state();
+        let known = state.known(id, self.now());
+        if known.is_none() {
+            self.check_open(&mut state)?;
+        }
+        Ok(known)
     }
 
     async fn purge(&self) -> Result<Purge, StoreFault> {
         let mut state = self.state();
+        self.check_open(&mut state)?;
         let open = state.journal.open();
         if open > 0 {
             return Ok(Purge::Open(u64::try_from(open).unwrap_or(u64::MAX)));

@@ -24,9 +24,11 @@ mod recent;
 mod refusals;
 mod refusing;
 mod rejection;
+mod renaming;
 mod reply;
 mod resolution;
 mod retirement;
+mod run;
 mod settings;
 mod settling;
 mod sites;
@@ -190,6 +192,9 @@ impl Store for RedisStore {
         payment: &Payment,
         processor: Option<&ProcessorName>,
     ) -> Result<Accept, StoreFault> {
+        if self.remembers_too_much() {
+            return Err(StoreFault::Away);
+        }
         let intake = Intake::new(hold, payment, processor);
         self.inner.intakes.take(intake, Pace::AtOnce).await
     }
@@ -199,6 +204,9 @@ impl Store for RedisStore {
         hold: &Hold,
         payments: &[(Payment, Option<&ProcessorName>)],
     ) -> Vec<Result<Accept, StoreFault>> {
+        if self.remembers_too_much() {
+            return vec![Err(StoreFault::Away); payments.len()];
+        }
         let intakes: Vec<Intake> = payments
             .iter()
             .map(|(payment, processor)| Intake::new(hold, payment, *processor))
@@ -213,22 +221,7 @@ impl Store for RedisStore {
         moves: u32,
         to: &ProcessorName,
     ) -> Result<Rename, StoreFault> {
-        let rename = command::rename(hold, id, moves, to);
-        self.write(rename, |reply| match reply.word() {
-            "named" => {
-                let to = to.clone();
-                let written = Written::Rename { id, moves, to };
-                Ok((Rename::Named, written.of(reply.generation(1))))
-            }
-            "differs" => match reply.text(1) {
-                Some("") => Ok((Rename::Differs(None), None.into())),
-                _ => Ok((Rename::Differs(Some(reply.parsed(1)?)), None.into())),
-            },
-            "gone" => Ok((Rename::Gone, None.into())),
-            "fenced" => Ok((Rename::Fenced, None.into())),
-            _ => reply.unreadable(),
-        })
-        .await
+        self.name(hold, id, moves, to).await
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settle, StoreFault> {
@@ -313,6 +306,14 @@ impl Store for RedisStore {
         self.confirm(own, processor, token).await
     }
 
+    fn forgettable(&self) -> usize {
+        self.inner.shared.recent.len()
+    }
+
+    fn may_forget_enlistment(&self) -> bool {
+        self.inner.shared.recent.has_enlistment()
+    }
+
     async fn beat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {
         self.heartbeat(holds).await
     }
@@ -332,9 +333,11 @@ impl Store for RedisStore {
                     holder: holder.clone(),
                     epoch: reply.parsed(1)?,
                 };
+                self.inner.shared.run.add_hold(&hold);
                 Ok((Adopt::Adopted(hold.clone()), Some(Written::Hold(hold))))
             }
             "refused" => Ok((Adopt::Refused, None)),
+            "closed" => Err(StoreFault::Closed),
             _ => reply.unreadable(),
         })
         .await
@@ -345,6 +348,7 @@ impl Store for RedisStore {
         self.write(discharge, |reply| match reply.word() {
             "discharged" => Ok((true, Some(Written::Discharge(hold.clone())))),
             "kept" => Ok((false, None)),
+            "closed" => Err(StoreFault::Closed),
             _ => reply.unreadable(),
         })
         .await
@@ -360,11 +364,11 @@ impl Store for RedisStore {
     }
 
     async fn summary(&self, window: Window) -> Result<Summary, LedgerFault> {
-        self.summarize(window).await
+        self.read_books(self.summarize(window)).await
     }
 
     async fn list(&self, listing: &Listing) -> Result<Page, LedgerFault> {
-        self.list_page(listing).await
+        self.read_books(self.list_page(listing)).await
     }
 
     async fn retire(&self) -> Result<Retire, StoreFault> {

@@ -143,7 +143,9 @@ async fn journal<S: Store, C: ProcessorClient>(
                 tracing::error!(%id, "answered 202, but its id is known with another amount");
             }
             Ok(Accept::Fenced | Accept::Full)
-            | Err(StoreFault::Full | StoreFault::Away | StoreFault::Unknown) => left.push(promise),
+            | Err(StoreFault::Full | StoreFault::Away | StoreFault::Closed | StoreFault::Unknown) => {
+                left.push(promise)
+            }
         }
     }
     if is_fenced {

@@ -67,13 +67,18 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
             Named::Yes => job.renamed(rank, board.shifts()),
             // If it is still open and ours, the feeder reads it again as it is now.
             Named::No => return Done::Over,
+            Named::Gone => {
+                persist::look_up_later(context, &job).await;
+                return Done::Over;
+            }
         }
     }
     // Whoever adopted it may only ask the same processor, so this is for economy alone.
     if job.is_lost() && !Sabotage::SkipFence.is_on() {
+        persist::leave(context, &job).await;
         return Done::Over;
     }
-    if board.stands_back(rank) || context.config.standstill.is_on() {
+    if board.stands_back(rank) || !context.may_start() {
         return Done::NotSent(job);
     }
     let requested_at = context.time_of_day(Some((job.accepted, job.accepted_at)));
@@ -270,6 +275,8 @@ fn despite_doubt(mut job: Job) -> Done {
 enum Named {
     Yes,
     No,
+    /// There is no such entry of ours.
+    Gone,
 }
 
 async fn name<S: Store, C: ProcessorClient>(context: &Context<S, C>, job: &Job, to: Rank) -> Named {
@@ -277,7 +284,7 @@ async fn name<S: Store, C: ProcessorClient>(context: &Context<S, C>, job: &Job, 
     let to = context.board.name(to);
     match persist::rename(&context.store, hold, &job.payment, job.moves, to).await {
         Rename::Named => Named::Yes,
-        Rename::Gone => Named::No,
+        Rename::Gone => Named::Gone,
         Rename::Fenced if Sabotage::SkipFence.is_on() => Named::Yes,
         Rename::Fenced => {
             context.lose(job.share.tenure());

@@ -93,6 +93,14 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
         *self.draining.borrow()
     }
 
+    /// Whether attempts may be started. The store must not be able to forget that there is an
+    /// incarnation which has started some: nobody would wait for it before the same payment is
+    /// accepted anew.
+    pub(crate) fn may_start(&self) -> bool {
+        let is_known = || self.tenures.own().is_some_and(|own| own.is_lasting());
+        !self.config.standstill.is_on() && is_known()
+    }
+
     /// Payments that wait here, and when some wait in the journal as well, all open ones as
     /// of the last heartbeat.
     pub(crate) fn backlog(&self) -> u64 {

@@ -48,7 +48,7 @@ async fn pass<S: Store, C: ProcessorClient>(context: &Context<S, C>, tenure: &Ar
             .await
         {
             Ok(page) => page,
-            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => {
+            Err(StoreFault::Away | StoreFault::Full | StoreFault::Closed | StoreFault::Unknown) => {
                 backoff.pause().await;
                 continue;
             }

@@ -45,6 +45,8 @@ pub enum NotKept {
     StoreAway,
     /// The front stands still, for this reason.
     StandsStill(String),
+    /// The journal may have forgotten payments, and waits for those who remember them.
+    StoreClosed,
     /// The limit of open payments is reached.
     JournalFull,
     /// The journal's memory is full.
@@ -157,7 +159,8 @@ fn place<S: Store, C: ProcessorClient>(
     let Some(slot) = context.dispatcher.reserve() else {
         return Place::Journal;
     };
-    let permit = (context.waiting.load(Ordering::Relaxed) == 0).then(|| {
+    let may_go = tenure.is_lasting() && context.waiting.load(Ordering::Relaxed) == 0;
+    let permit = may_go.then(|| {
         let now = Instant::now();
         route(
             &context.board,
@@ -220,6 +223,7 @@ async fn accept<S: Store, C: ProcessorClient>(
                 None => return Submit::NotKept(away(context)),
             },
             Err(StoreFault::Away) => return Submit::NotKept(away(context)),
+            Err(StoreFault::Closed) => return Submit::NotKept(NotKept::StoreClosed),
             // If it is kept after all, the next heartbeats show one more payment than is
             // in hand, and the feeder fetches it.
             Err(StoreFault::Unknown) => return Submit::Unknown,

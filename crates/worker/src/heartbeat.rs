@@ -21,6 +21,9 @@ use crate::tenure::Tenure;
 /// How often a front looks whether an order to stand back is carried out.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How often a front says that it lives while somebody waits for what that changes.
+const HASTE: Duration = Duration::from_millis(200);
+
 /// How long a heartbeat may take whose answer tells what time it is: half of this is how far
 /// stamps by Redis's clock may be off.
 const PROMPT: Duration = Duration::from_secs(1);
@@ -43,6 +46,7 @@ pub(crate) async fn beat_for_ever<S: Store, C: ProcessorClient>(context: Arc<Con
         arrivals: (0, Instant::now()),
         stand_backs: StandBacks::default(),
         beats: 0,
+        is_closed: false,
     };
     let mut backoff = Backoff::default();
     loop {
@@ -70,6 +74,8 @@ struct Heartbeat<S: Store, C: ProcessorClient> {
     arrivals: (u64, Instant),
     stand_backs: StandBacks,
     beats: u32,
+    /// The store waits for those who remember what it may have forgotten.
+    is_closed: bool,
 }
 
 impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
@@ -82,12 +88,14 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
         let asked = (self.context.config.clock.now(), Instant::now());
         let beat = self.context.store.beat(&holds).await?;
         self.note(&beat, asked);
+        self.is_closed = !beat.is_open;
         self.note_arrivals();
         self.read_stand_backs().await?;
         self.beats = self.beats.wrapping_add(1);
         for (tenure, queued) in tenures.iter().zip(&beat.queued) {
             self.look_after(tenure, *queued).await?;
         }
+        self.note_lasting();
         if self.context.tenures.own().is_none() {
             self.enlist().await?;
         }
@@ -97,7 +105,10 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
 
     /// Until the next beat is due, or the own hold is lost.
     async fn rest(&mut self) {
-        let until = Instant::now() + HEARTBEAT;
+        // What waits for the next beat of all: that nobody has to be waited for, or that nothing
+        // can be forgotten any longer.
+        let is_awaited = self.is_closed || self.context.is_draining();
+        let until = Instant::now() + if is_awaited { HASTE } else { HEARTBEAT };
         loop {
             let look = if self.stand_backs.are_owed() {
                 until.min(Instant::now() + LOOK)
@@ -113,6 +124,15 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
                 tokio::time::sleep_until(until).await;
                 return;
             }
+        }
+    }
+
+    fn note_lasting(&self) {
+        if let Some(own) = self.context.tenures.own()
+            && !own.is_lasting()
+            && !self.context.store.may_forget_enlistment()
+        {
+            own.set_lasting();
         }
     }
 
@@ -190,6 +210,7 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
         self.read_stand_backs().await?;
         tracing::info!(%incarnation, "enlisted");
         self.take_on(hold);
+        self.note_lasting();
         self.context.enlisted.notify_waiters();
         Ok(())
     }
@@ -210,7 +231,7 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
                 self.let_go(tenure);
                 self.give_up_adopted(tenure).await?;
             }
-            Some(0) if !tenure.is_own() => {
+            Some(0) if !tenure.is_own() && !self.is_closed => {
                 if self.context.store.discharge(&tenure.hold).await? {
                     tracing::info!(owner = %tenure.hold.owner, "adopted payments are all done");
                     self.let_go(tenure);
@@ -257,7 +278,7 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
     async fn adopt_lapsed(&mut self, beat: Beat) -> Result<(), StoreFault> {
         let now = Instant::now();
         let adopt_from = *self.adopt_from.get_or_insert(now + LAPSE);
-        if now < adopt_from {
+        if now < adopt_from || !beat.is_open || self.context.is_draining() {
             return Ok(());
         }
         let Some(own) = self.context.tenures.own() else {

@@ -136,7 +136,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
     fn take_in(&mut self, dealt: Dealt) {
         let Dealt { job, permit } = dealt;
         let board = &self.context.board;
-        let is_still = self.context.config.standstill.is_on();
+        let is_still = !self.context.may_start();
         match permit.filter(|permit| !is_still && !board.stands_back(permit.rank())) {
             Some(permit) => self.start_attempt(job, permit),
             None if job.bond != Bond::Free => self.tied.want_look_up(job),
@@ -166,7 +166,9 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         let board = &self.context.board;
         if job.bond == Bond::Free {
             self.wait_in_line(job, true);
-        } else if !job.named.is_some_and(|rank| board.stands_back(rank)) {
+        } else if job.named.is_some_and(|rank| board.stands_back(rank)) {
+            self.leave(job);
+        } else {
             self.rest(job, now);
         }
     }
@@ -193,7 +195,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
         self.board_changes = self.context.board.changes().count();
         let now = Instant::now();
         self.stand_back();
-        if self.context.config.standstill.is_on() {
+        if !self.context.may_start() {
             // What is in flight ends, and all else waits.
             return Some(now + STILL_LOOK);
         }

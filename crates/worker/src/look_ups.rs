@@ -107,7 +107,9 @@ pub(crate) async fn recall_for_ever<S: Store, C: ProcessorClient>(context: Arc<C
                 backoff = Backoff::default();
                 sleep(INTERVAL).await;
             }
-            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => backoff.pause().await,
+            Err(StoreFault::Away | StoreFault::Full | StoreFault::Closed | StoreFault::Unknown) => {
+                backoff.pause().await
+            }
         }
     }
 }
@@ -139,7 +141,9 @@ async fn remember<S: Store, C: ProcessorClient>(
         let step = store.trust_look_up(&processor.name, &processor.url, trusted);
         match step.await {
             Ok(()) => return,
-            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => backoff.pause().await,
+            Err(StoreFault::Away | StoreFault::Full | StoreFault::Closed | StoreFault::Unknown) => {
+                backoff.pause().await
+            }
         }
     }
 }

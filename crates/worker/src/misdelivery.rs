@@ -131,7 +131,9 @@ async fn find<S: Store, C: ProcessorClient>(
     loop {
         match context.store.find(id).await {
             Ok(found) => return found,
-            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => backoff.pause().await,
+            Err(StoreFault::Away | StoreFault::Full | StoreFault::Closed | StoreFault::Unknown) => {
+                backoff.pause().await
+            }
         }
     }
 }
@@ -161,7 +163,9 @@ async fn book<S: Store, C: ProcessorClient>(
     let settled = loop {
         match context.store.settle(&settlement).await {
             Ok(settled) => break settled,
-            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => backoff.pause().await,
+            Err(StoreFault::Away | StoreFault::Full | StoreFault::Closed | StoreFault::Unknown) => {
+                backoff.pause().await
+            }
         }
     };
     match settled {

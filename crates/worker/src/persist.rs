@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use feeway_domain::{
     Hold, Note, Payment, ProcessorClient, ProcessorName, Reject, Rename, RequestedAt, Restamp,
-    Settle, Settlement, Store, StoreFault,
+    Settle, Settlement, Status, Store, StoreFault,
 };
 use feeway_health::Rank;
 use tokio::time::Instant;
 
 use crate::context::Context;
-use crate::job::Job;
+use crate::job::{Bond, Job};
+use crate::sabotage::Sabotage;
 
 /// Pauses between repetitions: 20 ms, doubled each time, at most 1 s.
 #[derive(Debug, Default)]
@@ -89,7 +90,7 @@ pub(crate) async fn settle<S: Store, C: ProcessorClient>(
                 may_be_ours = true;
                 backoff.pause().await;
             }
-            Err(StoreFault::Away | StoreFault::Full) => backoff.pause().await,
+            Err(StoreFault::Away | StoreFault::Full | StoreFault::Closed) => backoff.pause().await,
         }
     }
 }
@@ -107,7 +108,7 @@ pub(crate) async fn rename<S: Store>(
     loop {
         match store.rename(hold, payment.id, moves, to).await {
             Ok(reply) => return reply,
-            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => backoff.pause().await,
+            Err(_) => backoff.pause().await,
         }
     }
 }
@@ -125,18 +126,58 @@ pub(crate) async fn note_answered<S: Store, C: ProcessorClient>(
         .await;
     match noted {
         Ok(Note::Noted | Note::Stale)
-        | Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => {}
+        | Err(StoreFault::Away | StoreFault::Full | StoreFault::Closed | StoreFault::Unknown) => {}
         Ok(Note::Fenced) => context.lose(tenure),
     }
 }
 
-/// Remembers that a payment leaves a processor because it is absent there.
+/// A payment that is tied to a processor is no longer open, or its entry is another than ours: the
+/// store forgot that and the payment was accepted anew. The processor may hold it all the same, so
+/// it is looked up there in a while, and booked if it is found, as a conflict if need be.
+pub(crate) async fn look_up_later<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+    job: &Job,
+) {
+    if Sabotage::ForgetOtherLineages.is_on() {
+        return;
+    }
+    if let Some(rank) = job.named.filter(|_| job.bond != Bond::Free) {
+        note_freed(&context.store, &job.payment, context.board.name(rank)).await;
+    }
+}
+
+/// Of a payment that is let go while it is tied to a processor: whoever has its entry goes on asking
+/// that processor, unless there is no such entry any more.
+pub(crate) async fn leave<S: Store, C: ProcessorClient>(context: &Context<S, C>, job: &Job) {
+    let Some(rank) = job.named.filter(|_| job.bond != Bond::Free) else {
+        return;
+    };
+    let there = context.board.name(rank);
+    let mut backoff = Backoff::default();
+    let found = loop {
+        match context.store.find(job.payment.id).await {
+            Ok(found) => break found,
+            Err(_) => backoff.pause().await,
+        }
+    };
+    let is_kept_there = found.is_some_and(|state| match state.status {
+        Status::Open { processor } => processor.as_ref() == Some(there),
+        Status::Settled { processor, .. } => processor == *there,
+        Status::Rejected { .. } | Status::Conflict { .. } => false,
+    });
+    if !is_kept_there {
+        look_up_later(context, job).await;
+    }
+}
+
+/// Remembers that a payment leaves a processor because it is absent there, or that it may be held
+/// there.
 pub(crate) async fn note_freed<S: Store>(store: &S, payment: &Payment, from: &ProcessorName) {
     let mut backoff = Backoff::default();
     loop {
         match store.note_freed(payment, from).await {
             Ok(()) => return,
-            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => backoff.pause().await,
+            Err(_) => backoff.pause().await,
         }
     }
 }
@@ -147,7 +188,7 @@ pub(crate) async fn note_restamp<S: Store>(store: &S, restamp: &Restamp) {
     loop {
         match store.note_restamp(restamp).await {
             Ok(()) => return,
-            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => backoff.pause().await,
+            Err(_) => backoff.pause().await,
         }
     }
 }
@@ -163,7 +204,7 @@ pub(crate) async fn reject<S: Store>(
     loop {
         match store.reject(hold, payment, why).await {
             Ok(reply) => return reply,
-            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => backoff.pause().await,
+            Err(_) => backoff.pause().await,
         }
     }
 }

@@ -34,7 +34,9 @@ pub(crate) async fn recheck_for_ever<S: Store, C: ProcessorClient>(context: Arc<
         tokio::time::sleep(PERIOD).await;
         let freed = match context.store.freed(AFTER, PAGE).await {
             Ok(freed) => freed,
-            Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => continue,
+            Err(StoreFault::Away | StoreFault::Full | StoreFault::Closed | StoreFault::Unknown) => {
+                continue;
+            }
         };
         for freed in freed {
             let known = match context.board.rank(&freed.processor) {
@@ -55,7 +57,9 @@ pub(crate) async fn recheck_for_ever<S: Store, C: ProcessorClient>(context: Arc<
                     let again = context.store.note_freed(payment, processor).await;
                     again.unwrap_or_default();
                 }
-                Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => {}
+                Err(
+                    StoreFault::Away | StoreFault::Full | StoreFault::Closed | StoreFault::Unknown,
+                ) => {}
             }
         }
     }

@@ -23,6 +23,7 @@ pub(crate) async fn look_up<S: Store, C: ProcessorClient>(
         return Done::Over;
     };
     if job.is_lost() {
+        persist::leave(context, &job).await;
         return Done::Over;
     }
     let client = Watched::new(context, rank);

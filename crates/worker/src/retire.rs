@@ -21,7 +21,8 @@ pub(crate) async fn retire_for_ever<S: Store, C: ProcessorClient>(context: Arc<C
     loop {
         let pause = match context.store.retire().await {
             Ok(Retire::More) => PAUSE,
-            Ok(Retire::Done) | Err(StoreFault::Away | StoreFault::Full | StoreFault::Unknown) => {
+            Ok(Retire::Done)
+            | Err(StoreFault::Away | StoreFault::Full | StoreFault::Closed | StoreFault::Unknown) => {
                 PERIOD
             }
         };

@@ -30,6 +30,18 @@ pub enum Sabotage {
     TrustEveryUrl,
     /// A front says at once that it stands back, whatever is in flight.
     ConfirmAtOnce,
+    /// A front sends payments when the store may still forget that there is such a front.
+    StartAtOnce,
+    /// A front that goes leaves with what only it remembers.
+    LeaveAtOnce,
+    /// What was sent under an entry that is another one's now is forgotten.
+    ForgetOtherLineages,
+    /// A store that has forgotten waits for nobody. The simulation's own store does this.
+    #[cfg(feature = "sabotage")]
+    OpenAtOnce,
+    /// What was repeated to a store once is not repeated to its next life. So does this.
+    #[cfg(feature = "sabotage")]
+    RepeatOnce,
 }
 
 #[cfg(feature = "sabotage")]
@@ -48,7 +60,8 @@ mod active {
             ACTIVE.set(breach);
         }
 
-        pub(crate) fn is_on(self) -> bool {
+        /// Whether this breach is committed.
+        pub fn is_on(self) -> bool {
             ACTIVE.get() == Some(self)
         }
     }

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use feeway_domain::{Hold, ProcessorName};
 use tokio::sync::Notify;
 
+use crate::sabotage::Sabotage;
+
 /// Entries by a processor that they name and that is not configured here.
 pub(crate) type Unconfigured = BTreeMap<ProcessorName, usize>;
 
@@ -13,6 +15,8 @@ pub(crate) type Unconfigured = BTreeMap<ProcessorName, usize>;
 pub(crate) struct Tenure {
     pub(crate) hold: Hold,
     lost: AtomicBool,
+    /// The store can no longer forget it.
+    lasting: AtomicBool,
     /// Payments of this owner that the registry holds.
     in_hand: AtomicUsize,
     /// Entries that wait in the journal because nothing here can work on them.
@@ -30,6 +34,7 @@ impl Tenure {
         Arc::new(Self {
             hold,
             lost: AtomicBool::new(false),
+            lasting: AtomicBool::new(false),
             in_hand: AtomicUsize::new(0),
             unplaceable: AtomicUsize::new(0),
             unconfigured: Mutex::default(),
@@ -46,6 +51,14 @@ impl Tenure {
 
     pub(crate) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.lasting.load(Ordering::Relaxed) || Sabotage::StartAtOnce.is_on()
+    }
+
+    pub(crate) fn set_lasting(&self) {
+        self.lasting.store(true, Ordering::Relaxed);
     }
 
     /// Somebody else holds the owner now: nothing new may be done under this hold.

@@ -85,11 +85,18 @@ impl Tied {
         self.look_ups.extend(resting.into_values());
     }
 
-    /// Lets go of all at a processor.
-    pub(crate) fn put_down(&mut self, rank: Rank) {
-        self.resting[rank.index()].clear();
-        self.ready[rank.index()].clear();
-        self.look_ups.retain(|job| job.named != Some(rank));
+    /// Takes out all at a processor.
+    pub(crate) fn put_down(&mut self, rank: Rank) -> Vec<Job> {
+        let resting = std::mem::take(&mut self.resting[rank.index()]);
+        let ready = std::mem::take(&mut self.ready[rank.index()]);
+        let (there, others): (VecDeque<Job>, VecDeque<Job>) = std::mem::take(&mut self.look_ups)
+            .into_iter()
+            .partition(|job| job.named == Some(rank));
+        self.look_ups = others;
+        let mut all = Vec::from(there);
+        all.extend(resting.into_values());
+        all.extend(ready.into_values());
+        all
     }
 
     /// The one that was accepted first of those that may be posted.

@@ -18,7 +18,13 @@ use crate::misdelivery::check_for_ever;
 use crate::recheck::recheck_for_ever;
 use crate::registry::Registry;
 use crate::retire::retire_for_ever;
+use crate::sabotage::Sabotage;
 use crate::{Gateway, WorkerConfig};
+
+/// How long a front that goes waits until the store can forget nothing that only it knows: 3 s
+/// after the last acknowledged write it cannot.
+const LASTING_WAIT: Duration = Duration::from_secs(4);
+const LASTING_LOOK: Duration = Duration::from_millis(50);
 
 /// A running worker. Dropping it ends all its tasks where they stand, as a crash would:
 /// the journal has what they had in hand.
@@ -89,6 +95,9 @@ impl<S: Store, C: ProcessorClient> Worker<S, C> {
                 "payments that were answered with 202 are not in the journal"
             );
         }
+        if !Sabotage::LeaveAtOnce.is_on() {
+            self.until_lasting().await;
+        }
         // The heartbeat must not speak up again after the resignation.
         self.context.tasks.abort();
         for tenure in self.context.tenures.all() {
@@ -96,6 +105,25 @@ impl<S: Store, C: ProcessorClient> Worker<S, C> {
                 tracing::warn!(%error, "could not resign; others adopt after the lapse");
                 return;
             }
+        }
+    }
+}
+
+impl<S: Store, C: ProcessorClient> Worker<S, C> {
+    /// Stays until the store can forget nothing that it has acknowledged to us: nobody waits for
+    /// whoever has resigned. Should it be killed before that, it is all repeated.
+    async fn until_lasting(&self) {
+        let store = &self.context.store;
+        let lasting = async {
+            while store.forgettable() > 0 {
+                tokio::time::sleep(LASTING_LOOK).await;
+            }
+        };
+        if tokio::time::timeout(LASTING_WAIT, lasting).await.is_err() {
+            tracing::warn!(
+                writes = store.forgettable(),
+                "the store does not answer, and might forget what it acknowledged to us last"
+            );
         }
     }
 }

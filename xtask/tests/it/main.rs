@@ -16,6 +16,7 @@ mod documents;
 mod duplicates;
 mod entrance;
 mod failover;
+mod forgetful;
 mod guarded_processor;
 mod hostile;
 mod http;

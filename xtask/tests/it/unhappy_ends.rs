@@ -150,7 +150,8 @@ fn sleep_over_a_payment(stack: &Stack) -> String {
 /// README warns of it; this is what becomes of it.
 #[test]
 fn a_payment_that_two_processors_hold_is_a_conflict_for_everybody() {
-    let stack = Stack::up(&["--attempt-timeout", "120s"]);
+    // With `always` a front names a processor as soon as it is there.
+    let stack = Stack::up(&["--attempt-timeout", "120s", "--fsync", "always"]);
     let id = sleep_over_a_payment(&stack);
     let owner = owner_of(&stack, &id);
     let before = stack.books(1, "");

@@ -252,7 +252,12 @@ async fn a_listing_since_long_ago_begins_with_what_is_kept() {
 async fn questions_are_refused_while_the_store_is_away() {
     let front = Front::start().await;
     let mut client = Client::unix(&front).await;
-    for fault in [StoreFault::Away, StoreFault::Full, StoreFault::Unknown] {
+    for fault in [
+        StoreFault::Away,
+        StoreFault::Full,
+        StoreFault::Closed,
+        StoreFault::Unknown,
+    ] {
         *front.script.summary.lock().unwrap() = Some(Err(fault.into()));
         *front.script.state.lock().unwrap() = Some(Err(fault));
         *front.script.page.lock().unwrap() = Some(Err(fault.into()));
@@ -269,6 +274,8 @@ async fn questions_are_refused_while_the_store_is_away() {
             fault == StoreFault::Unknown,
             "{purge}"
         );
+        let is_told = purge.contains("may have forgotten");
+        assert_eq!(is_told, fault == StoreFault::Closed, "{purge}");
     }
 }
 

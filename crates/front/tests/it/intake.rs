@@ -37,6 +37,11 @@ async fn what_the_intake_says_becomes_a_status() {
             "not accepted because the journal is away",
         ),
         (
+            Submit::NotKept(NotKept::StoreClosed),
+            503,
+            "not accepted because Redis was restarted and may have forgotten",
+        ),
+        (
             Submit::NotKept(NotKept::JournalFull),
             503,
             "not accepted because the limit of open payments is reached",

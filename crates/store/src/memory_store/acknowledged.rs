@@ -3,6 +3,7 @@ use feeway_domain::{
 };
 
 use crate::memory_store::MemoryStore;
+use crate::recent::Write;
 
 /// A write that a [`MemoryStore`] acknowledged, for [`MemoryStore::replay`].
 #[derive(Clone, Debug)]
@@ -16,21 +17,13 @@ pub enum Acknowledged {
         /// They, and the URLs that were known of each then.
         known: Vec<(Site, Vec<String>)>,
     },
-    /// A payment is in the journal with this entry, put there or found there under this hold.
+    /// A payment is in the journal with this entry: it was put or found there, or renamed, under
+    /// this hold.
     Entry {
         /// The entry as it was.
         entry: Entry,
         /// Of the one who put or found it.
         hold: Hold,
-    },
-    /// An entry was renamed.
-    Rename {
-        /// Whose.
-        id: CorrelationId,
-        /// How often it had been renamed before.
-        moves: u32,
-        /// To what.
-        to: ProcessorName,
     },
     /// A payment is in the ledger.
     Settle(Settlement),
@@ -76,11 +69,29 @@ pub enum Acknowledged {
 }
 
 impl Acknowledged {
-    /// Whether a purge makes it void.
+    /// The payment that it is about.
+    pub fn id(&self) -> Option<CorrelationId> {
+        match self {
+            Self::Entry { entry, .. } | Self::Reject { entry, .. } => Some(entry.payment.id),
+            Self::Settle(settlement) | Self::Stated { settlement, .. } => {
+                Some(settlement.payment.id)
+            }
+            Self::Freed { payment, .. } => Some(payment.id),
+            Self::Restamp(restamp) => Some(restamp.id),
+            Self::Hold(_)
+            | Self::Sites { .. }
+            | Self::Resign(_)
+            | Self::Discharge(_)
+            | Self::Purge { .. }
+            | Self::Distrust { .. } => None,
+        }
+    }
+}
+
+impl Write for Acknowledged {
     fn is_of_payments(&self) -> bool {
         match self {
             Self::Entry { .. }
-            | Self::Rename { .. }
             | Self::Settle(_)
             | Self::Stated { .. }
             | Self::Reject { .. }
@@ -93,6 +104,18 @@ impl Acknowledged {
             | Self::Purge { .. }
             | Self::Distrust { .. } => false,
         }
+    }
+
+    fn is_enlistment(&self) -> bool {
+        if let Self::Hold(hold) | Self::Sites { hold, .. } = self {
+            hold.owner == hold.holder
+        } else {
+            false
+        }
+    }
+
+    fn purge(generation: u64) -> Self {
+        Self::Purge { generation }
     }
 }
 
@@ -119,10 +142,6 @@ impl MemoryStore {
                     state.journal.restore_entry(entry, hold, now);
                 }
             }
-            Acknowledged::Rename { id, moves, to } => {
-                state.journal.restore_rename(*id, *moves, to);
-                state.runs.restore_rename(*id, *moves, to);
-            }
             Acknowledged::Settle(settlement) => {
                 state.settle(settlement, now);
             }
@@ -139,7 +158,9 @@ impl MemoryStore {
             }
             Acknowledged::Resign(hold) => state.journal.resign(hold),
             Acknowledged::Discharge(hold) => {
-                state.journal.discharge(hold);
+                if self.check_open(&mut state).is_ok() {
+                    state.journal.discharge(hold);
+                }
             }
             Acknowledged::Freed { payment, processor } => {
                 state.departures.note(payment, processor, now);

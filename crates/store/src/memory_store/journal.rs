@@ -1,16 +1,18 @@
 mod fronts;
 mod notes;
 mod rejections;
+mod run;
 mod sites;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use feeway_domain::{
-    Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, JournalTime, LAPSE, Line, Listed,
-    Listing, Page, PaymentState, ProcessorName, RELEASED, Rename, Status,
+    Adopt, Beat, CorrelationId, Entry, Hold, Incarnation, JournalTime, Line, Listed, Listing, Page,
+    PaymentState, ProcessorName, RELEASED, Rename, Status,
 };
 
+use self::run::{Run, is_silent};
 use self::sites::Sites;
 use crate::listing;
 use rejections::Rejected;
@@ -26,21 +28,24 @@ pub(crate) struct Journal {
     /// The moves of entries whose attempts have all ended, by owner.
     answered: BTreeMap<Incarnation, BTreeMap<CorrelationId, u32>>,
     sites: Sites,
+    run: Run,
 }
 
 #[derive(Clone, Debug)]
-struct Record {
-    holder: Incarnation,
+pub(crate) struct Record {
+    pub(crate) holder: Incarnation,
     epoch: u64,
     /// None once the holder has resigned.
     beat: Option<JournalTime>,
+    /// The number of the run in which the holder last repeated everything.
+    pub(crate) run: u64,
     /// The orders to stand back that the front has confirmed, by their tokens.
     confirmed: BTreeMap<ProcessorName, String>,
 }
 
 impl Record {
-    fn is_lapsed(&self, now: JournalTime) -> bool {
-        self.beat.is_none_or(|beat| beat.age(now) >= LAPSE)
+    pub(crate) fn is_lapsed(&self, now: JournalTime, since: JournalTime) -> bool {
+        self.beat.is_none_or(|beat| is_silent(beat, since, now))
     }
 }
 
@@ -95,12 +100,12 @@ impl Journal {
         let Some(entry) = self.open.get_mut(&id) else {
             return Rename::Gone;
         };
-        if !good {
-            return Rename::Fenced;
-        }
-        // Rejected meanwhile, and reopened.
+        // Rejected meanwhile and reopened, or forgotten and accepted anew.
         if entry.owner != hold.owner {
             return Rename::Gone;
+        }
+        if !good {
+            return Rename::Fenced;
         }
         let more = moves.saturating_add(1);
         let named = entry.moves == more && entry.processor.as_ref() == Some(to);
@@ -144,7 +149,9 @@ impl Journal {
         self.give(owner, owner, epoch, now)
     }
 
-    pub(crate) fn beat(&mut self, holds: &[Hold], now: JournalTime) -> Beat {
+    /// Of a front that has repeated everything in the run of this id.
+    pub(crate) fn beat(&mut self, holds: &[Hold], claim: u64, now: JournalTime) -> Beat {
+        let run = self.repeated_in(claim);
         let mut queued = Vec::with_capacity(holds.len());
         let mut ours = BTreeSet::new();
         for hold in holds {
@@ -154,6 +161,7 @@ impl Journal {
             }
             if let Some(record) = self.owners.get_mut(&hold.owner) {
                 record.beat = Some(now);
+                record.run = run;
             }
             ours.insert(&hold.owner);
             queued.push(Some(self.queue_len(&hold.owner)));
@@ -161,13 +169,29 @@ impl Journal {
         let lapsed = self
             .owners
             .iter()
-            .filter(|(owner, record)| !ours.contains(owner) && record.is_lapsed(now))
+            .filter(|(owner, record)| {
+                !ours.contains(owner) && record.is_lapsed(now, self.run.since)
+            })
             .map(|(owner, _)| owner.clone())
             .collect();
         Beat {
             now,
             queued,
             lapsed,
+            is_open: false,
+        }
+    }
+
+    /// An incarnation of a front that has repeated everything in the run of an id.
+    pub(crate) fn tell_run(&mut self, hold: &Hold, claim: u64, id: u64, now: JournalTime) {
+        self.find_run(id, now);
+        self.set_run(&hold.owner, self.repeated_in(claim));
+        self.find_run(id, now);
+    }
+
+    fn set_run(&mut self, owner: &Incarnation, run: u64) {
+        if let Some(record) = self.owners.get_mut(owner) {
+            record.run = run;
         }
     }
 
@@ -185,7 +209,9 @@ impl Journal {
         holder: &Incarnation,
         now: JournalTime,
     ) -> Adopt {
-        let lapsed = self.owners.get(owner).map(|record| record.is_lapsed(now));
+        let since = self.run.since;
+        let record = self.owners.get(owner);
+        let lapsed = record.map(|record| record.is_lapsed(now, since));
         if lapsed != Some(true) {
             return Adopt::Refused;
         }
@@ -247,13 +273,15 @@ impl Journal {
         if current < hold.epoch {
             self.epoch = self.epoch.max(hold.epoch);
             self.give(&hold.owner, &hold.holder, hold.epoch, now);
+            self.set_run(&hold.owner, 0);
         }
     }
 
-    /// As the function `restore_entry`: of two states the one with more moves is later.
+    /// As the function `restore_entry`: of two states the one with more moves is later, and an
+    /// entry of another lineage stays as it is.
     pub(crate) fn restore_entry(&mut self, entry: &Entry, hold: &Hold, now: JournalTime) {
         match self.open.get_mut(&entry.payment.id) {
-            Some(current) if current.moves >= entry.moves => {}
+            Some(current) if !current.is_of(entry) || current.moves >= entry.moves => {}
             Some(current) => *current = entry.clone(),
             None => {
                 if !self.owners.contains_key(&entry.owner) {
@@ -261,19 +289,12 @@ impl Journal {
                     let holder = if ours { &hold.holder } else { &entry.owner };
                     let epoch = if ours { hold.epoch } else { 0 };
                     self.give(&entry.owner, holder, epoch, now);
+                    // Of somebody else's we do not know that there is more to repeat.
+                    let run = if ours { 0 } else { self.run.number };
+                    self.set_run(&entry.owner, run);
                 }
                 self.insert(entry.clone());
             }
-        }
-    }
-
-    /// As the function `restore_rename`: whoever holds the entry now.
-    pub(crate) fn restore_rename(&mut self, id: CorrelationId, moves: u32, to: &ProcessorName) {
-        if let Some(entry) = self.open.get_mut(&id)
-            && entry.moves <= moves
-        {
-            entry.processor = Some(to.clone());
-            entry.moves = moves.saturating_add(1);
         }
     }
 
@@ -312,10 +333,12 @@ impl Journal {
         epoch: u64,
         now: JournalTime,
     ) -> Hold {
+        let run = self.owners.get(owner).map_or(0, |record| record.run);
         let record = Record {
             holder: holder.clone(),
             epoch,
             beat: Some(now),
+            run,
             confirmed: BTreeMap::new(),
         };
         self.owners.insert(owner.clone(), record);

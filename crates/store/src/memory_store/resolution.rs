@@ -74,6 +74,7 @@ impl Resolutions for MemoryStore {
             return Ok(Resolve::Unnamed);
         };
         let mut state = self.state();
+        self.check_open(&mut state)?;
         let Some(current) = self.custody(&state, payment.id) else {
             let first = state.books.settlements().find(|one| one.payment == payment);
             let known = first.is_some_and(|first| first.processor == *named);
@@ -130,6 +131,7 @@ impl Resolutions for MemoryStore {
     ) -> Result<Reopen, StoreFault> {
         let now = self.now();
         let mut state = self.state();
+        self.check_open(&mut state)?;
         if state.journal.entry(id).is_none() && state.books.find(id).is_some() {
             return Ok(Reopen::Settled);
         }
@@ -181,6 +183,7 @@ impl Resolutions for MemoryStore {
         slip: Duration,
         proof: &Proof,
     ) -> Result<Stated, StoreFault> {
+        self.check_open(&mut self.state())?;
         Ok(self.settle_by_statement(settlement, run, slip, proof))
     }
 
@@ -199,6 +202,7 @@ impl Resolutions for MemoryStore {
         owner: &Incarnation,
         by: &str,
     ) -> Result<Undo, StoreFault> {
+        self.check_open(&mut self.state())?;
         Ok(self.undo_settlement(run, settlement, owner, by))
     }
 

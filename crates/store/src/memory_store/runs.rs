@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use feeway_domain::{
-    CorrelationId, Entry, InRun, JournalTime, MAX_RUN_PAYMENTS, MAX_RUNS, ProcessorName,
-    RecordedRun, Run, RunPage, RunPayment, Settlement, Total, Undo, Undone,
+    CorrelationId, Entry, InRun, JournalTime, MAX_RUN_PAYMENTS, MAX_RUNS, RecordedRun, Run,
+    RunPage, RunPayment, Settlement, Total, Undo, Undone,
 };
 
 /// What operators settled by exports, run by run, oldest first.
@@ -121,16 +121,6 @@ impl Runs {
                 .is_none_or(|known| known.moves < entry.moves)
         {
             stated.entry = Some(entry.clone());
-        }
-    }
-
-    /// As the function `restore_rename`.
-    pub(crate) fn restore_rename(&mut self, id: CorrelationId, moves: u32, to: &ProcessorName) {
-        if let Some(Stated { entry, .. }) = self.find_settled(id)
-            && let Some(entry) = entry.as_mut().filter(|entry| entry.moves <= moves)
-        {
-            entry.processor = Some(to.clone());
-            entry.moves = moves.saturating_add(1);
         }
     }
 

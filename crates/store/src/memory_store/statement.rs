@@ -8,16 +8,6 @@ use feeway_domain::{
 use crate::memory_store::{MemoryStore, State};
 
 impl State {
-    pub(crate) fn settle(&mut self, settlement: &Settlement, now: JournalTime) -> Settle {
-        let id = settlement.payment.id;
-        let settled = self.books.settle(settlement, now.micros());
-        if settled == Settle::Known {
-            self.runs.confirm(id);
-        }
-        self.journal.remove(id);
-        settled
-    }
-
     /// As the function `settle_in_run`.
     pub(crate) fn settle_in_run(&mut self, settlement: &Settlement, run: &Run, now: JournalTime) {
         let entry = self.journal.entry(settlement.payment.id).cloned();

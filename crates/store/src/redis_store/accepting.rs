@@ -80,11 +80,16 @@ impl Step for Accepting {
                     accepts.push(Err(StoreFault::Full));
                     continue;
                 }
+                Some("closed") => {
+                    accepts.push(Err(StoreFault::Closed));
+                    continue;
+                }
                 Some("kept") => {
-                    written.push(Written::Kept {
+                    written.push(Written::Entry {
                         hold: intake.hold.clone(),
                         payment: intake.payment,
                         processor: intake.processor.clone(),
+                        moves: 0,
                         accepted_at,
                     });
                     Accept::Kept { accepted_at }

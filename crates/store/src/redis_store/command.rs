@@ -23,7 +23,7 @@ use crate::roll_up::{Place, Unit};
 pub(crate) use accept::{accept_all, known_all};
 pub(crate) use restoring::{
     adopt_store, meet, note_reconciled, restore_entry, restore_hold, restore_purge, restore_reject,
-    restore_rename, restore_settle,
+    restore_settle,
 };
 pub(crate) use sites::{census, enlist_at, restore_sites, tell_fees};
 pub(crate) use statement::{
@@ -51,17 +51,37 @@ fn whole_micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-pub(crate) fn enlist(incarnation: &Incarnation) -> Cmd {
+/// What a front says of the run that its connections lead to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RunClaim {
+    /// The run to which it has repeated everything; empty while there is none.
+    pub(crate) repeated_in: String,
+    /// Everything is on the disk before it is answered.
+    pub(crate) always: bool,
+}
+
+fn add_claim(call: &mut Cmd, claim: &RunClaim) {
+    call.arg(&claim.repeated_in).arg(u8::from(claim.always));
+}
+
+pub(crate) fn enlist(incarnation: &Incarnation, claim: &RunClaim) -> Cmd {
     let owner = keys::owner(incarnation);
     let mut call = call("enlist", &[keys::OWNERS, &owner, keys::EPOCH]);
-    call.arg(incarnation.as_str());
+    call.arg(incarnation.as_str()).arg(whole_micros(LAPSE));
+    add_claim(&mut call, claim);
     call
+}
+
+/// Which run this is, and whether it is open.
+pub(crate) fn run_state() -> Cmd {
+    call("run_state", &[])
 }
 
 pub(crate) fn rename(hold: &Hold, id: CorrelationId, moves: u32, to: &ProcessorName) -> Cmd {
     let mut call = call("rename", &[keys::OPEN, &keys::owner(&hold.owner)]);
     call.arg(id.as_bytes()).arg(moves).arg(to.as_str());
     add_hold(&mut call, hold);
+    call.arg("lineage");
     call
 }
 
@@ -222,7 +242,7 @@ pub(crate) fn trust_look_up(processor: &ProcessorName, url: &str, trusted: bool)
     call
 }
 
-pub(crate) fn beat(holds: &[Hold]) -> Cmd {
+pub(crate) fn beat(holds: &[Hold], claim: &RunClaim) -> Cmd {
     let mut names = vec![keys::OWNERS.to_owned()];
     for hold in holds {
         names.push(keys::owner(&hold.owner));
@@ -234,6 +254,7 @@ pub(crate) fn beat(holds: &[Hold]) -> Cmd {
     for hold in holds {
         add_hold(&mut call, hold);
     }
+    add_claim(&mut call, claim);
     call
 }
 

@@ -26,6 +26,10 @@ pub(crate) enum ConnectError {
     Lost(#[from] Lost),
     #[error("other data took its place meanwhile")]
     Replaced,
+    #[error("redis is in another run than a moment ago")]
+    AnotherRun,
+    #[error("redis does not take again what it may have forgotten: {0}")]
+    NotRepeated(String),
     #[error("it is a replica, which takes no writes")]
     Replica,
     #[error("Redis {0} is too old: 7.0 is the first that has functions")]
@@ -44,6 +48,8 @@ impl ConnectError {
             | Self::NoRunId
             | Self::Lost(_)
             | Self::Replaced
+            | Self::AnotherRun
+            | Self::NotRepeated(_)
             | Self::Replica
             | Self::TooOld(_) => false,
             Self::Refused => true,
@@ -60,6 +66,8 @@ impl ConnectError {
             | Self::NoRunId
             | Self::Lost(_)
             | Self::Replaced
+            | Self::AnotherRun
+            | Self::NotRepeated(_)
             | Self::Replica
             | Self::Refused => false,
         }
@@ -75,6 +83,8 @@ impl ConnectError {
             | Self::NoRunId
             | Self::Lost(_)
             | Self::Replaced
+            | Self::AnotherRun
+            | Self::NotRepeated(_)
             | Self::Replica
             | Self::TooOld(_)
             | Self::Refused => true,

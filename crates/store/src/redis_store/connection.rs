@@ -6,18 +6,15 @@ use std::time::Duration;
 use bb8::ManageConnection;
 use feeway_domain::{Cause, Standstill};
 use feeway_sockets::QuietStream;
-use redis::aio::{ConnectionLike as _, MultiplexedConnection};
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, Pipeline, PushInfo, PushKind, RedisError,
-    Value,
-};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr, PushInfo, PushKind, RedisError, Value};
 use tokio::net::UnixStream;
 use tokio::sync::{Mutex, RwLock};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-use tracing::{error, info, warn};
 
 use crate::keys;
+use crate::recent::Recent;
 use crate::redis_store::config::RedisConfig;
 use crate::redis_store::connect_error::ConnectError;
 use crate::redis_store::inspection::{Inspection, ask};
@@ -25,9 +22,9 @@ use crate::redis_store::library;
 use crate::redis_store::link::Link;
 use crate::redis_store::node::{Node, node};
 use crate::redis_store::past::{Met, Past};
-use crate::redis_store::recent::{Recent, Repeated};
+use crate::redis_store::recent::Written;
 use crate::redis_store::refusals::Refusals;
-use crate::redis_store::reply::parsed;
+use crate::redis_store::run::Run;
 use crate::redis_store::settings::Settings;
 use crate::redis_store::standing::{Lane, SchemaError, Standing};
 
@@ -41,20 +38,19 @@ pub(crate) const CHECKOUT: Duration = Duration::from_millis(250);
 /// Commands waiting to be written to one connection; more wait in their callers.
 const PIPELINE: usize = 256;
 
-/// Writes repeated in one round trip: at 30 µs each well inside [`COMMAND`].
-const REPLAY_CHUNK: usize = 1_000;
-
 const SCHEMA: &str = "2";
 
 /// What all connections of one process share.
 pub(crate) struct Shared {
     pub(crate) standing: Standing,
-    pub(crate) recent: Recent,
+    pub(crate) recent: Recent<Written>,
+    /// What is known of the run that the connections lead to.
+    pub(crate) run: Run,
     /// Held for reading from before a write is sent until it is noted as recent; a replay
     /// holds it for writing, so it misses nothing that was acknowledged.
     pub(crate) gate: RwLock<()>,
     /// The run of Redis that was last connected to. Connections are made one at a time.
-    run: Mutex<Option<String>>,
+    last_run: Mutex<Option<String>>,
     /// Nothing for a program that goes on with whatever data it finds.
     pub(crate) past: Option<Past>,
     /// Told when the other lane's connection leads to another run: it is given up.
@@ -63,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) inspection: Inspection,
     pub(crate) denied_at: std::sync::Mutex<Option<Instant>>,
+    /// That too much is kept to be repeated was said.
+    pub(crate) is_overflow_told: AtomicBool,
     refusals: Refusals,
     demotions: Refusals,
 }
@@ -71,15 +69,17 @@ impl Shared {
     pub(crate) fn new(config: &RedisConfig) -> Self {
         Self {
             standing: Standing::new(),
-            recent: Recent::new(),
+            recent: Recent::default(),
+            run: Run::default(),
             gate: RwLock::new(()),
-            run: Mutex::new(None),
+            last_run: Mutex::new(None),
             past: config.keeps_identity.then(Past::default),
             links: std::sync::Mutex::default(),
             standstill: Arc::clone(&config.standstill),
             settings: config.settings,
             inspection: Inspection::default(),
             denied_at: std::sync::Mutex::default(),
+            is_overflow_told: AtomicBool::new(false),
             refusals: Refusals::of_credentials(),
             demotions: Refusals::of_demotions(),
         }
@@ -110,8 +110,8 @@ impl Shared {
 pub(crate) struct Connector {
     client: Client,
     lane: Lane,
-    only_reads: bool,
-    shared: Arc<Shared>,
+    pub(crate) only_reads: bool,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Connector {
@@ -180,7 +180,7 @@ impl Connector {
     }
 
     async fn prepared(&self) -> Result<Link, ConnectError> {
-        let mut last_run = self.shared.run.lock().await;
+        let mut last_run = self.shared.last_run.lock().await;
         let mut link = self.open().await?;
         let found = node(&mut link.connection).await?;
         let node = found.ok_or(ConnectError::NoRunId)?;
@@ -197,7 +197,10 @@ impl Connector {
         // A replica has what its primary has, and is not written to.
         let past = self.shared.past.as_ref().filter(|_| !is_replica);
         let verdict = match past {
-            Some(past) => Some(past.look(&mut link.connection).await?),
+            Some(past) => {
+                let answered_at = self.shared.recent.answered_at();
+                Some(past.look(&mut link.connection, answered_at).await?)
+            }
             None => None,
         };
         let provided = library::provide(&mut link.connection, only_reads).await;
@@ -222,13 +225,13 @@ impl Connector {
         // Nothing can be repeated to a replica. Whoever finds its primary does it.
         let is_other = !is_replica && last_run.as_ref().is_some_and(|last| *last != run);
         let forgetful = is_other || is_adopted;
-        if forgetful {
-            let _closed = self.shared.gate.write().await;
-            if let Some(past) = past.filter(|_| is_adopted) {
-                self.write_back(&mut link, past.write_back()).await?;
-            }
-            self.replay(&mut link).await?;
-            self.shared.give_up_links();
+        if let Some(past) = past.filter(|_| is_adopted) {
+            self.shared.recent.owe_first(past.in_hand());
+        }
+        if !is_replica {
+            self.meet_run(&mut link, &run, forgetful).await?;
+        } else if self.only_reads {
+            self.shared.run.trust(&run);
         }
         if let (Some(past), Some(met)) = (past, met) {
             past.belongs(met, &run);
@@ -275,84 +278,6 @@ impl Connector {
             Err(_) => {}
         }
     }
-
-    async fn replay(&self, link: &mut Link) -> Result<(), ConnectError> {
-        let writes = self.shared.recent.snapshot();
-        for chunk in writes.chunks(REPLAY_CHUNK) {
-            let commands = chunk.iter().map(Repeated::replay).collect();
-            let replies = repeat(link, commands).await?;
-            for (reply, written) in replies.iter().zip(chunk) {
-                if let Some(why) = failure(reply) {
-                    error!(why, ?written, "a write could not be repeated");
-                }
-            }
-        }
-        info!(
-            writes = writes.len(),
-            "repeated the last writes to a redis that restarted"
-        );
-        Ok(())
-    }
-
-    /// What this front has in its hands, into data that an operator has let it go on with.
-    async fn write_back(&self, link: &mut Link, commands: Vec<Cmd>) -> Result<(), ConnectError> {
-        let count = commands.len();
-        let mut commands = commands.into_iter();
-        loop {
-            let chunk: Vec<Cmd> = commands.by_ref().take(REPLAY_CHUNK).collect();
-            if chunk.is_empty() {
-                break;
-            }
-            for reply in repeat(link, chunk).await? {
-                match reply.extract_error() {
-                    Ok(_) => {}
-                    // One payment's own fault should not keep the others from being kept.
-                    Err(error) if !is_of_the_server(&error) => {
-                        error!(%error, "something in hand could not be written back");
-                    }
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        }
-        warn!(
-            entries = count,
-            "wrote what this front has in hand into the data that an operator has adopted"
-        );
-        Ok(())
-    }
-}
-
-/// Carries out commands in turn, each on the data of this link alone. An error of one of them
-/// is a value.
-async fn repeat(link: &mut Link, commands: Vec<Cmd>) -> Result<Vec<Value>, RedisError> {
-    let mut pipeline = Pipeline::with_capacity(commands.len());
-    let count = commands.len();
-    for mut command in commands {
-        link.say_identity(&mut command);
-        pipeline.add_command(command);
-    }
-    let connection = &mut link.connection;
-    connection.req_packed_commands(&pipeline, 0, count).await
-}
-
-/// Whether an error speaks of the server rather than of what it was asked for.
-fn is_of_the_server(error: &RedisError) -> bool {
-    !matches!(error.code(), Some("ERR" | "WRONGTYPE") | None)
-        || error.is_io_error()
-        || error.is_unrecoverable_error()
-}
-
-/// Why a write was not repeated, if so.
-fn failure(reply: &Value) -> Option<String> {
-    if let Value::ServerError(error) = reply {
-        return Some(error.to_string());
-    }
-    let Value::Array(parts) = reply else {
-        return None;
-    };
-    let word: String = parsed(parts.first()?)?;
-    let is_failure = word == "unfit" || word.starts_with("failed ");
-    is_failure.then_some(word)
 }
 
 impl ManageConnection for Connector {

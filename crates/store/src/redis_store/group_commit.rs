@@ -174,7 +174,7 @@ impl<S: Step> Path<S> {
         let written = self.writer.write(command, find_by, read).await;
         let instead = match written {
             Err(StoreFault::Full) => self.step.when_full(items.clone()),
-            Ok(_) | Err(StoreFault::Away | StoreFault::Unknown) => None,
+            Ok(_) | Err(StoreFault::Away | StoreFault::Unknown | StoreFault::Closed) => None,
         };
         match instead {
             Some(instead) => self.writer.write(instead, find_by, read).await,

@@ -18,17 +18,24 @@ const TEXT: &str = include_str!("../feeway_v1.lua");
 const NAME: &str = "feeway_v1";
 
 /// The version that the text has; the same as in its own `VERSION`.
-const VERSION: u32 = 8;
+const VERSION: u32 = 9;
 
 /// The function whose description tells the version. Functions without it are older than all.
 const TELLS_VERSION: &str = "feeway_version";
 const DESCRIBED: &str = "version ";
 
 /// What a program calls that only reads.
-const READS: [&str; 5] = ["queued", "lines", "stand_backs", "fronts", "read_together"];
+const READS: [&str; 6] = [
+    "queued",
+    "lines",
+    "stand_backs",
+    "fronts",
+    "read_together",
+    "run_state",
+];
 
 /// What all others call as well.
-const WRITES: [&str; 38] = [
+const WRITES: [&str; 37] = [
     "accept_all",
     "adopt",
     "ask",
@@ -60,7 +67,6 @@ const WRITES: [&str; 38] = [
     "restore_entry",
     "restore_hold",
     "restore_reject",
-    "restore_rename",
     "restore_sites",
     "retire",
     "settle_all",
@@ -253,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_changed_text_has_a_greater_version() {
-        const KNOWN: (u32, u64) = (8, 0x8b73_a85f_b1f5_b598);
+        const KNOWN: (u32, u64) = (9, 0xa8c4_1bb5_c8cb_c0c5);
         let (version, digest) = (VERSION, digest(TEXT));
         assert_eq!(
             (version, digest),

@@ -133,7 +133,7 @@ impl Link {
 }
 
 /// Redis asks for rights with each call, so that a function may be let in and not do its work.
-fn is_denial(error: &RedisError) -> bool {
+pub(crate) fn is_denial(error: &RedisError) -> bool {
     let detail = error.detail().unwrap_or_default();
     ["ACL failure in script", "The user executing the script"]
         .iter()

@@ -17,11 +17,22 @@ impl RedisStore {
         read_entries(self.read(command::queued(owner, after, limit)).await?)
     }
 
-    /// Looks in all places at one moment: a payment that settles meanwhile is in one of them.
+    /// A payment that is unknown may be one that Redis has forgotten and somebody remembers.
     pub(crate) async fn look_up(
         &self,
         id: CorrelationId,
     ) -> Result<Option<PaymentState>, StoreFault> {
+        let run = &self.inner.shared.run;
+        let was_open = run.is_open();
+        let found = self.look_once(id).await?;
+        if found.is_some() || was_open && run.is_open() {
+            return Ok(found);
+        }
+        self.read_books(self.look_once(id)).await
+    }
+
+    /// Looks in all places at one moment: a payment that settles meanwhile is in one of them.
+    async fn look_once(&self, id: CorrelationId) -> Result<Option<PaymentState>, StoreFault> {
         let mut together = Together::default();
         let field = id.as_bytes();
         together

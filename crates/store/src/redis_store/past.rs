@@ -3,178 +3,31 @@
 //! Data has an identity. It is random and made once, and `feeway-ctl adopt-store` replaces it.
 //! A copy of the data has it as well, so each run of a server also notes the *pulse* it began
 //! with: the time of the last heartbeat that the data has. A copy that lacks a heartbeat which
-//! was acknowledged to us more than [`FORGOTTEN`] before we lost the link is older than a killed
+//! was acknowledged to us more than [`FORGETFUL_FOR`] before we lost the link is older than a killed
 //! Redis may be.
 
+mod found;
+
 use std::collections::VecDeque;
-use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use feeway_domain::{InHand, JournalTime, RequestedAt};
+use feeway_domain::{InHand, JournalTime};
+use redis::Value;
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
-use redis::{RedisError, Value};
 use tokio::time::Instant;
-use uuid::Uuid;
 
-use crate::keys;
+pub(crate) use self::found::{Adoptions, Lost};
+use self::found::{Found, Identity, look};
+use crate::recent::FORGETFUL_FOR;
 use crate::redis_store::command;
 use crate::redis_store::connect_error::ConnectError;
 use crate::redis_store::link::is_missing_function;
-use crate::redis_store::reply::{Reply, bytes, parsed};
-
-/// How much a Redis that is killed may forget of what it acknowledged: with `appendfsync
-/// everysec` up to two seconds, and one to spare.
-const FORGOTTEN: Duration = Duration::from_secs(3);
+use crate::redis_store::recent::{KnownSites, Written};
+use crate::redis_store::reply::Reply;
 
 /// Between two looks at data that is not ours.
 const LOOK_AGAIN: Duration = Duration::from_millis(900);
-
-/// The identity of data, in 32 hexadecimal digits.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Identity(Arc<str>);
-
-impl Identity {
-    pub(crate) fn random() -> Self {
-        Self(Uuid::new_v4().simple().to_string().into())
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn read(value: &Value) -> Option<Self> {
-        let text = std::str::from_utf8(bytes(value)?).ok()?;
-        (!text.is_empty()).then(|| Self(text.into()))
-    }
-}
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What an identity stands in place of because an operator let the fronts go on with data, the
-/// latest last; empty when a front made it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Adoptions(Vec<String>);
-
-/// What the data has for data without an identity.
-const NOTHING: &str = "none";
-
-impl Adoptions {
-    fn read(value: &Value) -> Self {
-        let text = bytes(value).and_then(|text| std::str::from_utf8(text).ok());
-        let words = text.unwrap_or_default().split(' ');
-        let words = words.filter(|word| !word.is_empty()).map(str::to_owned);
-        Self(words.collect())
-    }
-
-    /// As the data has it.
-    pub(crate) fn text(&self) -> String {
-        self.0.join(" ")
-    }
-
-    /// The identity that was there before.
-    pub(crate) fn before(&self) -> &str {
-        let last = self.0.last().filter(|last| *last != NOTHING);
-        last.map_or("", String::as_str)
-    }
-
-    /// Whether this data once looked like that.
-    fn has(&self, seen: Option<&Identity>) -> bool {
-        let seen = seen.map_or(NOTHING, Identity::as_str);
-        self.0.iter().any(|one| one == seen)
-    }
-}
-
-/// What data says of itself.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Found {
-    /// Nothing for empty data, or data of earlier versions.
-    pub(crate) identity: Option<Identity>,
-    adoptions: Adoptions,
-    pulse: i64,
-    /// The runs of servers that it remembers and the pulses they began with, the newest last.
-    starts: Vec<(String, i64)>,
-}
-
-/// Asks the data.
-pub(crate) async fn look(connection: &mut MultiplexedConnection) -> Result<Found, RedisError> {
-    let (meta, starts): (Vec<Value>, Vec<Value>) = redis::pipe()
-        .cmd("HMGET")
-        .arg(&[keys::META, "identity", "instead-of", "pulse"])
-        .lrange(keys::STARTS, 0, -1)
-        .query_async(connection)
-        .await?;
-    let [identity, adoptions, pulse] = meta.as_slice() else {
-        return Ok(Found::default());
-    };
-    Ok(Found {
-        identity: Identity::read(identity),
-        adoptions: Adoptions::read(adoptions),
-        pulse: parsed(pulse).unwrap_or(0),
-        starts: starts.iter().filter_map(read_start).collect(),
-    })
-}
-
-fn read_start(start: &Value) -> Option<(String, i64)> {
-    let text = std::str::from_utf8(bytes(start)?).ok()?;
-    let (run, pulse) = text.split_once('|')?;
-    Some((run.to_owned(), pulse.parse().ok()?))
-}
-
-/// What the data lacks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Lost {
-    /// It has no identity, so it is empty or older than all identities.
-    All { ours: Identity },
-    /// It is other data.
-    Other { found: Identity, ours: Identity },
-    /// It is an older copy, which lacks everything from the one instant to the other at least.
-    Since {
-        from: JournalTime,
-        until: JournalTime,
-    },
-}
-
-impl std::error::Error for Lost {}
-
-impl fmt::Display for Lost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::All { ours } => write!(
-                f,
-                "Redis has lost all its data, or it is another Redis: there is none of {ours}, \
-                 which this front belongs to"
-            ),
-            Self::Other { found, ours } => write!(
-                f,
-                "Redis has other data: {found}, and this front belongs to {ours}"
-            ),
-            Self::Since { from, until } => {
-                f.write_str("Redis has an older copy of its data, which lacks what was written ")?;
-                match RequestedAt::from_micros(from.micros()).filter(|_| from.micros() > 0) {
-                    Some(from) => write!(f, "from {from} ")?,
-                    None => f.write_str("from its beginning ")?,
-                }
-                match RequestedAt::from_micros(until.micros()) {
-                    Some(until) => write!(f, "to {until} at least"),
-                    None => f.write_str("since"),
-                }
-            }
-        }?;
-        f.write_str(" (see feeway-ctl adopt-store)")
-    }
-}
 
 /// An identity, and how data came to have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,7 +75,7 @@ impl<T> Acknowledged<T> {
 }
 
 fn is_sure(at: Instant, last: Instant) -> bool {
-    last.duration_since(at) > FORGOTTEN
+    last.duration_since(at) > FORGETFUL_FOR
 }
 
 impl<T> Default for Acknowledged<T> {
@@ -253,6 +106,13 @@ struct Ours {
 }
 
 impl Known {
+    /// A step was acknowledged at this instant.
+    fn answered(&mut self, at: Instant) {
+        if let Some(ours) = &mut self.ours {
+            ours.last = ours.last.max(at);
+        }
+    }
+
     fn judge(&self, found: &Found) -> Verdict {
         let Some(ours) = &self.ours else {
             let identity = found.identity.clone();
@@ -353,42 +213,13 @@ impl Met {
 }
 
 /// What one front knows of its data, and where it finds what to write back.
+#[derive(Default)]
 pub(crate) struct Past {
     known: Mutex<Known>,
     in_hand: Mutex<Option<Arc<dyn InHand>>>,
-    begun: Instant,
-    /// When a step was acknowledged last, in microseconds from `begun`. Every step says it.
-    answered: AtomicU64,
-}
-
-impl Default for Past {
-    fn default() -> Self {
-        Self {
-            known: Mutex::default(),
-            in_hand: Mutex::default(),
-            begun: Instant::now(),
-            answered: AtomicU64::new(0),
-        }
-    }
 }
 
 impl Past {
-    /// A step was acknowledged.
-    pub(crate) fn answered(&self) {
-        let micros = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.answered.store(micros, Ordering::Relaxed);
-    }
-
-    /// What one knows, as of the last step that was acknowledged.
-    fn up_to_date(&self) -> MutexGuard<'_, Known> {
-        let micros = self.answered.load(Ordering::Relaxed);
-        let mut known = lock(&self.known);
-        if let Some(ours) = &mut known.ours {
-            ours.last = ours.last.max(self.begun + Duration::from_micros(micros));
-        }
-        known
-    }
-
     /// That the data was not ours, when that was seen a moment ago.
     pub(crate) fn still_lost(&self) -> Option<Lost> {
         let known = lock(&self.known);
@@ -396,13 +227,16 @@ impl Past {
         (at.elapsed() < LOOK_AGAIN).then(|| lost.clone())
     }
 
-    /// Whether a front may go on with the data that it finds.
+    /// Whether a front may go on with the data that it finds, when Redis acknowledged a step
+    /// of ours last at this instant.
     pub(crate) async fn look(
         &self,
         connection: &mut MultiplexedConnection,
+        answered_at: Instant,
     ) -> Result<Verdict, ConnectError> {
         let found = look(connection).await?;
-        let mut known = self.up_to_date();
+        let mut known = lock(&self.known);
+        known.answered(answered_at);
         match known.judge(&found) {
             Verdict::Lost(lost) => {
                 known.lost = Some(found.identity);
@@ -458,14 +292,14 @@ impl Past {
     pub(crate) fn belongs(&self, met: Met, run: &str) {
         let now = Instant::now();
         let Met { belonging, age, .. } = met;
-        let mut known = self.up_to_date();
+        let mut known = lock(&self.known);
         known.lost = None;
         let ours = known
             .ours
             .take_if(|ours| ours.belonging.identity == belonging.identity);
         let mut ours = ours.unwrap_or_else(|| Ours::new(belonging, now));
         ours.met(run, now);
-        ours.creating_until = now + FORGOTTEN.saturating_sub(age);
+        ours.creating_until = now + FORGETFUL_FOR.saturating_sub(age);
         known.ours = Some(ours);
     }
 
@@ -482,34 +316,33 @@ impl Past {
         *lock(&self.in_hand) = Some(in_hand);
     }
 
-    /// What puts that into the data again.
-    pub(crate) fn write_back(&self) -> Vec<redis::Cmd> {
+    /// What this front has in its hands, as if it had just been acknowledged.
+    pub(crate) fn in_hand(&self) -> Vec<Written> {
         let Some(in_hand) = lock(&self.in_hand).clone() else {
             return Vec::new();
         };
-        let sites: Vec<_> = (in_hand.sites().into_iter())
-            .map(|site| {
-                let url = site.url.clone().into_boxed_str();
-                (site, url)
-            })
-            .collect();
-        let mut commands = Vec::new();
-        for hold in in_hand.holds() {
-            commands.push(if hold.owner == hold.holder {
-                command::restore_sites(&hold, &sites)
+        let sites = in_hand.sites().into_iter().map(|site| {
+            let url = site.url.clone().into_boxed_str();
+            (site, url)
+        });
+        let sites: KnownSites = sites.collect();
+        let holds = in_hand.holds().into_iter().map(|hold| {
+            if hold.owner == hold.holder {
+                let sites = sites.clone();
+                Written::Sites { hold, sites }
             } else {
-                command::restore_hold(&hold)
-            });
-        }
-        for (entry, hold) in in_hand.entries() {
-            let text = crate::record::write_entry(&entry);
-            commands.push(command::restore_entry(
-                entry.payment.id,
-                text.as_bytes(),
-                &hold,
-            ));
-        }
-        commands
+                Written::Hold(hold)
+            }
+        });
+        let entries = in_hand.entries().into_iter();
+        let entries = entries.map(|(entry, hold)| Written::Entry {
+            hold,
+            payment: entry.payment,
+            processor: entry.processor,
+            moves: entry.moves,
+            accepted_at: entry.accepted_at,
+        });
+        holds.chain(entries).collect()
     }
 }
 

@@ -21,7 +21,8 @@ impl RedisStore {
                     payment: *payment,
                     why: why.into(),
                     kept_for,
-                    lineage: read_lineage(reply),
+                    owner: hold.owner.clone(),
+                    accepted: read_accepted(reply),
                 };
                 Ok((Reject::Rejected, written.of(reply.generation(3))))
             }
@@ -35,7 +36,7 @@ impl RedisStore {
 
 /// When a rejected payment was accepted, and how often its entry had been renamed. Functions of
 /// an earlier version do not tell.
-fn read_lineage(reply: &Reply) -> Option<(JournalTime, u32)> {
+fn read_accepted(reply: &Reply) -> Option<(JournalTime, u32)> {
     let accepted_at = reply.text(1)?.parse().ok()?;
     let moves = reply.text(2)?.parse().ok()?;
     Some((JournalTime::from_micros(accepted_at), moves))

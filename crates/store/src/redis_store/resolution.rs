@@ -89,6 +89,7 @@ impl Resolutions for RedisStore {
                 "changed" => (Resolve::Changed, None.into()),
                 "gone" => (Resolve::Gone, None.into()),
                 "unnamed" => (Resolve::Unnamed, None.into()),
+                "closed" => return Err(StoreFault::Closed),
                 _ => {
                     let Some(settlement) = settlement else {
                         return reply.unreadable();
@@ -118,6 +119,7 @@ impl Resolutions for RedisStore {
             "open" => Ok((Reopen::Open, None)),
             "settled" => Ok((Reopen::Settled, None)),
             "unknown" => Ok((Reopen::Unknown, None)),
+            "closed" => Err(StoreFault::Closed),
             _ => reply.unreadable(),
         })
         .await

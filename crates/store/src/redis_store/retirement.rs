@@ -27,6 +27,7 @@ impl RedisStore {
                 Ok((Purge::Purged, seen))
             }
             "open" => Ok((Purge::Open(reply.parsed(1)?), None.into())),
+            "closed" => Err(StoreFault::Closed),
             _ => reply.unreadable(),
         })
         .await

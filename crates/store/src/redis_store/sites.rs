@@ -14,9 +14,12 @@ use crate::{keys, record};
 
 impl RedisStore {
     pub(crate) async fn enlist_alone(&self, incarnation: &Incarnation) -> Result<Hold, StoreFault> {
-        let enlist = command::enlist(incarnation);
+        let run = &self.inner.shared.run;
+        let enlist = command::enlist(incarnation, &run.claim());
         self.write(enlist, |reply| {
             let hold = read_hold(reply, incarnation)?;
+            run.add_hold(&hold);
+            run.read(reply, 2);
             Ok((hold.clone(), Some(Written::Hold(hold))))
         })
         .await
@@ -28,10 +31,13 @@ impl RedisStore {
         sites: &[Site],
         seen: Option<&Relocation>,
     ) -> Result<Enlist, StoreFault> {
-        let enlist = command::enlist_at(incarnation, sites, seen);
+        let run = &self.inner.shared.run;
+        let enlist = command::enlist_at(incarnation, sites, seen, &run.claim());
         self.write(enlist, |reply| match reply.word() {
             "enlisted" => {
                 let hold = read_hold(reply, incarnation)?;
+                run.add_hold(&hold);
+                run.read(reply, 3);
                 let written = Written::Sites {
                     hold: hold.clone(),
                     sites: read_sites(reply, sites).ok_or_else(|| unreadable(reply))?,
@@ -58,6 +64,7 @@ impl RedisStore {
                 };
                 Ok((Enlist::Relocated(relocation), None))
             }
+            "closed" => Err(StoreFault::Closed),
             _ => reply.unreadable(),
         })
         .await

@@ -110,6 +110,7 @@ fn read_stated(reply: &Reply, settlement: &Settlement) -> Result<Stated, StoreFa
         "unfit" | "failed" => {
             return read_settle(reply, 0, settlement).and_then(|_| reply.unreadable());
         }
+        "closed" => return Err(StoreFault::Closed),
         _ => return reply.unreadable(),
     })
 }

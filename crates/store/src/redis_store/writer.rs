@@ -46,10 +46,8 @@ impl Writer {
         link.say_identity(&mut command);
         let reply = Reply::new(link.send(&command).await?)?;
         let (value, acknowledged) = read(&reply)?;
-        shared.recent.answered(acknowledged);
-        if let Some(past) = &shared.past {
-            past.answered();
-        }
+        let Acknowledged { writes, generation } = acknowledged;
+        shared.recent.answered(writes, generation);
         Ok(value)
     }
 }

@@ -31,6 +31,7 @@ mod random_steps;
 mod refusing;
 mod replay;
 mod retirement;
+mod run;
 mod settings;
 mod sites;
 mod stand_back;

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Cause, Listed, Listing, Resolutions as _, Settle, Status, Store, StoreFault, Window,
+    Accept, Cause, Hold, Listed, Listing, Resolutions as _, Settle, Status, Store, StoreFault,
+    Window,
 };
 use feeway_store::RedisStore;
 use feeway_store::testing::{Persistence, PrivateRedis};
@@ -34,9 +35,9 @@ fn why(store: &RedisStore) -> String {
 }
 
 /// Writes, as a front does all the time, until it is known that this is refused or taken.
-async fn until_it_stands_still(store: &RedisStore, is_on: bool) {
+async fn until_it_stands_still(store: &RedisStore, hold: &Hold, is_on: bool) {
     for _ in 0..2_000 {
-        let beat = store.beat(&[]).await;
+        let beat = store.beat(std::slice::from_ref(hold)).await;
         if store.standstill().is_on() == is_on && beat.is_ok() != is_on {
             return;
         }
@@ -96,8 +97,8 @@ async fn both_links_go_to_the_server_that_took_over() {
     keep(&store, &hold, 1, None).await;
     lead_to(&new);
     replica_of(&old, &["127.0.0.1", "1"]).await;
-    until_it_stands_still(&store, true).await;
-    until_it_stands_still(&store, false).await;
+    until_it_stands_still(&store, &hold, true).await;
+    until_it_stands_still(&store, &hold, false).await;
     // The other one missed what was kept a moment ago, so that it was repeated there.
     let again = store.accept(&hold, &payment(1), None).await;
     assert_eq!(again, Ok(Accept::Known));
@@ -112,7 +113,7 @@ async fn a_redis_that_lacks_replicas_is_asked_again_on_the_same_link() {
     let hold = enlist(&world.store, "front-1.a").await;
     keep(&world.store, &hold, 1, None).await;
     config(&world.redis, "min-replicas-to-write", "1").await;
-    until_it_stands_still(&world.store, true).await;
+    until_it_stands_still(&world.store, &hold, true).await;
     for _ in 0..5 {
         let refused = world.store.accept(&hold, &payment(2), None).await;
         assert_eq!(refused, Err(StoreFault::Away));
@@ -125,7 +126,7 @@ async fn a_redis_that_lacks_replicas_is_asked_again_on_the_same_link() {
     );
     assert!(world.store.find(id(1)).await.unwrap().is_some());
     config(&world.redis, "min-replicas-to-write", "0").await;
-    until_it_stands_still(&world.store, false).await;
+    until_it_stands_still(&world.store, &hold, false).await;
     keep(&world.store, &hold, 2, None).await;
     for line in ["Redis refuses writes", "Redis takes writes again"] {
         assert_eq!(log.text().matches(line).count(), 1, "{}", log.text());
@@ -146,7 +147,7 @@ async fn a_redis_that_cannot_write_to_its_disk_is_named() {
         .exec_async(&mut world.raw().await)
         .await
         .unwrap();
-    until_it_stands_still(&world.store, true).await;
+    until_it_stands_still(&world.store, &hold, true).await;
     assert!(
         why(&world.store).contains("MISCONF"),
         "{}",
@@ -158,7 +159,7 @@ async fn a_redis_that_cannot_write_to_its_disk_is_named() {
         .exec_async(&mut world.raw().await)
         .await
         .unwrap();
-    until_it_stands_still(&world.store, false).await;
+    until_it_stands_still(&world.store, &hold, false).await;
     keep(&world.store, &hold, 2, None).await;
 }
 
@@ -240,13 +241,13 @@ async fn rights_that_were_taken_away_are_named() {
             .unwrap();
     };
     set_user("-fcall").await;
-    until_it_stands_still(&world.store, true).await;
+    until_it_stands_still(&world.store, &hold, true).await;
     assert!(
         why(&world.store).contains("NOPERM"),
         "{}",
         why(&world.store)
     );
     set_user("+fcall").await;
-    until_it_stands_still(&world.store, false).await;
+    until_it_stands_still(&world.store, &hold, false).await;
     keep(&world.store, &hold, 1, None).await;
 }

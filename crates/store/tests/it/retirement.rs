@@ -67,6 +67,7 @@ async fn each_step_forgets_few_payments_and_all_of_them_nothing_but_totals() {
         "horizon",
         "horizon-retention",
         "processors",
+        "run",
         "schema",
         "sum",
     ];

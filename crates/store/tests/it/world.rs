@@ -79,6 +79,8 @@ impl InRedis {
         let store = RedisStore::new(config);
         up(&store).await;
         store.ready().await.unwrap();
+        // As a front does that has enlisted: it begins the run.
+        store.beat(&[]).await.unwrap();
         Self { redis, store }
     }
 
@@ -107,6 +109,13 @@ impl World for InRedis {
         let owners: Vec<String> = redis::cmd("SMEMBERS")
             .arg("{0}:owners")
             .query_async(&mut raw)
+            .await
+            .unwrap();
+        redis::cmd("HINCRBY")
+            .arg("{0}:run")
+            .arg("since")
+            .arg(-i64::try_from(LAPSE.as_micros()).unwrap())
+            .exec_async(&mut raw)
             .await
             .unwrap();
         for owner in owners {

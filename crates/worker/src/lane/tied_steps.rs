@@ -8,8 +8,10 @@ use feeway_health::{Condition, Need, Rank};
 use tokio::time::Instant;
 
 use super::{Lane, Stepped};
+use crate::attempt::Done;
 use crate::config::LANE_LOOKUPS;
 use crate::job::{Bond, Job};
+use crate::persist;
 use crate::resolve::look_up;
 
 /// A single payment finds out once a second whether its processor works, when nobody else does.
@@ -35,10 +37,24 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
     /// Puts down what is tied to a processor where nothing may be started: it stays in the
     /// journal, and an operator may decide about it.
     pub(super) fn stand_back(&mut self) {
-        let board = &self.context.board;
+        let board = Arc::clone(&self.context.board);
         for rank in board.ranks().filter(|rank| board.stands_back(*rank)) {
-            self.tied.put_down(rank);
+            for job in self.tied.put_down(rank) {
+                self.leave(job);
+            }
         }
+    }
+
+    /// Lets go of a payment that is tied to a processor.
+    pub(super) fn leave(&mut self, job: Job) {
+        let context = Arc::clone(&self.context);
+        self.steps.push(Box::pin(async move {
+            persist::leave(&context, &job).await;
+            Stepped {
+                was_look_up: false,
+                done: Done::Over,
+            }
+        }));
     }
 
     /// A look-up found nothing, which proves nothing yet: the payment is posted again, unless
@@ -79,9 +95,6 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
             let Some(job) = self.tied.next_look_up() else {
                 return;
             };
-            if job.is_lost() {
-                continue;
-            }
             self.look_ups_under_way += 1;
             let context = Arc::clone(&self.context);
             self.steps.push(Box::pin(async move {
@@ -97,6 +110,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
     pub(super) fn start_ready(&mut self, rank: Rank, now: Instant) -> Option<Instant> {
         while let Some(job) = self.tied.next_ready(rank) {
             if job.is_lost() {
+                self.tied.want_look_up(job);
                 continue;
             }
             if self.is_leaving(&job, now) && self.context.board.answers_look_ups(rank) {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use feeway_domain::{CorrelationId, ProcessorName, Status, Store, Total, Window};
+use feeway_domain::{CorrelationId, ProcessorName, Resolutions, Status, Store, Total, Window};
 
 use crate::front::configured;
 use crate::schedule::DeadProxy;
@@ -29,10 +29,16 @@ pub(crate) async fn audit(world: &World, shop: &Shop) -> Vec<String> {
     for name in &names {
         let mut theirs = Total::default();
         let held = books.iter().filter(|(of, _)| of == name);
-        for (amount, _) in held.flat_map(|(_, book)| book.values()) {
+        let held = held.flat_map(|(_, book)| book);
+        for (_, (amount, _)) in held.filter(|(id, _)| !world.is_lost(**id)) {
             theirs.add(1, i128::from(amount.cents()));
         }
-        let ours = summary.of(name);
+        let mut ours = summary.of(name);
+        let lost = world.store.settlements().into_iter();
+        for lost in lost.filter(|one| one.processor == *name && world.is_lost(one.payment.id)) {
+            ours.take_away(1, i128::from(lost.payment.amount.cents()))
+                .expect("the summary has it");
+        }
         if ours != theirs {
             found.push(format!(
                 "{name}: they hold {theirs:?}, our summary says {ours:?}"
@@ -80,6 +86,9 @@ async fn audit_payment(
     found: &mut Vec<String>,
 ) {
     let id = told.payment.id;
+    if world.is_lost(id) {
+        return;
+    }
     let mut holders = books
         .iter()
         .filter_map(|(name, book)| Some((name, book.get(&id)?)));
@@ -104,7 +113,8 @@ async fn audit_payment(
             matches!(&state, Some(ours) if matches!(ours.status, Status::Conflict { .. }));
         // The last look-up of a payment that left goes to the ledger that is known by then.
         let is_excused = is_shown || world.has_replaced();
-        if !(world.hides_for_long() && is_excused) {
+        let was_late = is_shown && world.weather.is_excused(id);
+        if !(was_late || world.hides_for_long() && is_excused) {
             found.push(format!("{id} was charged twice, we say {state:?}"));
         }
         return;
@@ -115,10 +125,18 @@ async fn audit_payment(
     };
     match state {
         Some(ours) if ours.status == theirs && ours.amount == amount => {}
+        // Accepted anew while the front slept that had sent it, so that the processor's time is
+        // from before that: it is noted that ours is another.
+        Some(_) if world.weather.is_excused(id) && is_restamped(world, id).await => {}
         ours => found.push(format!(
             "{id}: they say {theirs:?} {amount}, we say {ours:?}"
         )),
     }
+}
+
+async fn is_restamped(world: &World, id: CorrelationId) -> bool {
+    let noted = world.store.restamped().await.unwrap();
+    noted.iter().any(|noted| noted.restamp.id == id)
 }
 
 /// Whether a payment may be open for good: where it is in doubt nobody ever takes it, or nobody

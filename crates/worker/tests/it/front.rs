@@ -35,6 +35,8 @@ pub(crate) struct Front {
     pub(crate) vouched: Option<ProcessorName>,
     pub(crate) gate: Gate,
     pub(crate) standstill: Arc<Standstill>,
+    /// Whether the store may forget what it acknowledged; else it is on its disk before.
+    pub(crate) is_store_forgetful: bool,
     worker: Option<Worker<UnreliableStore, Line>>,
     pub(crate) store: Option<UnreliableStore>,
 }
@@ -55,6 +57,7 @@ impl Front {
             vouched: None,
             gate,
             standstill: Arc::default(),
+            is_store_forgetful: false,
             worker: None,
             store: None,
         }
@@ -83,10 +86,21 @@ impl Front {
         }
     }
 
-    pub(crate) fn crash(&mut self) {
+    /// Gives back what it knew of the store.
+    pub(crate) fn crash(&mut self) -> Option<UnreliableStore> {
         self.gate.wall_up();
         self.worker = None;
-        self.store = None;
+        self.store.take()
+    }
+
+    /// It is told to stop: whoever gets its worker has to drain that.
+    pub(crate) fn leave(
+        &mut self,
+    ) -> Option<(Worker<UnreliableStore, Line>, UnreliableStore, Gate)> {
+        let worker = self.worker.take()?;
+        // It may still crash, or be paused.
+        let store = self.store.clone()?;
+        Some((worker, store, self.gate.clone()))
     }
 
     pub(crate) fn start(
@@ -99,6 +113,9 @@ impl Front {
         self.lives += 1;
         self.gate = Gate::open();
         let store = UnreliableStore::new(store.clone(), weather.clone(), self.gate.clone());
+        if !self.is_store_forgetful {
+            store.never_forgets();
+        }
         self.store = Some(store.clone());
         let mut configured = configured();
         for (processor, address) in configured.iter_mut().zip(self.addresses) {

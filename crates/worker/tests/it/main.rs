@@ -19,7 +19,6 @@ mod moved;
 mod moving;
 mod operator;
 mod rejection;
-mod remembered;
 mod resolution;
 mod schedule;
 mod scripted_processor;

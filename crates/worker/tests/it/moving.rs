@@ -115,14 +115,11 @@ impl World {
             gateway.refused().await;
             world.count("refused");
             let is_same = {
-                let mut fronts = world.fronts.lock().unwrap();
-                let is_same = fronts[front].lives == life && fronts[front].is_up();
-                if is_same {
-                    fronts[front].crash();
-                }
-                is_same
+                let fronts = world.fronts.lock().unwrap();
+                fronts[front].lives == life && fronts[front].is_up()
             };
             if is_same {
+                world.crash(front);
                 world.start_as_known(front);
             }
         });
@@ -140,7 +137,7 @@ impl World {
         // Operators do not contradict each other.
         let turn = self.moving.try_lock();
         for &front in moving {
-            self.fronts.lock().unwrap()[front].crash();
+            self.crash(front);
         }
         sleep(lasts).await;
         let is_down = |front: &usize| !self.fronts.lock().unwrap()[*front].is_up();
@@ -192,7 +189,7 @@ impl World {
             }
         }
         if waited >= PLACE_WAIT {
-            self.fronts.lock().unwrap()[front].crash();
+            self.crash(front);
             self.start_as_known(front);
         }
     }

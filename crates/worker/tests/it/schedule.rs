@@ -1,8 +1,11 @@
+mod forgetful;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use feeway_domain::{CorrelationId, Money, Payment};
 
+use self::forgetful::{forgets, repeats};
 use crate::front::ABSENCE_AFTER;
 use crate::scripted_processor::{Mood, Nature};
 
@@ -31,6 +34,8 @@ pub(crate) struct Order {
     pub(crate) twin: bool,
     /// The client hangs up this soon after posting.
     pub(crate) hangs_up: Option<Duration>,
+    /// The same is posted again to the other front this long after it was kept.
+    pub(crate) again: Option<Duration>,
 }
 
 /// A processor answers 503 to whatever it is asked, from one moment of the run to another.
@@ -50,6 +55,8 @@ pub(crate) struct Planned {
 pub(crate) enum Fault {
     FrontCrashes(usize),
     FrontPauses(usize),
+    /// A front is told to stop.
+    FrontLeaves(usize),
     /// A front comes back with another URL for a processor, of the same ledger or of another.
     FrontMoves {
         front: usize,
@@ -74,6 +81,7 @@ impl Fault {
         match self {
             Self::FrontCrashes(_) => "front crashes",
             Self::FrontPauses(_) => "front pauses",
+            Self::FrontLeaves(_) => "front leaves",
             Self::FrontMoves { vouched: true, .. } => "front moves, vouched",
             Self::FrontMoves { vouched: false, .. } => "front moves, not vouched",
             Self::AllMove(_) => "all fronts move",
@@ -122,7 +130,7 @@ impl Schedule {
             faults.extend(trouble_before(&planned, &mut moves));
             faults.push(planned);
         }
-        keep_apart(&mut faults);
+        faults.extend(forgets(seed, &faults));
         while faults.len() < FAULTS_MIN {
             let fault = Fault::Processor(rng.usize(..2), mood(&mut rng));
             faults.push(Planned {
@@ -133,6 +141,8 @@ impl Schedule {
         }
         faults.extend(reopenings(seed, &faults));
         faults.sort_by_key(|planned| planned.at);
+        repeats(seed, &mut orders, &faults);
+        orders.sort_by_key(|order| order.at);
         Self {
             orders,
             faults,
@@ -152,6 +162,7 @@ impl Schedule {
                     Fault::Processor(at, _) => at == place && other.at < until && !ends_before,
                     Fault::FrontCrashes(_)
                     | Fault::FrontPauses(_)
+                    | Fault::FrontLeaves(_)
                     | Fault::FrontMoves { .. }
                     | Fault::AllMove(_)
                     | Fault::OperatorDecides(_) => other.at < until,
@@ -202,32 +213,6 @@ fn far_off(seed: u64) -> Option<i64> {
     (rng.u8(..8) == 0).then_some(ms)
 }
 
-/// Losing a front and the store's last second together is what `--fsync always` is for: a
-/// store that forgets must meet the fronts that wrote to it alive and awake.
-fn keep_apart(faults: &mut Vec<Planned>) {
-    const APART: Duration = Duration::from_secs(5);
-    let forgets: Vec<Duration> = faults
-        .iter()
-        .filter(|planned| planned.fault == Fault::StoreForgets)
-        .map(|planned| planned.at)
-        .collect();
-    faults.retain(|planned| match planned.fault {
-        Fault::FrontCrashes(_)
-        | Fault::FrontPauses(_)
-        | Fault::FrontMoves { .. }
-        | Fault::AllMove(_) => forgets
-            .iter()
-            .all(|&at| at + APART < planned.at || planned.at + planned.lasts + APART < at),
-        Fault::StoreAway | Fault::StoreLate => forgets
-            .iter()
-            .all(|&at| at + APART < planned.at || planned.at + planned.lasts + APART < at),
-        Fault::StoreForgets
-        | Fault::Reopening
-        | Fault::OperatorDecides(_)
-        | Fault::Processor(..) => true,
-    });
-}
-
 /// What an operator decided within the last second is nobody's to repeat when the store forgets
 /// it.
 fn reopenings(seed: u64, faults: &[Planned]) -> Vec<Planned> {
@@ -265,6 +250,7 @@ fn order(rng: &mut fastrand::Rng) -> Order {
         front: rng.usize(..2),
         twin: rng.u8(..100) < 10,
         hangs_up: (rng.u8(..100) < 5).then(|| Duration::from_micros(rng.u64(..3000))),
+        again: None,
     }
 }
 
@@ -324,6 +310,7 @@ fn trouble_before(planned: &Planned, rng: &mut fastrand::Rng) -> Option<Planned>
     let (fault, before_ms) = match planned.fault {
         Fault::FrontPauses(_)
         | Fault::FrontCrashes(_)
+        | Fault::FrontLeaves(_)
         | Fault::FrontMoves { .. }
         | Fault::AllMove(_) => (Fault::Processor(0, Mood::Failing), 1000),
         Fault::OperatorDecides(place) => (Fault::Processor(place, doubtful(rng)), 9000),

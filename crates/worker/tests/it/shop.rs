@@ -73,6 +73,13 @@ impl Shop {
                 "gave up on {payment:?}"
             );
         }
+        if let Some(again) = order.again {
+            sleep(again).await;
+            assert!(
+                self.insist(&world, payment, 1 - order.front).await,
+                "gave up on {payment:?} again"
+            );
+        }
     }
 
     async fn insist(&self, world: &World, payment: Payment, first: usize) -> bool {
@@ -93,6 +100,7 @@ impl Shop {
                     Ok(Submit::AmountDiffers) => panic!("one amount only was ever posted"),
                     Ok(Submit::NotKept(
                         NotKept::StoreAway
+                        | NotKept::StoreClosed
                         | NotKept::StandsStill(_)
                         | NotKept::JournalFull
                         | NotKept::MemoryFull

@@ -170,6 +170,11 @@ fn every_sabotage_is_caught() {
         Sabotage::FreshProbesAfterDoubt,
         Sabotage::ConfirmAtOnce,
         Sabotage::TrustEveryUrl,
+        Sabotage::StartAtOnce,
+        Sabotage::LeaveAtOnce,
+        Sabotage::ForgetOtherLineages,
+        Sabotage::OpenAtOnce,
+        Sabotage::RepeatOnce,
     ] {
         Sabotage::commit(Some(breach));
         let caught = (1..=SABOTAGE_SEEDS)

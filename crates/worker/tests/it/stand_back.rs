@@ -31,6 +31,20 @@ struct Scene {
 
 impl Scene {
     async fn begin() -> Self {
+        let scene = Self::start_all(false);
+        sleep(100 * MILLI).await;
+        scene
+    }
+
+    /// With a store that may forget what it has acknowledged.
+    async fn begin_with_forgetful_store() -> Self {
+        let scene = Self::start_all(true);
+        // Until then it might forget that there are these fronts, and they send nothing.
+        sleep(4 * SECOND).await;
+        scene
+    }
+
+    fn start_all(is_store_forgetful: bool) -> Self {
         let store = MemoryStore::default();
         let weather = Weather::fair(3);
         let processors = [ScriptedProcessor::new(1), ScriptedProcessor::new(2)];
@@ -42,9 +56,10 @@ impl Scene {
             processors,
             fronts,
         };
-        scene.start(0);
-        scene.start(1);
-        sleep(100 * MILLI).await;
+        for place in 0..2 {
+            scene.fronts[place].is_store_forgetful = is_store_forgetful;
+            scene.start(place);
+        }
         scene
     }
 
@@ -232,7 +247,7 @@ async fn a_front_that_starts_in_the_middle_stands_back_before_it_sends_anything(
 /// comes back to life by that.
 #[tokio::test(start_paused = true)]
 async fn a_store_that_forgets_wants_every_confirmation_anew() {
-    let scene = Scene::begin().await;
+    let scene = Scene::begin_with_forgetful_store().await;
     scene.pin(0..6, Mood::ResetBeforeInsert).await;
     let number = (0..6)
         .find(|number| scene.named(*number).is_some())
@@ -242,6 +257,9 @@ async fn a_store_that_forgets_wants_every_confirmation_anew() {
     let custody = scene.custody(payment(number).id).await;
     let snapshot = scene.store.snapshot();
     scene.store.restore(&snapshot);
+    scene.weather.forgot();
+    assert!(!scene.store.is_open(), "it waits for the fronts");
+    sleep(6 * SECOND).await;
     let decided = back.decide(&custody, &Verdict::NotHeld).await;
     assert_eq!(decided, Ok(Resolve::Changed));
     let mut back = back;

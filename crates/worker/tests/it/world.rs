@@ -1,11 +1,13 @@
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feeway_domain::{
-    CorrelationId, Incarnation, Listed, Listing, MAX_PAGE, Reopen, Resolutions, Store, Window,
+    CorrelationId, Incarnation, Listed, Listing, MAX_PAGE, Reopen, Resolutions, Store, StoreFault,
+    Window,
 };
 use feeway_store::{MemorySnapshot, MemoryStore};
-use feeway_worker::Gateway;
+use feeway_worker::{Gateway, Sabotage};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::front::{ABSENCE_AFTER, Front};
@@ -21,6 +23,9 @@ use crate::weather::Weather;
 /// After everything has been healed, all payments must be settled within this time. A
 /// processor may insert 60 s after a time-out of 30 s, and a ghost is waited for as long.
 const RECOVERY: Duration = Duration::from_secs(600);
+
+/// How long a front that is told to stop waits for what is in flight, as in the product.
+const DRAIN: Duration = Duration::from_secs(4);
 
 /// How much a store forgets at most.
 const FORGOTTEN: Duration = Duration::from_secs(1);
@@ -40,8 +45,14 @@ pub(crate) struct World {
     pub(crate) operators: Operators,
     /// Every payment that the shop posts, sooner or later.
     ids: Vec<CorrelationId>,
-    /// The store as it was at most a second ago.
-    last_copy: Mutex<MemorySnapshot>,
+    /// The store as it was at most a second ago, and when that was.
+    last_copy: Mutex<(Instant, MemorySnapshot)>,
+    /// Fronts that were told to stop and have not ended.
+    leaving: Mutex<Vec<Life>>,
+    /// Fronts that died lately, and what they knew.
+    dead: Mutex<Vec<UnreliableStore>>,
+    /// Payments of which nobody knew what the store forgot but a front that died.
+    lost: Mutex<BTreeSet<CorrelationId>>,
 }
 
 /// Runs a schedule to its end. Returns the world as it is then, and what the shop knows.
@@ -50,7 +61,10 @@ pub(crate) async fn run(seed: u64, schedule: Schedule) -> (Arc<World>, Shop) {
     let store = MemoryStore::default();
     let world = Arc::new(World {
         dawn,
-        last_copy: Mutex::new(store.snapshot()),
+        last_copy: Mutex::new((dawn, store.snapshot())),
+        leaving: Mutex::default(),
+        dead: Mutex::default(),
+        lost: Mutex::default(),
         store,
         weather: Weather::fair(seed ^ 0x5707e),
         processors: (0..2)
@@ -77,8 +91,10 @@ pub(crate) async fn run(seed: u64, schedule: Schedule) -> (Arc<World>, Shop) {
             processor.set_nature(nature);
         }
     }
-    world.start_front(0);
-    world.start_front(1);
+    for front in 0..2 {
+        world.fronts.lock().unwrap()[front].is_store_forgetful = true;
+        world.start_front(front);
+    }
     let shop = Shop::default();
     let mut clients = Vec::new();
     for order in schedule.orders {
@@ -114,7 +130,7 @@ impl World {
 
     async fn copy_store_every_second(self: Arc<Self>) {
         loop {
-            *self.last_copy.lock().unwrap() = self.store.snapshot();
+            *self.last_copy.lock().unwrap() = (Instant::now(), self.store.snapshot());
             sleep(FORGOTTEN).await;
         }
     }
@@ -123,12 +139,14 @@ impl World {
         let Planned { lasts, fault, .. } = planned;
         match fault {
             Fault::FrontCrashes(front) => {
-                self.fronts.lock().unwrap()[front].crash();
+                self.crash(front);
                 sleep(lasts).await;
-                let is_up = self.fronts.lock().unwrap()[front].is_up();
-                if !is_up {
-                    self.start_as_known(front);
-                }
+                self.start_if_down(front);
+            }
+            Fault::FrontLeaves(front) => {
+                self.leave(front).await;
+                sleep(lasts).await;
+                self.start_if_down(front);
             }
             Fault::FrontMoves {
                 front,
@@ -165,23 +183,65 @@ impl World {
         }
     }
 
-    /// The store is killed and comes back without its last second; the fronts notice and
-    /// write again what it had acknowledged.
+    /// The store is killed and comes back without its last second. Each front finds that out for
+    /// itself.
     fn forget(&self) {
         // Orders of the last second may be among it.
         self.operators.end(None);
-        self.store.restore(&self.last_copy.lock().unwrap());
+        let copy = self.last_copy.lock().unwrap();
+        self.store.restore(&copy.1);
         self.weather.forgot();
-        let stores: Vec<UnreliableStore> = self
-            .fronts
+        if Sabotage::OpenAtOnce.is_on() {
+            self.store.open_at_once();
+        }
+        let dead = self.dead.lock().unwrap();
+        let forgotten = dead.iter().flat_map(|dead| dead.remembered_since(copy.0));
+        self.lost.lock().unwrap().extend(forgotten);
+    }
+
+    /// A front dies, and with it what the store has forgotten and it has not repeated.
+    pub(crate) fn crash(&self, front: usize) {
+        let store = self.fronts.lock().unwrap()[front].crash();
+        self.bury(store);
+    }
+
+    fn bury(&self, store: Option<UnreliableStore>) {
+        let Some(store) = store else { return };
+        self.lost.lock().unwrap().extend(store.owed());
+        self.dead.lock().unwrap().push(store);
+    }
+
+    /// A front is told to stop.
+    async fn leave(&self, front: usize) {
+        let (life, leaving) = {
+            let front = &mut self.fronts.lock().unwrap()[front];
+            (front.life(), front.leave())
+        };
+        let Some((worker, store, gate)) = leaving else {
+            return;
+        };
+        self.leaving.lock().unwrap().push(life);
+        let begun = Instant::now();
+        worker.drain(DRAIN).await;
+        gate.wall_up();
+        self.leaving
             .lock()
             .unwrap()
-            .iter()
-            .filter_map(|front| front.store.clone())
-            .collect();
-        for store in stores {
-            store.replay();
+            .retain(|leaving| *leaving != life);
+        // It stays until the store can forget nothing that only it knows, unless that is away.
+        self.bury(Some(store).filter(|_| begun.elapsed() >= DRAIN));
+    }
+
+    fn start_if_down(self: &Arc<Self>, front: usize) {
+        let is_up = self.fronts.lock().unwrap()[front].is_up();
+        if !is_up {
+            self.start_as_known(front);
         }
+    }
+
+    /// Whether all that was known of a payment went with a front that died.
+    pub(crate) fn is_lost(&self, id: CorrelationId) -> bool {
+        self.lost.lock().unwrap().contains(&id)
     }
 
     /// Takes back whatever was rejected. Between two steps one may have been found to be held.
@@ -192,12 +252,15 @@ impl World {
             after: None,
             limit: MAX_PAGE,
         };
-        let rejected = self.store.list(&listing).await.unwrap();
+        let Ok(rejected) = self.store.list(&listing).await else {
+            return;
+        };
         let now = self.store.now().micros();
         let owner = Incarnation::new(&format!("feeway-ctl.{now}"));
         for line in rejected.lines {
             let reopened = self.store.reopen(line.state.id, &owner, "ann").await;
-            let expected = [Ok(Reopen::Reopened), Ok(Reopen::Settled)];
+            let closed = Err(StoreFault::Closed);
+            let expected = [Ok(Reopen::Reopened), Ok(Reopen::Settled), closed];
             assert!(expected.contains(&reopened), "{reopened:?}");
         }
     }
@@ -224,14 +287,8 @@ impl World {
             self.set_mood(processor, Mood::Fine);
         }
         for front in 0..2 {
-            let is_up = {
-                let fronts = self.fronts.lock().unwrap();
-                fronts[front].gate.set_open(true);
-                fronts[front].is_up()
-            };
-            if !is_up {
-                self.start_as_known(front);
-            }
+            self.fronts.lock().unwrap()[front].gate.set_open(true);
+            self.start_if_down(front);
         }
     }
 
@@ -250,7 +307,8 @@ impl World {
     pub(crate) fn lives(&self) -> Vec<Life> {
         let fronts = self.fronts.lock().unwrap();
         let up = fronts.iter().filter(|front| front.is_up());
-        up.map(Front::life).collect()
+        let leaving = self.leaving.lock().unwrap();
+        up.map(Front::life).chain(leaving.iter().copied()).collect()
     }
 
     /// Whether some look-up lags for longer than an absence has to last.

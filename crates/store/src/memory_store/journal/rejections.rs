@@ -117,6 +117,9 @@ impl Journal {
         (at, until): (JournalTime, JournalTime),
     ) {
         let id = entry.payment.id;
+        if self.open.get(&id).is_some_and(|open| !open.is_of(entry)) {
+            return;
+        }
         let open = self.open.get(&id).map(|open| open.moves);
         let rejected = || self.rejected.get(&id).map(|kept| kept.entry.moves);
         if open

@@ -8,9 +8,7 @@ use feeway_domain::{
 };
 
 use super::Journal;
-
-/// A holder that never lives.
-const NOBODY: &str = "nobody";
+use super::run::NOBODY;
 
 /// What incarnations said of their processors, and what is known of these.
 #[derive(Clone, Debug, Default)]
@@ -94,6 +92,15 @@ impl Journal {
         Enlist::Enlisted(hold)
     }
 
+    /// Whether some processor is at another URL than is known, of which nobody vouches that it is
+    /// the same ledger.
+    pub(crate) fn is_relocated(&self, sites: &[Site]) -> bool {
+        sites.iter().any(|site| {
+            let known = self.sites.urls(&site.processor);
+            !site.is_vouched && !known.is_empty() && !known.contains(&site.url)
+        })
+    }
+
     pub(crate) fn census(&self) -> Census {
         let mut census = Census::default();
         for processor in self
@@ -131,7 +138,8 @@ impl Journal {
         site: &Site,
         now: JournalTime,
     ) -> Option<Incarnation> {
-        let living = self.owners.values().filter(|record| !record.is_lapsed(now));
+        let living = self.owners.values();
+        let living = living.filter(|record| !record.is_lapsed(now, self.run.since));
         let mut holders = living.map(|record| &record.holder);
         let other =
             |holder: &&Incarnation| *holder != but_for && self.sites.uses_another(holder, site);
@@ -142,7 +150,8 @@ impl Journal {
     fn fence_silent(&mut self, now: JournalTime) {
         let nobody = Incarnation::new(NOBODY);
         let silent = self.owners.iter();
-        let silent = silent.filter(|(_, record)| record.is_lapsed(now) && record.holder != nobody);
+        let silent = silent
+            .filter(|(_, record)| record.is_lapsed(now, self.run.since) && record.holder != nobody);
         let silent: Vec<Incarnation> = silent.map(|(owner, _)| owner.clone()).collect();
         for owner in silent {
             let epoch = self.next_epoch();

@@ -13,6 +13,7 @@ pub(crate) fn restore_hold(hold: &Hold) -> Cmd {
     let owner = keys::owner(&hold.owner);
     let mut call = call("restore_hold", &[keys::OWNERS, &owner, keys::EPOCH]);
     add_hold(&mut call, hold);
+    call.arg("run");
     call
 }
 
@@ -51,18 +52,12 @@ pub(crate) fn restore_entry(id: CorrelationId, entry: &[u8], hold: &Hold) -> Cmd
     call
 }
 
-pub(crate) fn restore_rename(id: CorrelationId, moves: u32, to: &ProcessorName) -> Cmd {
-    let mut call = call("restore_rename", &[keys::OPEN]);
-    call.arg(id.as_bytes()).arg(moves).arg(to.as_str());
-    call
-}
-
-/// The lineage is the time of acceptance, and how often the entry had been renamed.
+/// What is known of the entry is the time of acceptance, and how often it had been renamed.
 pub(crate) fn restore_reject(
     payment: &Payment,
     why: &str,
     kept_for: Duration,
-    lineage: Option<(JournalTime, u32)>,
+    accepted: Option<(JournalTime, u32)>,
 ) -> Cmd {
     let (settled, rejected) = (keys::settled(payment.id), keys::rejected(payment.id));
     let mut call = call("restore_reject", &[keys::OPEN, &settled, &rejected]);
@@ -70,7 +65,7 @@ pub(crate) fn restore_reject(
         .arg(payment.amount.cents())
         .arg(why)
         .arg(whole_millis(kept_for));
-    if let Some((accepted_at, moves)) = lineage {
+    if let Some((accepted_at, moves)) = accepted {
         call.arg(accepted_at.micros()).arg(moves);
     }
     call

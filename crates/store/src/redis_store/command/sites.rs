@@ -1,7 +1,7 @@
 use feeway_domain::{Fee, Hold, Incarnation, LAPSE, MAX_URLS, ProcessorName, Relocation, Site};
 use redis::Cmd;
 
-use super::{add_hold, call, whole_micros};
+use super::{RunClaim, add_claim, add_hold, call, whole_micros};
 use crate::keys;
 use crate::record;
 
@@ -12,6 +12,7 @@ pub(crate) fn enlist_at(
     incarnation: &Incarnation,
     sites: &[Site],
     seen: Option<&Relocation>,
+    claim: &RunClaim,
 ) -> Cmd {
     let owner = keys::owner(incarnation);
     let names = [keys::OWNERS, &owner, keys::EPOCH, keys::URLS];
@@ -30,6 +31,7 @@ pub(crate) fn enlist_at(
             .arg(u8::from(site.is_vouched))
             .arg(known.map_or_else(String::new, |known| record::write_urls(&known.urls)));
     }
+    add_claim(&mut call, claim);
     call
 }
 
@@ -44,6 +46,7 @@ pub(crate) fn restore_sites(hold: &Hold, sites: &[(Site, Box<str>)]) -> Cmd {
             .arg(&site.url)
             .arg(&**urls);
     }
+    call.arg("run");
     call
 }
 

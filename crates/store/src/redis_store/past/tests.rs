@@ -22,7 +22,7 @@ fn starts(starts: &[(&str, i64)]) -> Vec<(String, i64)> {
 
 /// What a front does that finds data and takes it for its own.
 fn belong(past: &Past, found: &Found, run: &str, age: Duration) {
-    let verdict = past.up_to_date().judge(found);
+    let verdict = lock(&past.known).judge(found);
     let (Verdict::Ours(belonging) | Verdict::Adopted(belonging)) = verdict else {
         panic!("{verdict:?}");
     };
@@ -39,7 +39,7 @@ fn belong(past: &Past, found: &Found, run: &str, age: Duration) {
 
 /// What it does with data that is not its own.
 fn lose(past: &Past, found: &Found) -> Lost {
-    let mut known = past.up_to_date();
+    let mut known = lock(&past.known);
     let Verdict::Lost(lost) = known.judge(found) else {
         panic!("it is taken for ours");
     };
@@ -64,7 +64,7 @@ async fn a_front_belongs_to_the_first_data_that_it_finds() {
     let past = Past::default();
     belong(&past, &found("a"), "run", SECOND * 60);
     assert!(matches!(
-        past.up_to_date().judge(&found("a")),
+        lock(&past.known).judge(&found("a")),
         Verdict::Ours(_)
     ));
     let other = Lost::Other {
@@ -80,10 +80,10 @@ async fn a_front_belongs_to_the_first_data_that_it_finds() {
 async fn a_new_identity_may_be_forgotten_for_three_seconds() {
     let past = Past::default();
     belong(&past, &Found::default(), "run", Duration::ZERO);
-    let made = past.up_to_date().ours.as_ref().unwrap().belonging.clone();
+    let made = lock(&past.known).ours.as_ref().unwrap().belonging.clone();
     beat(&past, 2, 2).await;
     pass(60).await;
-    let verdict = past.up_to_date().judge(&Found::default());
+    let verdict = lock(&past.known).judge(&Found::default());
     assert_eq!(
         verdict,
         Verdict::Ours(made),
@@ -119,7 +119,7 @@ async fn an_adoption_counts_for_whoever_has_seen_what_it_is_of() {
         if let Some(seen) = &seen {
             lose(&past, seen);
         }
-        let verdict = past.up_to_date().judge(&adopted(of));
+        let verdict = lock(&past.known).judge(&adopted(of));
         let is_adopted = matches!(verdict, Verdict::Adopted(_));
         assert_eq!(is_adopted, counts, "{seen:?} {of:?}");
     }
@@ -138,12 +138,12 @@ async fn whoever_has_no_heartbeats_knows_by_its_steps_that_an_identity_is_kept()
     let past = Past::default();
     belong(&past, &Found::default(), "run", Duration::ZERO);
     pass(10).await;
-    let verdict = past.up_to_date().judge(&Found::default());
+    let verdict = lock(&past.known).judge(&Found::default());
     assert!(
         matches!(verdict, Verdict::Ours(_)),
         "nothing was acknowledged since"
     );
-    past.answered();
+    lock(&past.known).answered(Instant::now());
     lose(&past, &Found::default());
 }
 
@@ -154,7 +154,7 @@ async fn an_adoption_that_was_forgotten_is_made_again() {
     lose(&past, &found("b"));
     let adopted = adopted(&["none", "b"]);
     belong(&past, &adopted, "run", SECOND);
-    let verdict = past.up_to_date().judge(&found("b"));
+    let verdict = lock(&past.known).judge(&found("b"));
     let Verdict::Ours(belonging) = verdict else {
         panic!("{verdict:?}");
     };
@@ -176,7 +176,7 @@ async fn a_copy_lacks_heartbeats_that_a_killed_redis_could_not_forget() {
             starts: starts(&[("zero", 0), ("one", 0)]),
             ..found("a")
         };
-        let lacks = past.up_to_date().ours.as_ref().unwrap().lacks(&next);
+        let lacks = lock(&past.known).ours.as_ref().unwrap().lacks(&next);
         let lost = is_older.then(|| Lost::Since {
             from: JournalTime::from_micros(begun_with),
             until: JournalTime::from_micros(6),
@@ -196,7 +196,7 @@ async fn others_may_have_worked_with_an_older_copy_since() {
             starts: starts(&[("one", 0), ("two", begun_with), ("three", 900)]),
             ..found("a")
         };
-        let ours = past.up_to_date();
+        let ours = lock(&past.known);
         let lacks = ours.ours.as_ref().unwrap().lacks(&later);
         assert_eq!(lacks.is_some(), is_older, "{begun_with}");
     }
@@ -230,7 +230,7 @@ async fn restarts_in_a_row_may_forget_what_came_between_them() {
     belong(&past, &second, "two", SECOND * 60);
     beat(&past, 1, 31).await;
     pass(20).await;
-    assert!(matches!(past.up_to_date().judge(&second), Verdict::Ours(_)));
+    assert!(matches!(lock(&past.known).judge(&second), Verdict::Ours(_)));
     belong(&past, &second, "three", SECOND * 60);
     beat(&past, 5, 60).await;
     let third = Found {
@@ -238,5 +238,5 @@ async fn restarts_in_a_row_may_forget_what_came_between_them() {
         starts: starts(&[("one", 0), ("three", 8)]),
         ..found("a")
     };
-    assert!(matches!(past.up_to_date().judge(&third), Verdict::Ours(_)));
+    assert!(matches!(lock(&past.known).judge(&third), Verdict::Ours(_)));
 }

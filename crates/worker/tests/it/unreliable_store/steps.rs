@@ -94,14 +94,13 @@ impl Store for UnreliableStore {
         moves: u32,
         to: &ProcessorName,
     ) -> Result<Rename, StoreFault> {
-        let (hold, again) = (hold.clone(), to.clone());
+        let (of, again) = (hold.clone(), to.clone());
         let rename =
-            move |inner: MemoryStore| async move { inner.rename(&hold, id, moves, &again).await };
+            move |inner: MemoryStore| async move { inner.rename(&of, id, moves, &again).await };
         let acknowledged = |reply: &Rename| match reply {
-            Rename::Named => Some(Acknowledged::Rename {
-                id,
-                moves,
-                to: to.clone(),
+            Rename::Named => Some(Acknowledged::Entry {
+                entry: self.inner.entry(id)?,
+                hold: hold.clone(),
             }),
             Rename::Differs(_) | Rename::Gone | Rename::Fenced => None,
         };
@@ -243,8 +242,17 @@ impl Store for UnreliableStore {
 
     async fn beat(&self, holds: &[Hold]) -> Result<Beat, StoreFault> {
         let holds = holds.to_vec();
+        self.holds.lock().unwrap().clone_from(&holds);
         self.call(|inner| async move { inner.beat(&holds).await }, nothing)
             .await
+    }
+
+    fn forgettable(&self) -> usize {
+        self.memory.len()
+    }
+
+    fn may_forget_enlistment(&self) -> bool {
+        self.memory.has_enlistment()
     }
 
     async fn resign(&self, hold: &Hold) -> Result<(), StoreFault> {
