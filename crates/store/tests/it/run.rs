@@ -128,6 +128,32 @@ async fn who_only_reads_waits_for_the_silent_and_then_reads_what_there_is() {
     assert_eq!(reader.find(id(99)).await, Ok(None));
 }
 
+/// Redis was away for longer than a holder may be silent.
+#[tokio::test]
+async fn an_outage_makes_nobody_look_silent() {
+    let redis = PrivateRedis::start_with(Persistence::AppendOnly, &["--appendfsync", "always"]);
+    let mut world = InRedis::on(redis, 100).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    let other = world.another().await;
+    let theirs = enlist(&other, "front-2.b").await;
+    drop(other);
+    let mut raw = world.raw().await;
+    redis::cmd("HINCRBY")
+        .arg("{0}:owner:front-2.b")
+        .arg("beat")
+        .arg(-2 * i64::try_from(LAPSE.as_micros()).unwrap())
+        .exec_async(&mut raw)
+        .await
+        .unwrap();
+    restart(&mut world).await;
+    let beat = world.store.beat(std::slice::from_ref(&hold)).await.unwrap();
+    assert_eq!((beat.lapsed, beat.is_open), (vec![], true));
+    let adopt = async || world.store.adopt(&theirs.owner, &hold.holder).await;
+    assert_eq!(adopt().await, Ok(Adopt::Refused));
+    world.owners_fall_silent().await;
+    assert!(matches!(adopt().await, Ok(Adopt::Adopted(_))));
+}
+
 #[tokio::test]
 async fn where_everything_is_on_the_disk_nobody_is_waited_for() {
     let always = ["--appendfsync", "always"];
@@ -151,7 +177,7 @@ struct Sleeper {
 }
 
 impl Sleeper {
-    /// Keeps payment 1 and falls asleep.
+    /// Keeps payment 1, names a processor for it, and falls asleep.
     fn start(url: RedisUrl, asleep: mpsc::Sender<()>) -> Self {
         let (wake, woken) = mpsc::channel::<()>();
         let thread = std::thread::spawn(move || {
@@ -164,13 +190,15 @@ impl Sleeper {
                 up(&store).await;
                 let hold = enlist(&store, "front-2.b").await;
                 keep(&store, &hold, 1, None).await;
+                let default = processor("default");
+                let named = store.rename(&hold, id(1), 0, &default).await;
+                assert_eq!(named, Ok(Rename::Named));
                 asleep.send(()).unwrap();
                 woken.recv().unwrap();
                 let mut restarts = store.restarts();
                 restarts.changed().await.unwrap();
                 up(&store).await;
-                let default = processor("default");
-                let named = store.rename(&hold, id(1), 0, &default).await;
+                let named = store.rename(&hold, id(1), 1, &default).await;
                 (hold, named)
             })
         });
@@ -201,6 +229,37 @@ async fn who_was_asleep_is_waited_for_and_opens_the_run() {
     assert_eq!(named, Ok(Rename::Named));
     assert!(beat(&world.store, &hold).await);
     check_open(&world.store, &hold).await;
+}
+
+/// Who beats over a connection that led to another run has still to repeat everything.
+#[tokio::test]
+async fn who_only_says_that_it_lives_is_waited_for() {
+    let redis = PrivateRedis::start_with(Persistence::AppendOnly, &[]);
+    let mut world = InRedis::on(redis, 100).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    let other = world.another().await;
+    let theirs = enlist(&other, "front-2.b").await;
+    drop(other);
+    restart(&mut world).await;
+    let mut raw = world.raw().await;
+    let run: String = redis::cmd("HGET")
+        .arg(&["{0}:run", "id"])
+        .query_async(&mut raw)
+        .await
+        .unwrap();
+    for (repeated_in, is_open) in [("another", false), (&*run, true)] {
+        redis::cmd("FCALL")
+            .arg(&["beat", "3", "{0}:owners", "{0}:owner:front-2.b"])
+            .arg("{0}:queue:front-2.b")
+            .arg(u64::try_from(LAPSE.as_micros()).unwrap())
+            .arg(&["front-2.b", "front-2.b"])
+            .arg(theirs.epoch)
+            .arg(&[repeated_in, "0"])
+            .exec_async(&mut raw)
+            .await
+            .unwrap();
+        assert_eq!(beat(&world.store, &hold).await, is_open, "{repeated_in}");
+    }
 }
 
 /// The record of who was asleep was forgotten, so that nobody waited.
