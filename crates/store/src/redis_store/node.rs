@@ -83,7 +83,7 @@ mod tests {
             ("10.0.1", false),
             ("", false),
         ] {
-            let info = format!("redis_version:{version}\r\nrun_id:abc\r\n");
+            let info = format!("redis_version:{version}\r\nrun_id:abc\r\nmaster_replid:def\r\n");
             let node = read_node(&info).unwrap();
             assert_eq!(node.is_too_old(), is_too_old, "{version}");
         }
