@@ -15,6 +15,7 @@ mod deciding_many;
 mod documents;
 mod duplicates;
 mod entrance;
+mod examples;
 mod failover;
 mod forgetful;
 mod guarded_processor;
