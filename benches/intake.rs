@@ -8,7 +8,7 @@
 use criterion::{Criterion, Throughput};
 use feeway_benches::intake_path::{Intake, answer};
 
-/// Issue and README promise no more for each request.
+/// What `docs/measuring.md` promises for each request.
 const MAX_ALLOCATIONS: u64 = 2;
 
 /// Requests that are counted, after one that grows the parser's buffers.

@@ -31,6 +31,7 @@ mod process_id;
 mod programs;
 mod readiness;
 mod record;
+mod reference;
 mod restart;
 mod rinha;
 mod stack_dir;
@@ -50,6 +51,7 @@ use crate::compare::CompareOptions;
 use crate::hostile::HostileOptions;
 use crate::image::ImageOptions;
 use crate::logs::LogsOptions;
+use crate::reference::DocsOptions;
 use crate::rinha::RinhaOptions;
 use crate::stack_dir::StackDir;
 use crate::test::TestOptions;
@@ -130,6 +132,8 @@ enum Command {
     Image(ImageOptions),
     /// Run every check and every test
     Test(TestOptions),
+    /// Write docs/commands.md from what the programs say with --help
+    Docs(DocsOptions),
     /// Own the processes of a planned stack; `up` starts this
     #[command(hide = true)]
     Supervise {
@@ -174,6 +178,7 @@ impl Command {
                 return Ok(ExitCode::FAILURE);
             }
             Self::Image(options) => image::run(options),
+            Self::Docs(options) => reference::run(options),
             Self::Supervise { place } => supervisor::run(&place.stack_dir()?),
         };
         done.map(|()| ExitCode::SUCCESS)

@@ -11,7 +11,7 @@ use super::options::Part;
 use super::tools::Tools;
 use crate::stack_dir::repository;
 
-/// What the contest's preview comes to in its second half, and what issue and README promise
+/// What the contest's preview comes to in its second half, and what we promise
 /// a latency at.
 const PACED_RATE: f64 = 300.0;
 

@@ -48,7 +48,7 @@ pub(crate) enum Engine {
 pub(crate) enum LoadBalancer {
     /// Asks fronts how they are, and repeats what a front did not answer.
     Haproxy,
-    /// As the original has it; the README says what it cannot do.
+    /// As the original has it; docs/containers.md says what it cannot do
     Nginx,
 }
 

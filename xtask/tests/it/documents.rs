@@ -3,18 +3,29 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use crate::readme::{help, options, repository};
-use crate::stack::Stack;
+use crate::readme::repository;
 
-const DOCUMENTS: [&str; 6] = [
-    "README.md",
-    "ARCHITECTURE.md",
-    "CHANGELOG.md",
-    "docs/operations.md",
-    "docs/processors.md",
-    "docs/simulator.md",
-];
+/// Pages whose length is bounded, so that they stay what a stranger reads first, in bytes.
+const SHORT: [(&str, usize); 2] = [("README.md", 8 * 1024), ("ARCHITECTURE.md", 14 * 1024)];
+
+/// What the top level and `docs` have in Markdown, but for templates.
+fn documents() -> Vec<String> {
+    let mut found = Vec::new();
+    for folder in ["", "docs", "docs/design"] {
+        let entries = fs::read_dir(repository().join(folder)).expect("it is a folder");
+        for entry in entries {
+            let name = entry.expect("it can be read").file_name();
+            let path = Path::new(folder).join(name);
+            if path.extension().is_some_and(|ending| ending == "md") {
+                found.push(path.to_string_lossy().into_owned());
+            }
+        }
+    }
+    assert!(found.len() > 12, "{found:?}");
+    found
+}
 
 /// What a file's name ends with, when a document speaks of one.
 const ENDINGS: [&str; 11] = [
@@ -73,10 +84,10 @@ fn has_file(folder: &Path, file_name: &str) -> bool {
 #[test]
 fn every_file_that_a_document_names_is_there() {
     let mut checked = 0;
-    for document in DOCUMENTS {
-        let from = repository().join(document);
+    for document in documents() {
+        let from = repository().join(&document);
         let beside = from.parent().expect("it stands in a folder");
-        for path in paths(named(&read(document))) {
+        for path in paths(named(&read(&document))) {
             let in_sight = repository().join(&path).exists() || beside.join(&path).exists();
             let known = WRITTEN.contains(&path.as_str())
                 || !path.contains('/') && has_file(&repository().join("crates"), &path);
@@ -98,44 +109,60 @@ fn every_crate_is_on_the_map() {
     }
 }
 
-/// The commands that a help lists.
-fn commands(help: &str) -> Vec<String> {
-    let list = help.split("Commands:\n").nth(1).unwrap_or_default();
-    let lines = list.lines().take_while(|line| !line.is_empty());
-    let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    names
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|name| *name != "help")
-        .map(str::to_owned)
+/// As GitHub names the place of a heading.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|heading| {
+            let words = heading.trim_start_matches('#').trim().to_lowercase();
+            let kept = words
+                .chars()
+                .filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'));
+            kept.map(|letter| if letter == ' ' { '-' } else { letter })
+                .collect()
+        })
         .collect()
 }
 
 #[test]
-fn every_command_and_option_there_is_stands_in_the_readme() {
-    let readme = read("README.md");
-    let known = options(&readme);
-    let check = |program: &str, help: &str| {
-        let ours = ["help", "version"].map(str::to_owned).into();
-        let found: BTreeSet<String> = &options(help) - &ours;
-        let missing: BTreeSet<_> = found.difference(&known).collect();
-        assert!(missing.is_empty(), "{program}: {missing:?}");
-    };
-    let xtask = Path::new(env!("CARGO_BIN_EXE_xtask"));
-    let ours = commands(&help(xtask, None));
-    assert!(ours.len() > 9, "{ours:?}");
-    for name in &ours {
-        assert!(readme.contains(&format!("| `cargo xtask {name}")), "{name}");
-        check(name, &help(xtask, Some(name)));
+fn every_link_to_a_heading_leads_to_one() {
+    let mut checked = 0;
+    for document in documents() {
+        let text = read(&document);
+        let beside = Path::new(&document)
+            .parent()
+            .expect("it stands in a folder");
+        let links = text.split("](").skip(1);
+        for link in links.filter_map(|rest| rest.split(')').next()) {
+            let Some((path, anchor)) = link.split_once('#').filter(|_| !link.contains(':')) else {
+                continue;
+            };
+            let page = if path.is_empty() {
+                text.clone()
+            } else {
+                read(&beside.join(path).to_string_lossy())
+            };
+            assert!(anchors(&page).contains(anchor), "{document}: {link}");
+            checked += 1;
+        }
     }
-    let stack = Stack::up(&[]);
-    for program in ["feeway-front", "feeway-leader", "feeway-certify"] {
-        check(program, &help(&stack.dir.join("bin").join(program), None));
+    assert!(checked > 20, "only {checked} were found");
+}
+
+#[test]
+fn what_a_stranger_reads_first_is_short() {
+    for (document, limit) in SHORT {
+        let length = read(document).len();
+        assert!(length <= limit, "{document} has {length} bytes of {limit}");
     }
-    let tool = stack.dir.join("bin/feeway-ctl");
-    let whole = help(&tool, None);
-    check("feeway-ctl", &whole);
-    for name in commands(&whole) {
-        assert!(readme.contains(&format!("| `{name}")), "{name}");
-        check(&name, &help(&tool, Some(&name)));
-    }
+}
+
+#[test]
+fn the_page_of_commands_is_what_the_programs_say() {
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["docs", "--check"])
+        .output()
+        .expect("cargo built it");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
 }
