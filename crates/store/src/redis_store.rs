@@ -52,7 +52,7 @@ use feeway_domain::{
 use redis::{Cmd, Value};
 use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 pub use access::{Authorities, AuthoritiesError, RedisAccess};
 pub use adoption::{AdoptData, Data};
@@ -74,10 +74,15 @@ use standing::Lane;
 use summary::Known;
 use writer::Writer;
 
+/// How long an intake waits for a run that has just begun to open, before it is refused.
+const OPENING: Duration = Duration::from_millis(500);
+const OPENING_LOOK: Duration = Duration::from_millis(20);
+
 /// The journal, the ledger and the leader's lease in Redis. A clone is the same store.
 ///
 /// No call takes longer than a second: up to 250 ms to find a connection, in which case
-/// nothing was sent, and up to 700 ms for the answer.
+/// nothing was sent, and up to 700 ms for the answer. An intake takes half a second more where Redis
+/// was restarted and waits for other fronts.
 #[derive(Clone)]
 pub struct RedisStore {
     inner: Arc<Inner>,
@@ -195,8 +200,16 @@ impl Store for RedisStore {
         if self.remembers_too_much() {
             return Err(StoreFault::Away);
         }
-        let intake = Intake::new(hold, payment, processor);
-        self.inner.intakes.take(intake, Pace::AtOnce).await
+        // The run opens when the last front has its connection again. Without this, whatever waited for
+        // Redis would come a moment too early and be refused.
+        let wait_until = Instant::now() + OPENING;
+        loop {
+            let intake = Intake::new(hold, payment, processor);
+            match self.inner.intakes.take(intake, Pace::AtOnce).await {
+                Err(StoreFault::Closed) if Instant::now() < wait_until => sleep(OPENING_LOOK).await,
+                answer => return answer,
+            }
+        }
     }
 
     async fn accept_many(
