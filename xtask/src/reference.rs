@@ -19,8 +19,7 @@ const INTRODUCTION: &str = "\
 
 This page is what the programs say with `--help`. `cargo xtask docs` writes it.
 
-Every option of a program (not of `cargo xtask`) is also an environment variable, which is named beside it. An
-option on the command line wins. A wrong value is told in one line, and the program ends with 64.
+Where an option names an environment variable (`env:`), that sets it as well. The command line wins. A wrong value is told in one line, and the program ends with 64.
 
 `cargo bench` runs the benches: see [measuring](measuring.md#benches). `cargo fuzz` runs the fuzz targets: see
 [measuring](measuring.md#fuzzing).

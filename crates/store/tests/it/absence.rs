@@ -27,14 +27,6 @@ async fn hset(raw: &mut MultiplexedConnection, key: &str, field: &[u8], value: &
     hset.exec_async(raw).await.unwrap();
 }
 
-async fn restart(world: &mut InRedis) {
-    let mut restarts = world.store.restarts();
-    restarts.borrow_and_update();
-    world.redis.restart();
-    restarts.changed().await.unwrap();
-    up(&world.store).await;
-}
-
 async fn one_noted(world: &InRedis) -> Hold {
     let hold = enlist(&world.store, "front-1.a").await;
     keep(&world.store, &hold, 1, Some("default")).await;
@@ -147,7 +139,7 @@ async fn a_restart_brings_back_who_left_and_no_notes() {
     keep(&store, &hold, 2, Some("default")).await;
     let rejected = store.reject(&hold, &payment(2), &refused_by_all()).await;
     assert!(rejected.is_ok(), "{rejected:?}");
-    restart(&mut world).await;
+    world.restart().await;
     let freed = store.freed(Duration::ZERO, 10).await.unwrap();
     assert_eq!((freed.len(), freed[0].payment), (1, payment(1)));
     let entries = store.queued(&hold.owner, None, 10).await.unwrap();
@@ -178,7 +170,7 @@ async fn a_renaming_that_is_repeated_voids_the_note_before_it() {
     // As if Redis had forgotten the renaming and not the note.
     let mut raw = world.raw().await;
     hset(&mut raw, "{0}:open", id(1).as_bytes(), &entry).await;
-    restart(&mut world).await;
+    world.restart().await;
     let entry = store.queued(&hold.owner, None, 1).await.unwrap().remove(0);
     assert_eq!(entry.moves, 1);
     let noted = store.answered(&hold.owner, &[id(1)]).await;
@@ -200,7 +192,7 @@ async fn a_settlement_that_is_repeated_ends_the_note_again() {
     let text = format!("front-1.a|default|0|1990|{}", entry.accepted_at.micros());
     hset(&mut raw, "{0}:open", id(1).as_bytes(), &text).await;
     hset(&mut raw, "{0}:answered:front-1.a", id(1).as_bytes(), "0").await;
-    restart(&mut world).await;
+    world.restart().await;
     assert_eq!(notes(&mut world.raw().await).await, [""; 0]);
 }
 
@@ -221,7 +213,7 @@ async fn distrust_is_repeated_also_after_a_purge() {
         // As if Redis had forgotten the distrust and not the trust.
         let mut raw = world.raw().await;
         hset(&mut raw, "{0}:look-ups", b"default", "http://a").await;
-        restart(&mut world).await;
+        world.restart().await;
         assert_eq!(store.trusted_look_ups().await, Ok(Vec::new()));
     }
 }

@@ -16,14 +16,6 @@ use crate::world::{
 
 const NOON: &str = "2025-07-15T12:00:00Z";
 
-async fn restart(world: &mut InRedis) {
-    let mut restarts = world.store.restarts();
-    restarts.borrow_and_update();
-    world.redis.restart();
-    restarts.changed().await.unwrap();
-    up(&world.store).await;
-}
-
 async fn beat(store: &impl Store, hold: &Hold) -> bool {
     let beat = store.beat(std::slice::from_ref(hold)).await.unwrap();
     beat.is_open
@@ -76,7 +68,7 @@ async fn a_new_run_waits_for_who_was_there_until_that_one_is_silent() {
     let other = world.another().await;
     enlist(&other, "front-2.b").await;
     drop(other);
-    restart(&mut world).await;
+    world.restart().await;
     assert!(!beat(&world.store, &hold).await);
     check_closed(&world.store, &hold).await;
     world.owners_fall_silent().await;
@@ -100,7 +92,7 @@ async fn a_new_run_waits_for_nobody_who_has_resigned_or_is_of_an_earlier_version
         .exec_async(&mut raw)
         .await
         .unwrap();
-    restart(&mut world).await;
+    world.restart().await;
     assert!(beat(&world.store, &hold).await);
     check_open(&world.store, &hold).await;
 }
@@ -145,7 +137,7 @@ async fn an_outage_makes_nobody_look_silent() {
         .exec_async(&mut raw)
         .await
         .unwrap();
-    restart(&mut world).await;
+    world.restart().await;
     let beat = world.store.beat(std::slice::from_ref(&hold)).await.unwrap();
     assert_eq!((beat.lapsed, beat.is_open), (vec![], true));
     let adopt = async || world.store.adopt(&theirs.owner, &hold.holder).await;
@@ -166,7 +158,7 @@ async fn where_everything_is_on_the_disk_nobody_is_waited_for() {
     let other = world.another().await;
     enlist(&other, "front-2.b").await;
     drop(other);
-    restart(&mut world).await;
+    world.restart().await;
     check_open(&world.store, &hold).await;
 }
 
@@ -223,7 +215,7 @@ async fn who_was_asleep_is_waited_for_and_opens_the_run() {
     let (asleep, falls_asleep) = mpsc::channel();
     let sleeper = Sleeper::start(world.redis.url(), asleep);
     falls_asleep.recv().unwrap();
-    restart(&mut world).await;
+    world.restart().await;
     assert!(!beat(&world.store, &hold).await);
     let (_, named) = sleeper.wake().await;
     assert_eq!(named, Ok(Rename::Named));
@@ -240,7 +232,7 @@ async fn who_only_says_that_it_lives_is_waited_for() {
     let other = world.another().await;
     let theirs = enlist(&other, "front-2.b").await;
     drop(other);
-    restart(&mut world).await;
+    world.restart().await;
     let mut raw = world.raw().await;
     let run: String = redis::cmd("HGET")
         .arg(&["{0}:run", "id"])
@@ -270,7 +262,7 @@ async fn a_repetition_changes_nothing_of_another_lineage() {
     let (asleep, falls_asleep) = mpsc::channel();
     let sleeper = Sleeper::start(world.redis.url(), asleep);
     falls_asleep.recv().unwrap();
-    restart(&mut world).await;
+    world.restart().await;
     assert!(beat(&world.store, &hold).await);
     keep(&world.store, &hold, 1, Some("fallback")).await;
     let (theirs, named) = sleeper.wake().await;
@@ -302,7 +294,7 @@ async fn a_write_that_cannot_be_repeated_keeps_nobody_from_repeating_the_others(
         .exec_async(&mut raw)
         .await
         .unwrap();
-    restart(&mut world).await;
+    world.restart().await;
     assert_eq!(world.store.unrepeatable(), 1);
     until("the run is open", || world.store.is_open()).await;
     assert!(world.store.find(id(1)).await.unwrap().is_some());

@@ -4,7 +4,7 @@ use feeway_domain::{Enlist, Incarnation, Site, Store};
 use feeway_store::RedisStore;
 use feeway_store::testing::{Persistence, PrivateRedis};
 
-use crate::world::{InRedis, World, enlist, keep, processor, up};
+use crate::world::{InRedis, World, enlist, keep, processor};
 
 const OLD: &str = "http://old";
 const NEW: &str = "http://new";
@@ -28,14 +28,6 @@ async fn come(store: &RedisStore, name: &str, sites: &[Site]) -> Enlist {
     again.unwrap()
 }
 
-async fn restart(world: &mut InRedis) {
-    let mut restarts = world.store.restarts();
-    restarts.borrow_and_update();
-    world.redis.restart();
-    restarts.changed().await.unwrap();
-    up(&world.store).await;
-}
-
 async fn urls(world: &InRedis) -> Option<String> {
     let mut raw = world.raw().await;
     let read = redis::cmd("HGET").arg("{0}:urls").arg("default").take();
@@ -52,7 +44,7 @@ async fn the_urls_that_redis_forgot_are_repeated_with_the_hold() {
         panic!("{entered:?}");
     };
     world.store.purge().await.unwrap();
-    restart(&mut world).await;
+    world.restart().await;
     assert_eq!(urls(&world).await.as_deref(), Some("http://new http://old"));
     let beat = world.store.beat(std::slice::from_ref(&hold)).await.unwrap();
     assert_eq!(beat.queued, [Some(0)], "the hold is still good");
@@ -68,7 +60,7 @@ async fn what_is_known_by_now_stands() {
     let mut world = InRedis::on(redis, 100).await;
     come(&world.store, "front-1.a", &site(OLD, false)).await;
     come(&world.store, "front-1.a", &site(NEW, true)).await;
-    restart(&mut world).await;
+    world.restart().await;
     assert_eq!(urls(&world).await.as_deref(), Some("http://new http://old"));
 }
 

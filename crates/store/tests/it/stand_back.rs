@@ -3,15 +3,7 @@
 use feeway_domain::{Confirm, Proof, Resolutions, Resolve, Store, Verdict};
 use feeway_store::testing::{Persistence, PrivateRedis};
 
-use crate::world::{InRedis, enlist, id, keep, processor, up};
-
-async fn restart(world: &mut InRedis) {
-    let mut restarts = world.store.restarts();
-    restarts.borrow_and_update();
-    world.redis.restart();
-    restarts.changed().await.unwrap();
-    up(&world.store).await;
-}
+use crate::world::{InRedis, enlist, id, keep, processor};
 
 /// What was confirmed is still there, and counts no more: the order may have been at an end in
 /// between, and that may be forgotten.
@@ -37,7 +29,7 @@ async fn a_confirmation_counts_in_the_run_in_which_it_was_made() {
     };
     assert_eq!(confirm(&world, &before.token).await, Confirm::Confirmed);
 
-    restart(&mut world).await;
+    world.restart().await;
 
     let orders = world.store.stand_backs().await.unwrap();
     let [after] = &orders[..] else {
@@ -66,7 +58,7 @@ async fn an_order_of_before_a_restart_is_given_anew_and_ended() {
     let first = order(&world, None, "t1").await.unwrap();
     let last = world.store.last_stand_back(&default).await.unwrap();
 
-    restart(&mut world).await;
+    world.restart().await;
 
     assert_eq!(
         world.store.last_stand_back(&default).await,
@@ -77,7 +69,7 @@ async fn an_order_of_before_a_restart_is_given_anew_and_ended() {
     let anew = order(&world, last.as_deref(), "t2").await.unwrap();
     assert_eq!(world.store.stand_backs().await, Ok(vec![anew.clone()]));
 
-    restart(&mut world).await;
+    world.restart().await;
 
     // The tool knows its order by what it read before.
     for _ in 0..2 {
@@ -86,7 +78,7 @@ async fn an_order_of_before_a_restart_is_given_anew_and_ended() {
     }
     assert_eq!(world.store.stand_backs().await, Ok(Vec::new()));
 
-    restart(&mut world).await;
+    world.restart().await;
 
     assert_eq!(order(&world, last.as_deref(), "t2").await, None);
     let last = world.store.last_stand_back(&default).await.unwrap();

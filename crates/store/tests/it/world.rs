@@ -91,6 +91,15 @@ impl InRedis {
         store
     }
 
+    /// Ends Redis and starts it again; the store is connected to it when this returns.
+    pub(crate) async fn restart(&mut self) {
+        let mut restarts = self.store.restarts();
+        restarts.borrow_and_update();
+        self.redis.restart();
+        restarts.changed().await.unwrap();
+        up(&self.store).await;
+    }
+
     /// A connection past the store.
     pub(crate) async fn raw(&self) -> redis::aio::MultiplexedConnection {
         raw(&self.redis).await
