@@ -48,6 +48,8 @@ pub(crate) struct Context<S: Store, C: ProcessorClient> {
     pub(crate) enlisted: Notify,
     /// Why this front may not take part, once that is known.
     pub(crate) refusal: watch::Sender<Option<MovedProcessor>>,
+    /// When this process began to take part.
+    pub(crate) started: Instant,
     journal_clock: Mutex<Option<(JournalTime, Instant)>>,
     /// By rank: it refuses to deal with us, and that has been said.
     misconfigured: Vec<AtomicBool>,
@@ -84,6 +86,7 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
             hold_lost: Notify::new(),
             enlisted: Notify::new(),
             refusal: watch::Sender::new(None),
+            started: Instant::now(),
             journal_clock: Mutex::new(None),
             misconfigured,
         }

@@ -7,7 +7,7 @@ use feeway_domain::{
     StoreFault,
 };
 use feeway_health::{Board, Permit};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::IntakeMode;
 use crate::context::Context;
@@ -58,6 +58,11 @@ pub enum NotKept {
 /// How long an intake waits for a new hold after its own was lost.
 const ENLIST_WAIT: Duration = Duration::from_millis(250);
 
+/// How long payments wait for the first hold of this process, counted from its start. It listens
+/// before it is enlisted, so that it can say what keeps it from being ready, and a load balancer
+/// that has not seen it go down sends payments at once. That takes some 10 ms where Redis works.
+const FIRST_HOLD_WAIT: Duration = Duration::from_millis(500);
+
 /// Where an accepted payment will go.
 #[derive(Debug)]
 pub(crate) enum Place {
@@ -105,9 +110,9 @@ impl<S: Store, C: ProcessorClient> Gateway<S, C> {
 
     /// Accepts a payment.
     ///
-    /// Dropping the returned future changes nothing once it was polled: the journal write
-    /// and the hand-over to a lane then go on in a task of their own, so a client that
-    /// hangs up cannot cut them apart.
+    /// Cancel safe. Dropping the returned future changes nothing once the journal write has
+    /// begun: it and the hand-over to a lane go on in a task of their own, so a client that hangs
+    /// up cannot cut them apart.
     pub async fn submit(&self, payment: Payment) -> Submit {
         let context = &self.0;
         if context.is_draining() {
@@ -117,7 +122,7 @@ impl<S: Store, C: ProcessorClient> Gateway<S, C> {
         if standstill.is_on() || standstill.is_own() {
             return Submit::NotKept(away(context));
         }
-        let Some(tenure) = context.tenures.own() else {
+        let Some(tenure) = own_or_first_tenure(context).await else {
             return Submit::NotKept(away(context));
         };
         let place = place(context, &tenure, &payment);
@@ -306,6 +311,23 @@ pub(crate) fn deal<S: Store, C: ProcessorClient>(
     }
 }
 
+/// The own hold, or the first one if the process started a moment ago.
+async fn own_or_first_tenure<S: Store, C: ProcessorClient>(
+    context: &Context<S, C>,
+) -> Option<Arc<Tenure>> {
+    let first = async {
+        loop {
+            let enlisted = context.enlisted.notified();
+            if let Some(own) = context.tenures.own() {
+                return own;
+            }
+            enlisted.await;
+        }
+    };
+    let wait_until = context.started + FIRST_HOLD_WAIT;
+    timeout_at(wait_until, first).await.ok()
+}
+
 /// After the own hold was lost: the next one, if it comes soon.
 async fn next_tenure<S: Store, C: ProcessorClient>(
     context: &Context<S, C>,
@@ -316,6 +338,6 @@ async fn next_tenure<S: Store, C: ProcessorClient>(
     if let Some(next) = context.tenures.own() {
         return Some(next);
     }
-    tokio::time::timeout(ENLIST_WAIT, enlisted).await.ok()?;
+    timeout(ENLIST_WAIT, enlisted).await.ok()?;
     context.tenures.own()
 }

@@ -159,11 +159,17 @@ impl Stack {
     /// The process number of a member of the stack.
     #[track_caller]
     pub(crate) fn pid(&self, name: &str) -> u32 {
+        let pid = self.running_pid(name);
+        pid.unwrap_or_else(|| panic!("{name} in {}", self.record()))
+    }
+
+    /// The same, if it runs at this moment.
+    pub(crate) fn running_pid(&self, name: &str) -> Option<u32> {
         let record = self.record();
         let processes = record["processes"].as_array().expect("a list");
         let process = processes.iter().find(|process| process["name"] == name);
-        let pid = process.and_then(|process| process["id"]["pid"].as_u64());
-        u32::try_from(pid.unwrap_or_else(|| panic!("{name} in {record}"))).expect("a pid")
+        let pid = process?["id"]["pid"].as_u64()?;
+        Some(u32::try_from(pid).expect("a pid"))
     }
 
     pub(crate) fn record(&self) -> Value {

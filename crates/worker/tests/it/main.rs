@@ -9,6 +9,7 @@ mod answers;
 mod audit;
 mod catch_up;
 mod clock_off;
+mod first_hold;
 mod front;
 mod gate;
 mod impossible_times;
