@@ -268,7 +268,7 @@ impl Config {
             return Ok(());
         };
         let why =
-            format!("invalid value '{unknown}' for '--moved <NAME>': no --processor is named so");
+            format!("invalid value '{unknown}' for '--moved <NAME>': no --processor has this name");
         Err(Self::command().error(ErrorKind::ValueValidation, why))
     }
 }
@@ -278,7 +278,7 @@ fn front_name(text: &str) -> Result<String, &'static str> {
     if (1..=32).contains(&text.len()) && text.bytes().all(plain) {
         Ok(text.to_owned())
     } else {
-        Err("must be 1 to 32 of a-z, 0-9 and -")
+        Err("must be 1 to 32 characters of a-z, 0-9 and -")
     }
 }
 
@@ -362,15 +362,21 @@ mod tests {
                 "--listen=8080",
                 "'8080' for '--listen <ADDRESS>': must be tcp:IP:PORT or unix:PATH",
             ),
-            ("--name=Front", "must be 1 to 32 of a-z, 0-9 and -"),
-            ("--deployment=EU", "must be 1 to 24 of a-z, 0-9 and -"),
+            (
+                "--name=Front",
+                "must be 1 to 32 characters of a-z, 0-9 and -",
+            ),
+            (
+                "--deployment=EU",
+                "must be 1 to 24 characters of a-z, 0-9 and -",
+            ),
             ("--absence-after=999ms", "must be between 1s and 10m"),
             ("--absence-after=11m", "must be between 1s and 10m"),
             ("--clock-slip=61s", "must be between 0s and 1m"),
             ("--max-in-flight=0", "0 is not in 1..=4096"),
             (
                 "--admin-listen=unix:",
-                "the path of a socket has 1 to 107 bytes",
+                "the path of a socket must have 1 to 107 bytes",
             ),
             ("--max-open=x", "invalid digit"),
             ("--intake=fast", "'fast' for '--intake <MODE>'"),
@@ -379,7 +385,7 @@ mod tests {
             ("--moved=Default", "'Default' for '--moved <NAME>'"),
             (
                 "--moved=default;other",
-                "'other' for '--moved <NAME>': no --processor is named so",
+                "'other' for '--moved <NAME>': no --processor has this name",
             ),
         ] {
             check_refused(&[PROCESSOR, argument], reason);

@@ -30,7 +30,7 @@ impl Readiness {
         loaded: impl Future<Output = Result<(), E>>,
         refused: impl Future<Output = E>,
     ) -> Result<Infallible, E> {
-        info!("waiting for Redis and a place in its journal");
+        info!("waiting for Redis, to register in its journal");
         let ready = async {
             loaded.await?;
             self.set_loaded();
@@ -53,7 +53,7 @@ impl Readiness {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether this front is going down.
+    /// Whether this front is shutting down.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }

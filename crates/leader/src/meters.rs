@@ -95,10 +95,10 @@ impl LeaseMeters {
 /// How the servers are that a leader depends on; set when somebody asks.
 pub(crate) fn observe(redis_up: bool, nats_up: bool) {
     let flag = |holds| if holds { 1.0 } else { 0.0 };
-    describe_gauge!("feeway_redis_up", "1 while Redis can be reached.");
+    describe_gauge!("feeway_redis_up", "1 while Redis is connected.");
     describe_gauge!(
         "feeway_nats_up",
-        "1 while NATS can be used: it is reached and denies nothing."
+        "1 while NATS can be used: it is connected and denies nothing."
     );
     gauge!("feeway_redis_up").set(flag(redis_up));
     gauge!("feeway_nats_up").set(flag(nats_up));

@@ -208,7 +208,7 @@ mod tests {
         );
         check(
             "De=http://a:1,fee=0.05",
-            "\"De\": a processor's name is 1 to 24 of a-z, 0-9 and -",
+            "\"De\": a processor's name must be 1 to 24 characters of a-z, 0-9 and -",
         );
         check(
             "a=ftp://a:1,fee=0.05",
@@ -241,7 +241,7 @@ mod tests {
         );
         check(
             "a=http://a:1,fee=5%",
-            "\"5%\": a fee is a share from 0 to 1 with at most six decimals, such as 0.05",
+            "\"5%\": a fee must be a share from 0 to 1 with at most six decimals, such as 0.05",
         );
         check(
             "a=http://a:1,fee=0.1;a=http://a:2,fee=0.2",

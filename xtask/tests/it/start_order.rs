@@ -52,7 +52,7 @@ fn check(by_hand: &ByHand<'_>, order: [&str; 9]) {
             continue;
         }
         if name.starts_with("front") {
-            let waiting = "waiting for Redis and a place in its journal";
+            let waiting = "waiting for Redis, to register in its journal";
             eventually(Duration::from_secs(10), name, || {
                 by_hand.logged(name, waiting) == 1
             });

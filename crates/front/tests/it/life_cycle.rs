@@ -27,7 +27,7 @@ async fn a_front_that_starts_first_says_what_it_waits_for_and_is_ready_once_redi
     assert_eq!(status, 503);
     let detail = body["detail"].as_str().unwrap();
     assert!(
-        detail.starts_with("this front waits for Redis: "),
+        detail.starts_with("this front is waiting for Redis: "),
         "{detail}"
     );
     assert_eq!(
