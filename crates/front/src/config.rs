@@ -230,9 +230,9 @@ pub struct Config {
     #[arg(long, env = "FEEWAY_ALLOW_PURGE")]
     pub allow_purge: bool,
 
-    /// Goes on although a setting of Redis breaks a promise, such as no append-only file or an
-    /// eviction policy, and says so in an error line a minute. Without it the front accepts
-    /// nothing until the setting is right.
+    /// Goes on although a setting of Redis is unsafe, such as no append-only file or an eviction
+    /// policy, and says so in an error line a minute. Without it the front accepts nothing until
+    /// the setting is right.
     #[arg(long, env = "FEEWAY_TRUST_STORE")]
     pub trust_store: bool,
 

@@ -55,7 +55,7 @@ impl Server {
         })
     }
 
-    /// Where listening for payments, with the ports that were really given.
+    /// Where payments are taken, with the ports that were really given.
     pub fn addresses(&self) -> Vec<ListenAddress> {
         addresses(&self.payments)
     }

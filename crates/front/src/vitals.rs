@@ -82,7 +82,7 @@ mod tests {
         vitals.nats_fault = Some(NatsFault::SubscriptionDenied);
         assert_eq!(
             vitals.to_string(),
-            r#""accepting":true,"redis":"up","nats":"unusable","natsReason":"NATS does not let this process subscribe to feeway.health.*","clockOffsetMs":-1234.567"#
+            r#""accepting":true,"redis":"up","nats":"unusable","natsReason":"NATS does not allow this process to subscribe to feeway.health.*","clockOffsetMs":-1234.567"#
         );
         vitals.refusal = Some("it says \"no\"".to_owned());
         let text = vitals.to_string();

@@ -15,16 +15,16 @@ pub enum NatsFault {
     #[error("cannot be reached")]
     Away,
     /// It is there, and does not take us for who we say we are.
-    #[error("does not let this process in")]
+    #[error("rejected the credentials of this process")]
     Refused,
     /// We are connected, and hear nothing.
-    #[error("does not let this process subscribe to feeway.health.*")]
+    #[error("does not allow this process to subscribe to feeway.health.*")]
     SubscriptionDenied,
     /// We are connected, and nobody hears us.
-    #[error("does not let this process publish to feeway.health.*")]
+    #[error("does not allow this process to publish to feeway.health.*")]
     PublicationDenied,
     /// We are connected, and reports that there are do not come.
-    #[error("has brought no report of three that the leader has made since the last one")]
+    #[error("did not deliver the last three reports of the leader")]
     Silent,
 }
 
@@ -134,8 +134,8 @@ impl NatsLink {
         });
         match now {
             _ if before == now => {}
-            Some(fault) => error!("NATS is connected and of no use: it {fault}"),
-            None => info!("NATS is of use again"),
+            Some(fault) => error!("NATS is connected but cannot be used: it {fault}"),
+            None => info!("NATS can be used again"),
         }
     }
 }
@@ -171,9 +171,9 @@ mod tests {
         assert!(link.is_up());
         let told = log.text();
         for line in [
-            "does not let this process subscribe",
-            "no report of three",
-            "of use again",
+            "does not allow this process to subscribe",
+            "did not deliver the last three reports",
+            "can be used again",
         ] {
             assert_eq!(told.matches(line).count(), 1, "{line}: {told}");
         }

@@ -102,13 +102,16 @@ impl NatsOptions {
             + usize::from(*self.url.credentials() != NatsCredentials::None);
         if given > 1 {
             return Err(
-                "more than one of password, token and creds file are given for NATS, in \
-                 the URL of --nats, by options or in FEEWAY_NATS_PASSWORD and FEEWAY_NATS_TOKEN",
+                "more than one of password, token and creds file is given for NATS, in the URL of \
+                 --nats, by options or in FEEWAY_NATS_PASSWORD and FEEWAY_NATS_TOKEN: give only \
+                 one",
             );
         }
         if self.user.is_some() != self.password().is_some() {
-            return Err("--nats-user goes together with --nats-password-file or \
-                 FEEWAY_NATS_PASSWORD");
+            return Err(
+                "--nats-user and --nats-password-file (or FEEWAY_NATS_PASSWORD) must be \
+                 given together",
+            );
         }
         Ok(())
     }

@@ -65,15 +65,15 @@ impl RedisOptions {
         let given = passwords.iter().filter(|given| given.is_some()).count();
         if given + usize::from(self.url.has_credentials()) > 1 {
             return Err(
-                "the password for Redis is given more than once: in the URL of --redis, \
-                 by --redis-password-file or in FEEWAY_REDIS_PASSWORD",
+                "the password for Redis is given more than once: give it only in the URL of \
+                 --redis, by --redis-password-file or in FEEWAY_REDIS_PASSWORD",
             );
         }
         if self.user.is_some() && given == 0 {
             return Err("--redis-user needs --redis-password-file or FEEWAY_REDIS_PASSWORD");
         }
         if self.ca_file.is_some() && !self.url.is_tls() {
-            return Err("--redis-ca-file is of use with rediss:// only");
+            return Err("--redis-ca-file works only with rediss://");
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ pub enum SetUpError {
     #[error("CA file {}", .0.display())]
     CaFile(PathBuf, #[source] CaFileError),
     /// Certificates are asked for where none are looked at.
-    #[error("a CA file is of use with https:// only")]
+    #[error("a CA file works only with https://")]
     CaFileWithoutTls,
     /// No `ca-file`, and the machine trusts nobody.
     #[error(

@@ -23,16 +23,16 @@ pub enum ProcessorOptionError {
     /// Not of the form at all.
     #[error("{0:?} is not of the form NAME=URL,fee=0.05")]
     Form(String),
-    /// A part after the URL that is not known, or is there twice.
+    /// A part after the URL that is not known, or appears twice.
     #[error(
-        "after the URL {0:?} is not one of fee=, authorization-file=, ca-file= and declines=, \
-         each once"
+        "unexpected {0:?} after the URL; allowed are fee=, authorization-file=, ca-file= and \
+         declines=, each once"
     )]
     Part(String),
     /// Something else than `final` is said of its declines.
     #[error(
-        "declines={0:?}: only declines=final is known, for a processor that stores nothing \
-         when it answers 400, 402 or 410"
+        "declines={0:?}: the only value is final, for a processor that stores nothing when it \
+         answers 400, 402 or 410"
     )]
     Declines(String),
     /// A bad name.
@@ -49,10 +49,12 @@ pub enum ProcessorOptionError {
     SameName(ProcessorName),
     /// The same URL under two names: fees and breakers would be told apart, and the ledger's
     /// duplicates would not.
-    #[error("the processors {0} and {1} have the same URL, {2}: one ledger has one name")]
+    #[error(
+        "the processors {0} and {1} have the same URL, {2}: each ledger must have exactly one name"
+    )]
     SameUrl(ProcessorName, ProcessorName, String),
     /// None, or more than [`MAX_PROCESSORS`].
-    #[error("{0} processors given; 1 to {MAX_PROCESSORS} work")]
+    #[error("{0} processors are given; 1 to {MAX_PROCESSORS} are allowed")]
     Count(usize),
 }
 
@@ -180,8 +182,8 @@ mod tests {
             check(
                 &format!("a=https://a:1,fee=0.05,declines={value}"),
                 &format!(
-                    "declines={value:?}: only declines=final is known, for a processor that \
-                     stores nothing when it answers 400, 402 or 410"
+                    "declines={value:?}: the only value is final, for a processor that stores \
+                     nothing when it answers 400, 402 or 410"
                 ),
             );
         }
@@ -212,11 +214,11 @@ mod tests {
         );
         check(
             "a=ftp://a:1,fee=0.05",
-            "\"ftp://a:1\": only http:// and https:// are spoken to processors",
+            "\"ftp://a:1\": a processor's URL must begin with http:// or https://",
         );
         check(
             "a=https://me:secret@a:1,fee=0.05",
-            "\"https://…@a:1\": a processor's URL is scheme, host, port and path, without a \
+            "\"https://…@a:1\": a processor's URL must be scheme, host, port and path, without a \
              user or a query",
         );
         for (part, key) in [
@@ -230,8 +232,8 @@ mod tests {
             check(
                 &format!("a=https://a:1,fee=0.05,{part}"),
                 &format!(
-                    "after the URL {key:?} is not one of fee=, authorization-file=, ca-file= \
-                     and declines=, each once"
+                    "unexpected {key:?} after the URL; allowed are fee=, authorization-file=, \
+                     ca-file= and declines=, each once"
                 ),
             );
         }
@@ -249,10 +251,13 @@ mod tests {
         );
         check(
             "a=http://x:80,fee=0.1;b=http://b,fee=0.1;c=HTTP://X/,fee=0.2",
-            "the processors a and c have the same URL, http://x: one ledger has one name",
+            "the processors a and c have the same URL, http://x: each ledger must have exactly one name",
         );
         let nine: Vec<_> = (0..9).map(|n| format!("p{n}=http://a:1,fee=0.1")).collect();
-        check(&nine.join(";"), "9 processors given; 1 to 8 work");
+        check(
+            &nine.join(";"),
+            "9 processors are given; 1 to 8 are allowed",
+        );
         assert_eq!(
             order_processors(Vec::new()),
             Err(ProcessorOptionError::Count(0))

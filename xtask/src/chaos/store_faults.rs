@@ -230,7 +230,7 @@ impl Run<'_> {
         let fronts = self.trial.stack.fronts();
         let told = fronts.iter().map(|front| {
             let log = fs::read_to_string(self.trial.stack.log(front))?;
-            Ok(log.matches("has lost its past").count())
+            Ok(log.matches("Redis has lost data").count())
         });
         told.collect()
     }
@@ -245,7 +245,7 @@ impl Run<'_> {
             .any(|(now, before)| now == before)
         {
             if deadline.passed() {
-                bail!("a front does not notice that the store has lost its past");
+                bail!("a front does not notice that the store has lost data");
             }
             thread::sleep(LOOK_EVERY);
         }

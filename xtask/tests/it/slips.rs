@@ -196,7 +196,7 @@ fn a_run_is_taken_back_exactly_unless_the_processor_was_heard_since() {
             let log = log(&stack, front);
             let last = log
                 .lines()
-                .rfind(|line| line.contains("an operator's order"));
+                .rfind(|line| line.contains("the operator's order to stand back has changed"));
             last.is_some_and(|line| line.contains(r#""stands_back":false"#))
         })
     });

@@ -55,7 +55,7 @@ async fn the_exit_code_tells_how_it_went() {
         (&[&nowhere, "--yes"], 2, "no connection to http://127"),
         (&[url], 64, "up to 6 payments of 0.01"),
         (&[url, "--only=malformed"], 64, "--yes is needed"),
-        (&["ftp://a", "--yes"], 64, "only http://"),
+        (&["ftp://a", "--yes"], 64, "must begin with http://"),
         (
             &[url, "--yes", "--authorization-file=nowhere"],
             64,

@@ -208,7 +208,7 @@ async fn a_front_opens_redis_and_nats_and_tells_nobody_how() {
         while client.ask("GET", "/readyz").await.status != 200
             || !fs::read_to_string(&log)
                 .unwrap()
-                .contains("NATS is connected")
+                .contains("connected to NATS")
         {
             sleep(Duration::from_millis(5)).await;
         }

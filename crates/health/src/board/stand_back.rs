@@ -33,7 +33,7 @@ impl Board {
                 let retreat = standings[rank.index()].retreat();
                 let was_on = std::mem::replace(&mut retreat.is_on, is_on);
                 if was_on != is_on {
-                    info!(processor = %self.name(rank), stands_back = is_on, "an operator's order");
+                    info!(processor = %self.name(rank), stands_back = is_on, "the operator's order to stand back has changed");
                 }
             }
             self.standing_back.store(bits, Ordering::Release);

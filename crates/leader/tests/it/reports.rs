@@ -146,7 +146,11 @@ async fn that_there_is_no_endpoint_is_said_once() {
     let asked = r#"feeway_leader_asks_total{processor="default",answer="no_endpoint"} 2"#;
     metrics_with(&leader, asked).await;
     let log = leader.log();
-    assert_eq!(log.matches("cannot be asked").count(), 1, "{log}");
+    assert_eq!(
+        log.matches("has no GET /payments/service-health").count(),
+        1,
+        "{log}"
+    );
 }
 
 /// Two of them have 20 MB each in the containers.

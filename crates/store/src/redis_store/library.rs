@@ -99,13 +99,13 @@ impl std::fmt::Display for MissingFunctions {
             Some(found) if found < VERSION => write!(
                 f,
                 "Redis has version {found} of Feeway's functions, which lacks {missing}; this \
-                 program calls version {VERSION} and, since it only reads, does not load it. \
-                 Take the program of the fronts' release, or start a front of this one first"
+                 program needs version {VERSION} and, since it only reads, does not load it. Use \
+                 the program of the fronts' release, or start a front of this release first"
             ),
             Some(found) => write!(
                 f,
                 "Redis has version {found} of Feeway's functions, which lacks {missing}; this \
-                 program calls version {VERSION} and does not replace a newer one. Start one \
+                 program needs version {VERSION} and does not replace a newer one. Use a program \
                  of a newer release"
             ),
         }

@@ -51,17 +51,17 @@ impl fmt::Display for Breach {
         match self {
             Self::Eviction(policy) => write!(
                 f,
-                "Redis throws payments away when its memory is full: its maxmemory-policy is \
-                 {policy}, and has to be noeviction"
+                "Redis evicts payments when its memory is full: its maxmemory-policy is {policy} \
+                 and must be noeviction"
             ),
             Self::NoAppendOnlyFile => f.write_str(
-                "Redis forgets every payment when it ends: it has no append-only file, or no \
-                 whole one yet (appendonly has to be yes)",
+                "Redis loses every payment when it stops: it has no append-only file, or no \
+                 complete one yet (appendonly must be yes)",
             ),
             Self::Rights(missing) => {
                 let first = missing.iter().take(RIGHTS_NAMED);
                 let first: Vec<&str> = first.map(String::as_str).collect();
-                write!(f, "the user of Redis lacks rights: {}", first.join(", "))?;
+                write!(f, "the Redis user lacks rights: {}", first.join(", "))?;
                 match missing.len().checked_sub(RIGHTS_NAMED) {
                     None | Some(0) => Ok(()),
                     Some(others) => write!(f, " and {others} more"),
@@ -134,7 +134,7 @@ pub(crate) fn judge(told: &Told, before: &Findings) -> Findings {
         ..Findings::default()
     };
     match field(&told.info, "maxmemory_policy") {
-        None => found.unchecked("maxmemory-policy", "INFO does not have it"),
+        None => found.unchecked("maxmemory-policy", "INFO does not show it"),
         // Also without a limit: with the next one it throws payments away at once.
         Some(policy) if policy != "noeviction" => {
             found.breaches.push(Breach::Eviction(policy.to_owned()));
@@ -142,7 +142,7 @@ pub(crate) fn judge(told: &Told, before: &Findings) -> Findings {
         Some(_) => {}
     }
     match field(&told.info, "aof_enabled") {
-        None => found.unchecked("appendonly", "INFO does not have it"),
+        None => found.unchecked("appendonly", "INFO does not show it"),
         Some("1") if !(before.lacks_a_file() && is_writing_the_file(&told.info)) => {}
         Some(_) => found.breaches.push(Breach::NoAppendOnlyFile),
     }
@@ -153,19 +153,19 @@ pub(crate) fn judge(told: &Told, before: &Findings) -> Findings {
     }
     match &told.appendfsync {
         Ok(Some(how)) if how == "no" => found.remark(
-            "appendfsync is no: a power cut loses what was accepted in the last half minute",
+            "appendfsync is no: a power failure loses what was accepted in the last half minute",
         ),
         Ok(Some(_)) => {}
-        Ok(None) => found.unchecked("appendfsync", "CONFIG GET does not have it"),
+        Ok(None) => found.unchecked("appendfsync", "CONFIG GET does not show it"),
         Err(why) => found.unchecked("appendfsync", why),
     }
     match found.memory {
-        None => found.unchecked("memory", "INFO does not have it"),
+        None => found.unchecked("memory", "INFO does not show it"),
         Some(memory) if memory.limit == 0 => found.remark(
-            "there is no maxmemory: when the machine's memory is used up, the kernel ends Redis",
+            "there is no maxmemory: when the machine runs out of memory, the kernel kills Redis",
         ),
         Some(memory) if memory.is_scarce() => {
-            found.remark("nine tenths of the memory of Redis (maxmemory) are in use");
+            found.remark("Redis uses more than nine tenths of its memory (maxmemory)");
         }
         Some(_) => {}
     }
@@ -294,7 +294,7 @@ mod tests {
         let forbidden = Err("NOPERM".to_owned());
         let gone = Err("gone".to_owned());
         for (from, to, appendfsync, rights, said) in [
-            ("", "", no, Ok(Vec::new()), "power cut"),
+            ("", "", no, Ok(Vec::new()), "power failure"),
             (
                 "",
                 "",

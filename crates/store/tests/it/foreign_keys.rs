@@ -139,7 +139,7 @@ async fn of_a_group_only_the_one_whose_bucket_is_none_is_not_settled() {
         Ok(Settle::Settled),
     ];
     assert_eq!(settled, expected);
-    let lines = log.lines("ERROR", "redis could not settle a payment");
+    let lines = log.lines("ERROR", "Redis could not settle a payment");
     assert_eq!(lines.len(), 2, "{}", log.text());
     assert!(lines.iter().all(|line| line.contains(&id(1).to_string())));
     let open = store.queued(&hold.owner, None, 10).await.unwrap();
