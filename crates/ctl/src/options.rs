@@ -228,7 +228,7 @@ impl Times {
     }
 
     fn check(self) -> Result<(), &'static str> {
-        Window::new(self.from, self.to).map_or(Err("--from lies after --to"), |_| Ok(()))
+        Window::new(self.from, self.to).map_or(Err("--from is later than --to"), |_| Ok(()))
     }
 }
 
@@ -272,7 +272,7 @@ impl Options {
             Command::List(asked) => Some(asked.times),
             Command::Reconcile(asked) => Some(asked.times),
             Command::Reopen(asked) if !asked.all && asked.times.is_given() => {
-                return Err(wrong("--from and --to are for --all"));
+                return Err(wrong("--from and --to work only with --all"));
             }
             Command::Reopen(asked) => Some(asked.times),
             Command::Show(_)
@@ -311,7 +311,7 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
     let seconds = text.strip_suffix('s').unwrap_or(text).parse::<u64>();
     match seconds {
         Ok(seconds @ 0..=3_600) => Ok(Duration::from_secs(seconds)),
-        Ok(_) | Err(_) => Err("must be whole seconds, such as 60s, and at most 3600s"),
+        Ok(_) | Err(_) => Err("must be whole seconds, such as 60s, up to 3600s"),
     }
 }
 

@@ -40,8 +40,8 @@ pub enum Waited {
 /// What may be so when the tool could not end an order.
 pub(crate) fn in_force(processor: &ProcessorName) -> String {
     format!(
-        "the fronts may go on standing back from {processor}: see stand-back, and end it with \
-         stand-back {processor} --end"
+        "the fronts may still stand back from {processor}: check with stand-back, and end the \
+         order with stand-back {processor} --end"
     )
 }
 

@@ -88,9 +88,11 @@ impl Resolve {
     /// What clap cannot say.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         if self.held.is_some() && self.ids.len() > 1 {
-            Err("--held is for one payment: put several into a --file")
+            Err("--held works for one payment only: put several into a --file")
         } else if self.all && !self.not_held {
-            Err("--all needs --not-held: a processor holds payments at times that a --file has")
+            Err(
+                "--all needs --not-held: for payments that a processor holds, a --file has to name their times",
+            )
         } else if self.file.is_some() && self.not_held && !self.all {
             Err(
                 "--file with --not-held needs --all: it says that what is not in the file is not held",

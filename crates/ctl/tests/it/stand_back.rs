@@ -49,7 +49,7 @@ async fn without_waiting_or_without_fronts_it_is_in_force_at_once() {
     let desk = Desk::new().await;
     let (ending, said) = desk.ctl(&["stand-back", "a"]).await.unwrap();
     assert_eq!(ending, Ending::Fine);
-    assert!(said.starts_with("no front lives"), "{said}");
+    assert!(said.starts_with("no front is running"), "{said}");
     desk.enlist("front-1.a").await;
     let (ending, _) = desk.ctl(&["stand-back", "b", "--no-wait"]).await.unwrap();
     assert_eq!(ending, Ending::Fine);
