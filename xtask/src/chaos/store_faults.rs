@@ -255,13 +255,13 @@ impl Run<'_> {
     /// What an operator does. Nobody may adopt before the processors were compared.
     fn adopt(&self) -> Result<()> {
         if self.insist(&["adopt-store", "--yes", "--by=chaos"])? {
-            bail!("a store was adopted before any processor was compared");
+            bail!("the store was adopted before any processor was compared");
         }
         for simulator in &self.trial.simulators {
             self.compare(simulator)?;
         }
         if !self.insist(&["adopt-store", "--yes", "--by=chaos"])? {
-            bail!("a store was not adopted although every processor was compared");
+            bail!("the store was not adopted although every processor was compared");
         }
         Ok(())
     }
