@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_whole_yes_is_one() {
+    fn only_the_whole_word_yes_confirms() {
         for (answer, expected) in [
             ("yes\n", true),
             ("y\n", false),

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_enough_and_everything_is_checked_then() {
+    fn with_only_a_url_every_check_runs() {
         Options::command().debug_assert();
         let options = read(&["HTTP://LocalHost:8001/"]).unwrap();
         assert_eq!(options.url, "http://localhost:8001");

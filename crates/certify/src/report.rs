@@ -193,7 +193,7 @@ verdict: does not fit: lag; cannot tell: health
     }
 
     #[test]
-    fn what_is_tolerated_fits() {
+    fn tolerated_findings_still_fit() {
         let found = vec![Check::Health.tolerated("404", "goes by its attempts alone")];
         let report = report(found, 0);
         assert!(report.fits());

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_of_its_own_stops_nothing_that_was_begun() {
+    fn a_cause_of_this_front_alone_does_not_stop_open_payments() {
         let standstill = Standstill::default();
         standstill.begin(Cause::Clock, "its clock is off");
         assert_eq!((standstill.is_on(), standstill.is_own()), (false, true));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn only_another_reason_is_news() {
+    fn the_same_reason_again_is_not_news() {
         let standstill = Standstill::default();
         let news = ["a", "a", "b"].map(|why| standstill.begin(Cause::Refusing, why));
         assert_eq!(news, [true, false, true]);

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_of_its_own_takes_a_front_out_and_one_in_the_store_does_not() {
+    fn a_cause_of_this_front_alone_makes_it_not_ready() {
         let (readiness, standstill) = (Readiness::default(), Arc::default());
         readiness.heed(&standstill);
         readiness.set_loaded();

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_are_members_of_an_object() {
+    fn vitals_are_written_as_members_of_a_json_object() {
         let mut vitals = Vitals {
             nats_fault: Some(NatsFault::Away),
             ..Vitals::default()

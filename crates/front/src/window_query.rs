@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn contradictions_are_refused() {
+    fn repeated_or_reversed_edges_are_refused() {
         check(
             &format!("from={JULY}&from={JULY}"),
             Err("from appears more than once"),

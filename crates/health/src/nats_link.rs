@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_not_enough() {
+    fn a_connection_without_reports_is_not_up() {
         let log = CaughtLog::start();
         let link = connected();
         for _ in 0..2 {
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_wrong_with_one_connection_is_not_held_against_the_next() {
+    fn a_new_connection_starts_without_faults() {
         let link = connected();
         link.denied(NatsFault::SubscriptionDenied);
         link.set_silent(true);

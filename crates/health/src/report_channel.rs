@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_report() {
+    fn anything_else_is_not_a_report() {
         let good = r#"{"processor":"default","failing":true,"minResponseTimeMs":120}"#;
         for (subject, text) in [
             ("feeway.health.fallback", good),

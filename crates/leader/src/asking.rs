@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lack_is_told_once_and_again_after_an_answer() {
+    fn a_missing_endpoint_is_logged_once_and_again_after_an_answer() {
         use HealthAnswer::{NoEndpoint, TooEarly, Unanswered};
         let report = HealthAnswer::Report {
             failing: false,

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn a_missing_option_is_named() {
         let line = refusal("--redis unix:///redis.sock --nats nats://n:4222");
         assert!(line.contains("--processor"), "{line}");
     }

@@ -58,7 +58,7 @@ fn accept(stack: &Stack) -> bool {
 }
 
 #[test]
-fn settings_that_break_a_promise_make_fronts_stand_still_and_leaders_say_so() {
+fn unsafe_settings_stop_fronts_and_are_logged_by_leaders() {
     let stack = Stack::up(&[]);
     let known = settled(&stack);
     assert_nothing_is_said(&stack);
@@ -144,7 +144,7 @@ fn rights_that_are_taken_away_stop_fronts_at_once_and_with_one_line() {
 }
 
 #[test]
-fn who_trusts_its_store_goes_on_with_a_line_a_minute() {
+fn with_trust_store_a_front_goes_on_and_logs_once_a_minute() {
     let stack = Stack::up(&[]);
     let redis = stack.redis();
     let by_hand = ByHand::take_over(&stack);

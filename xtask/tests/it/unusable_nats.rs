@@ -149,7 +149,7 @@ fn a_front_that_may_not_subscribe_says_so_until_it_may() {
 }
 
 #[test]
-fn reports_that_nobody_brings_are_missed() {
+fn undelivered_reports_make_nats_unusable() {
     let stack = Stack::up(&[]);
     let by_hand = ByHand::take_over(&stack);
     let scene = Scene::start(&by_hand, &PUBLISHING);

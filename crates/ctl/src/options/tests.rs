@@ -32,7 +32,7 @@ fn check(rows: &[(&[&str], Option<&str>)]) {
 }
 
 #[test]
-fn a_verdict_is_one_of_two_and_complete() {
+fn resolve_needs_held_or_not_held_with_all_its_options() {
     check(&[
         (&["resolve", ID][..], Some("--held")),
         (&["resolve", ID, "--held=default"], Some("--requested-at")),
@@ -110,7 +110,7 @@ fn several_payments_are_named_listed_in_a_file_or_all_of_a_processor() {
 }
 
 #[test]
-fn standing_back_and_reopening_are_about_something() {
+fn stand_back_and_reopen_need_an_argument() {
     check(&[
         (&["stand-back"][..], None),
         (&["stand-back", "a", "--no-wait"], None),

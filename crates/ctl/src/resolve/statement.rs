@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_or_two_things_is_refused() {
+    fn empty_or_contradictory_lines_are_refused() {
         let line = |rest: &str| format!(r#"{{"correlationId":"{}"{rest}}}"#, id(1));
         for (rest, named) in [
             ("", "amount is missing"),

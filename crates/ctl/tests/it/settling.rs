@@ -88,7 +88,7 @@ async fn what_only_the_processor_has_is_settled_while_the_fronts_stand_back() {
 }
 
 #[tokio::test]
-async fn without_any_front_the_silence_is_watched_first() {
+async fn without_a_running_front_it_watches_before_it_settles() {
     let desk = Desk::new().await;
     let began = tokio::time::Instant::now();
     let (_, said) = settle(&desk, &[same(1, later(1))], &[]).await;
@@ -168,7 +168,7 @@ async fn a_dry_run_shows_what_would_be_settled_and_settles_nothing() {
 
 /// Fronts tell their fees; else the ledger does; else nobody knows.
 #[tokio::test]
-async fn the_fee_has_to_be_the_one_that_is_known() {
+async fn a_fee_that_differs_from_the_known_one_is_refused() {
     let desk = Desk::new().await;
     let show = async |fee: &str| {
         let options = [fee, "--dry-run"];

@@ -139,7 +139,7 @@ async fn answers_are_published_and_kept_and_anything_else_is_no_news() {
 }
 
 #[tokio::test]
-async fn that_there_is_no_endpoint_is_said_once() {
+async fn a_missing_health_endpoint_is_logged_once() {
     let (redis, nats) = (RedisServer::up(), NatsServer::up());
     let stub = ProcessorStub::start(Manner::NoEndpoint).await;
     let leader = LeaderProcess::start("a", &redis, &nats, &[("default", &stub)]);

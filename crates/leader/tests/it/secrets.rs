@@ -150,7 +150,7 @@ async fn assert_told_nobody(leader: &LeaderProcess) {
 }
 
 #[tokio::test]
-async fn a_leader_opens_redis_and_nats_and_tells_nobody_how() {
+async fn a_leader_logs_in_to_redis_and_nats_and_logs_no_secret() {
     let guarded = Guarded::up();
     let mut subscriber = guarded.subscriber().await;
     let stub = ProcessorStub::start(Manner::Reports {

@@ -194,7 +194,7 @@ async fn a_server_without_tls_gets_nothing() {
 
 /// The whole handshake has the time-out of a connection.
 #[tokio::test]
-async fn a_server_that_never_shakes_hands_is_as_good_as_refused() {
+async fn a_server_without_a_handshake_counts_as_unreachable() {
     let authority = TestAuthority::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());

@@ -257,7 +257,7 @@ mod tests {
     const SAID: &str = "a setting of Redis is unsafe";
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_trusted_all_the_same_is_said_once_a_minute() {
+    async fn a_trusted_unsafe_setting_is_logged_once_a_minute() {
         let log = CaughtLog::start();
         let shared = shared(Settings::Logged);
         for _ in 0..91 {
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_stops_a_front_is_said_once_for_each_change() {
+    async fn a_setting_that_stops_a_front_is_logged_once_for_each_change() {
         let log = CaughtLog::start();
         let shared = shared(Settings::Required);
         for policy in ["allkeys-lru", "volatile-ttl", "noeviction", "noeviction"] {
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn why_older_functions_do_is_said_once_for_each_change() {
+    async fn the_reason_for_older_functions_is_logged_once_for_each_change() {
         let log = CaughtLog::start();
         let shared = shared(Settings::Required);
         for older in ["OOM", "OOM", "NOPERM", "", "NOPERM"] {

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn both_say_the_same_version() {
+    fn the_lua_text_and_the_code_have_the_same_version() {
         let line = format!("local VERSION = '{VERSION}'");
         assert!(TEXT.lines().any(|one| one == line), "{line}");
     }

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_redis_is_silent() {
+    fn a_sound_redis_has_no_findings() {
         let found = judged(GOOD);
         assert!(
             found.breaches.is_empty() && found.remarks.is_empty(),
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_a_promise_is_named() {
+    fn unsafe_settings_are_named() {
         let unlimited = GOOD.replace("maxmemory:1000", "maxmemory:0");
         for (info, from, to, label) in [
             (GOOD, "noeviction", "allkeys-lru", "eviction"),
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn rights_are_named_until_it_gets_long() {
+    fn only_the_first_missing_rights_are_named() {
         for (missing, said) in [
             (1, "lacks rights: right 0"),
             (4, "right 2, right 3"),
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_worth_knowing_or_not_known_breaks_nothing() {
+    fn remarks_and_unknown_settings_are_not_unsafe() {
         let no: Result<Option<String>, String> = Ok(Some("no".to_owned()));
         let forbidden = Err("NOPERM".to_owned());
         let gone = Err("gone".to_owned());

@@ -221,7 +221,7 @@ async fn a_step_for_other_data_is_not_carried_out() {
 }
 
 #[tokio::test]
-async fn a_kill_that_forgets_nothing_sure_is_an_ordinary_restart() {
+async fn a_kill_that_forgets_nothing_durable_is_an_ordinary_restart() {
     let mut redis = PrivateRedis::start_with(Persistence::AppendOnly, &[]);
     let (store, standstill) = front(&redis);
     up(&store).await;
