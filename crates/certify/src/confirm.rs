@@ -3,7 +3,7 @@ use std::io::{self, BufRead, IsTerminal, Write, stderr, stdin};
 use crate::checks::connections::PAYMENTS;
 use crate::{Check, Options, Usage};
 
-/// Whether whoever runs it agrees to post payments, if any are to be posted.
+/// Whether the user agrees to post payments, if any are to be posted.
 ///
 /// # Errors
 /// When there is nobody to ask.

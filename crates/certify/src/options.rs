@@ -126,8 +126,8 @@ impl Options {
         let matches = command.try_get_matches_from_mut(arguments)?;
         let mut options =
             Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-        // As the fronts keep it, which is how they find what was vouched for. One that is none is
-        // told when the client is made.
+        // In the form in which the fronts keep it, by which they find what was vouched for. A
+        // malformed URL is reported when the client is made.
         if let Ok(url) = normal_url(&options.url) {
             options.url = url;
         }

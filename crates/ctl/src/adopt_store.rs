@@ -16,7 +16,7 @@ use crate::options::AdoptStore;
 use crate::patience::patiently;
 use crate::payment_json::time;
 
-/// A Redis that is killed may forget what it did in its last three seconds.
+/// A Redis that is killed may forget the writes of its last three seconds.
 const KEPT: Duration = Duration::from_secs(4);
 
 const MEANS: &str = "\
@@ -31,7 +31,7 @@ works while the fronts are waiting: feeway-ctl reconcile EXPORT --processor NAME
 FEE, and once more until it finds no difference;
 - rejections, orders to stand back and records of decisions that are missing stay missing.";
 
-/// Shows what is there and what it means, asks, and lets the fronts go on.
+/// Shows what the store has and what adopting it means, asks, and lets the fronts go on.
 pub(crate) async fn run(
     store: &RedisStore,
     asked: &AdoptStore,

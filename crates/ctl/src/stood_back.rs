@@ -128,7 +128,7 @@ impl<'a, S: Resolutions> StoodBack<'a, S> {
     /// only moved there since it was seen, as it is now.
     ///
     /// # Errors
-    /// When the store does not answer for a minute: nobody knows whether it was done.
+    /// When the store does not answer for a minute: then it is unknown whether it was done.
     pub async fn decide(&self, seen: &Custody, verdict: &Verdict) -> Result<Resolve, StoreFault> {
         let id = seen.entry.payment.id;
         let first = self.resolve_patiently(seen, verdict).await?;

@@ -2,14 +2,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Why a front accepts no new payments although it lives.
+/// Why a running front accepts no new payments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     /// The store refuses every write, as a replica does, or one whose disk is full.
     Refusing,
     /// The store's memory is full: new payments are refused, and those that are open go on.
     Memory,
-    /// A setting of the store breaks a promise.
+    /// A setting of the store is unsafe.
     Settings,
     /// The store has lost its past: it is empty, another one, or an older copy.
     Past,
@@ -55,8 +55,8 @@ impl Cause {
     }
 }
 
-/// Whether a front stands still, and why: then it accepts no payments and starts no attempts,
-/// whatever the processors do. What it has in hand stays in memory, and questions are answered.
+/// Whether a front has stopped accepting payments and starting attempts, whatever the processors
+/// do, and why. What it has in hand stays in memory, and questions are answered.
 ///
 /// Whoever finds a cause begins it here and ends it when it is over; intake, lanes and
 /// readiness ask here and nowhere else. (An order to stand back from one processor is another

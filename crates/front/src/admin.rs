@@ -22,8 +22,8 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Tells of the readiness, of what `vitals` sees when it is asked, and what `metrics`
-    /// then writes in Prometheus's text format.
+    /// Answers with the readiness, with what `vitals` reports when it is asked, and with what
+    /// `metrics` then writes in Prometheus's text format.
     pub fn new(
         readiness: Arc<Readiness>,
         vitals: impl Fn() -> Vitals + Send + Sync + 'static,
@@ -55,8 +55,8 @@ impl Admin {
         }
     }
 
-    /// As on the payment listeners 200 or 503, whatever the servers do later, but for one
-    /// thing: 503 while this front stands still. And in the body how the servers are.
+    /// 200 or 503 as on the payment listeners, whatever the servers do later, with one exception:
+    /// 503 while this front accepts nothing. The body says how the servers are.
     fn readyz(&self) -> Answer {
         let vitals = (self.vitals)();
         let is_ready = self.readiness.is_ready();

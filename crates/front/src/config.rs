@@ -72,11 +72,10 @@ pub struct Config {
     /// A payment processor: its name in the summary, its URL, and the share of an amount that it
     /// keeps, such as default=http://localhost:8001,fee=0.05. Give 1 to 8 of them; in the variable
     /// separate them with ";". The cheapest is tried first. Optional parts follow after commas:
-    /// authorization-file=PATH names a file with the value of the authorization header, which is
-    /// re-read at run time. ca-file=PATH names a PEM file with the certificate authorities to trust
-    /// for an https:// processor instead of those of this machine. declines=final means that the
-    /// processor stores nothing when it answers 400, 402 or 410, so that such a payment goes to the
-    /// next processor at once; give it only if the operator of the processor guarantees this.
+    /// authorization-file=PATH, a file with the value of the authorization header, which is re-read
+    /// at run time; ca-file=PATH, a PEM file with the certificate authorities to trust instead of
+    /// those of this machine; declines=final, if the processor's operator guarantees that it stores
+    /// nothing when it answers 400, 402 or 410, so that the payment goes on at once.
     #[arg(
         long = "processor",
         env = "FEEWAY_PROCESSORS",
@@ -90,9 +89,8 @@ pub struct Config {
 
     /// The name of a processor whose URL has changed, if its operator vouches that the same ledger
     /// is behind both URLs. May be given several times; in the variable separate them with ";".
-    /// Without it a front does not start with a new URL while open payments may have been sent to
-    /// the old one, since they could be charged twice. Give it to every front, once: the new URL is
-    /// then recorded.
+    /// Without it a front does not start while open payments may have been sent to the old URL,
+    /// since they could be charged twice. Give it to every front, once.
     #[arg(long, env = "FEEWAY_MOVED", value_name = "NAME", value_delimiter = ';')]
     pub moved: Vec<ProcessorName>,
 
@@ -145,10 +143,9 @@ pub struct Config {
     )]
     pub probe_interval: Duration,
 
-    /// When a processor works again, the payments that waited for it are sent over this time, so
-    /// that new payments get their share of this front and of Redis. At least 500 a second, and
-    /// twice the rate of new payments, are always sent. 0s sends them as fast as possible; 0s to
-    /// 1m.
+    /// When a processor works again, the payments that waited for it are sent over this time, but
+    /// at least 500 a second and twice the rate of new payments. 0s sends them as fast as possible;
+    /// 0s to 1m.
     #[arg(
         long,
         env = "FEEWAY_CATCH_UP",
@@ -193,9 +190,9 @@ pub struct Config {
 
     /// How far a processor's clock may be off. The time that a look-up reports for a payment is
     /// believed if it is at most this long before the payment's acceptance or after now. Otherwise
-    /// the processor is asked once more, and if it repeats the time, the payment is booked at the
-    /// time of the attempt. Also how far this machine's clock may be from Redis's: beyond that
-    /// payments are stamped by Redis's clock; 0s to 1m.
+    /// the processor is asked once more, and then the payment is booked at the time of the attempt.
+    /// Also how far this machine's clock may be from Redis's before payments are stamped by Redis's
+    /// clock; 0s to 1m.
     #[arg(
         long,
         env = "FEEWAY_CLOCK_SLIP",
@@ -205,8 +202,8 @@ pub struct Config {
     )]
     pub clock_slip: Duration,
 
-    /// The most payments that may be open at once in the whole stack; any more are answered with
-    /// 503. A million take about 350 MB of Redis.
+    /// The most payments that may be open at once in the whole stack; the next one is answered with
+    /// 503, and a million take about 350 MB of Redis.
     #[arg(
         long,
         env = "FEEWAY_MAX_OPEN",
@@ -263,7 +260,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Whoever vouches for a processor that is not there has most likely mistyped its name.
+    /// An unknown name in --moved is most likely a typing mistake.
     fn check_moved(&self) -> Result<(), clap::Error> {
         let known = self.processor_names();
         let Some(unknown) = self.moved.iter().find(|name| !known.contains(name)) else {

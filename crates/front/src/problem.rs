@@ -1,4 +1,4 @@
-//! The refusals: each status, title and detail that a client may see stands here.
+//! The refusals: every status, title and detail that a client may see.
 
 use bytes::Bytes;
 use feeway_domain::RequestedAt;
@@ -212,7 +212,7 @@ impl Problem {
         problem
     }
 
-    /// 503 to a payment while this front stands still.
+    /// 503 to a payment while this front accepts nothing.
     pub(crate) fn stands_still(why: &str) -> Self {
         let detail =
             format!("the payment was not accepted because {why}; send it again in a second");

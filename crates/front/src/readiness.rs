@@ -48,7 +48,7 @@ impl Readiness {
         self.standstill.get_or_init(|| Arc::clone(standstill));
     }
 
-    /// This front is going down.
+    /// This front is shutting down.
     pub fn set_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }

@@ -55,7 +55,7 @@ impl Server {
         })
     }
 
-    /// Where payments are taken, with the ports that were really given.
+    /// The addresses that accept payments, with their actual ports.
     pub fn addresses(&self) -> Vec<ListenAddress> {
         addresses(&self.payments)
     }
@@ -229,13 +229,13 @@ async fn serve<A, F>(
     });
     let connection = http.serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
-        // Clients that go, stall or talk nonsense are everyday life.
+        // Clients that disconnect, stall or send garbage are normal.
         debug!(%error, "a connection ended early");
     }
 }
 
-/// Says why before hanging up, as far as the kernel takes it at once: nobody waits for a
-/// client that has no place.
+/// Says why before closing, as far as the kernel accepts it at once: the server does not wait for a
+/// client that it refuses.
 fn refuse(socket: &Socket) {
     if let Err(error) = socket.try_write(problem::TOO_MANY_CONNECTIONS) {
         debug!(%error, "cannot tell a client that there are too many connections");

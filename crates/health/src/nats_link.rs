@@ -8,22 +8,22 @@ use tracing::{error, info};
 /// that a denial that lasts is renewed twice meanwhile.
 const DENIAL_LIFE: Duration = Duration::from_secs(12);
 
-/// Why NATS is of no use to this process. The text goes on behind "NATS".
+/// Why this process cannot use NATS. The text follows the word "NATS".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NatsFault {
     /// There is no connection.
     #[error("cannot be reached")]
     Away,
-    /// It is there, and does not take us for who we say we are.
+    /// It answers, and rejects our credentials.
     #[error("rejected the credentials of this process")]
     Refused,
-    /// We are connected, and hear nothing.
+    /// We are connected, but may not subscribe.
     #[error("does not allow this process to subscribe to feeway.health.*")]
     SubscriptionDenied,
-    /// We are connected, and nobody hears us.
+    /// We are connected, but may not publish.
     #[error("does not allow this process to publish to feeway.health.*")]
     PublicationDenied,
-    /// We are connected, and reports that there are do not come.
+    /// We are connected, but reports that were published do not arrive.
     #[error("did not deliver the last three reports of the leader")]
     Silent,
 }
@@ -47,7 +47,7 @@ pub(crate) enum Connection {
     Unknown,
     Connected,
     Away,
-    /// It is there and does not let us in: somebody must see to that.
+    /// It rejects our credentials: an operator has to correct them.
     Refused,
 }
 

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use crate::EndpointError;
 
-/// What it takes to be let in at a processor, and to know that it is the right one.
+/// The credentials for a processor, and what is needed to verify its identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
     /// Holds the value of the `authorization` header that every request carries. It is read

@@ -13,7 +13,7 @@ use crate::endpoint::Endpoint;
 pub struct ProcessorOption {
     /// Its name, URL and fee, and whether its declines are final.
     pub processor: Processor,
-    /// What it takes to be let in there.
+    /// The credentials, and what is needed to verify its identity.
     pub access: Access,
 }
 

@@ -183,7 +183,7 @@ fn is_vouched(sites: &[Site], processor: &ProcessorName) -> bool {
     site_of(sites, processor).is_some_and(|site| site.is_vouched)
 }
 
-/// Says that somebody has to act.
+/// Logs that an operator has to act.
 fn refuse(known: &Known, sites: &[Site], why: Objection) -> MovedProcessor {
     let site = site_of(sites, &known.processor);
     let refused = MovedProcessor {

@@ -36,7 +36,7 @@ pub(crate) async fn unknown(wire: &Wire, id: CorrelationId) -> Finding {
     check.differs(seen, feeway)
 }
 
-/// Feeway never asks so; whoever answers it does not look at the id.
+/// Feeway never sends such a look-up. A processor that answers it does not look at the id.
 pub(crate) async fn malformed_id(wire: &Wire) -> Finding {
     let answer = wire.look_up("not-an-id").await;
     let seen = words::answer(&answer);

@@ -118,7 +118,7 @@ fn names(list: &Value) -> Vec<String> {
 }
 
 impl Shared {
-    /// Draws the conclusions: stands still, or says what is wrong.
+    /// Draws the conclusions: accepts nothing any longer, or logs what is wrong.
     fn inspected(&self, told: &Told) {
         let found = judge(told, &self.inspection.last().found);
         for remark in &found.remarks {

@@ -1,4 +1,4 @@
-//! What a Redis refuses that can be reached, and that it does so no longer.
+//! What a Redis that answers refuses, and when it no longer does.
 
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;

@@ -328,7 +328,7 @@ impl RedisStore {
         }
     }
 
-    /// Whether as many writes are kept for a replay as may be. None is dropped for a new payment.
+    /// Whether the limit of writes kept for a replay is reached. None is dropped for a new payment.
     pub(crate) fn remembers_too_much(&self) -> bool {
         let shared = &self.inner.shared;
         let is_full = shared.recent.is_full();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::redis_store::node::field;
 
-/// What a program does about settings of Redis that break a promise.
+/// What a program does about unsafe settings of Redis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Settings {
     /// It does not look: a tool is done in a moment.
@@ -12,11 +12,11 @@ pub enum Settings {
     Ignored,
     /// It says so, once a minute.
     Logged,
-    /// It stands still until they are right.
+    /// It accepts and starts nothing until they are right.
     Required,
 }
 
-/// A setting of Redis that breaks a promise.
+/// An unsafe setting of Redis: with it accepted payments may be lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Breach {
     /// Redis may throw payments away, by this policy.

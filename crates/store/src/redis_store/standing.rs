@@ -161,14 +161,14 @@ impl Standing {
         self.broken.notify_one();
     }
 
-    /// No connection could be made, or none that is of use to a Redis that answers.
+    /// No connection could be made, or Redis answers but cannot be used.
     pub(crate) fn unreachable(&self, lane: Lane, why: &str, answers: bool) {
         let mut state = self.state();
         *state.connection(lane) = None;
         away(&mut state, why, answers);
     }
 
-    /// It was there, and did not let us in: somebody must see to that.
+    /// It answered and rejected our credentials: an operator has to correct them.
     pub(crate) fn refused(&self, lane: Lane, why: &str) {
         let mut state = self.state();
         *state.connection(lane) = None;
