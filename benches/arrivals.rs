@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ramp_ends_when_the_time_does_with_half_as_many() {
+    fn a_ramp_ends_with_the_time_and_sends_half_as_many() {
         check(true, 0, 0);
         check(true, 3000, 20_000);
         check(true, 750, 10_000);

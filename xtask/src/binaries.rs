@@ -22,9 +22,9 @@ const SIMULATOR: &str = "feeway-simulator";
 /// How the product is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Profile {
-    /// Optimised as a whole: what one runs.
+    /// Fully optimised, for real use.
     Release,
-    /// Quick to build: what tests run.
+    /// Quick to build, for tests.
     Dev,
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn messages(mut command: Command) -> Result<Vec<Value>> {
     let stdout = child.stdout.take().context("cargo has no output")?;
     let mut messages = Vec::new();
     for line in BufReader::new(stdout).lines() {
-        messages.push(serde_json::from_str(&line?).context("cargo wrote no JSON")?);
+        messages.push(serde_json::from_str(&line?).context("cargo did not write JSON")?);
     }
     if !child.wait()?.success() {
         bail!("the build failed");
@@ -168,7 +168,7 @@ fn copy(built: &BTreeMap<String, PathBuf>, names: &[&str], into: &Path) -> Resul
     for name in names {
         let from = built
             .get(*name)
-            .with_context(|| format!("the build made no {name}"))?;
+            .with_context(|| format!("the build did not produce {name}"))?;
         let to = into.join(name);
         // A program that runs cannot be written to, but its name can be given anew.
         remove_if_there(&to)?;

@@ -58,24 +58,24 @@ enum Scenario {
     /// A front is killed with 5000 open payments and stays dead.
     FrontBacklog,
     /// The store comes back empty or older, is flushed, demoted, full or without functions, and a
-    /// front's clock goes wrong; an operator does what only a person may.
+    /// front's clock goes wrong; an operator does what only a person may do.
     Store,
-    /// The audit's own test: of a sound stack a payment is lost and another charged twice
-    /// behind its back, and the audit must find exactly these.
+    /// A test of the audit itself: in a sound stack one payment is lost and another charged twice
+    /// on purpose, and the audit must find exactly these.
     Sabotage,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct ChaosOptions {
-    /// How long payments are sent, in minutes
+    /// How long to send payments, in minutes
     #[arg(long, default_value = "2", value_parser = minutes)]
     minutes: Duration,
 
-    /// Draws faults and payments; the same seed draws the same [default: by the clock]
+    /// The seed of faults and payments; the same seed gives the same ones [default: from the clock]
     #[arg(long)]
     seed: Option<u64>,
 
-    /// Payments a second, a tenth of them duplicates [default: 300; of kill-all 500]
+    /// Payments a second, a tenth of them duplicates [default: 300; for kill-all 500]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     rate: Option<u64>,
 
@@ -83,21 +83,20 @@ pub(crate) struct ChaosOptions {
     #[arg(long, value_enum, default_value = "release")]
     profile: Profile,
 
-    /// An empty folder for the stack; it stays [default: in target/chaos, gone if all is well]
+    /// An empty folder for the stack, which is kept [default: in target/chaos, deleted on success]
     #[arg(long)]
     dir: Option<PathBuf>,
 
-    /// The port that takes payments [default: a free one]
+    /// The port for payments [default: a free one]
     #[arg(long)]
     port: Option<u16>,
 
-    /// The port of the first simulated processor; the second has the next one [default: free
-    /// ones]
+    /// The port of the first simulated processor; the second uses the next one [default: free ones]
     #[arg(long)]
     simulator_port: Option<u16>,
 
-    /// When Redis brings its file to the disk; with `everysec` Redis and a front are never
-    /// broken together [default: everysec; of kill-all always]
+    /// When Redis syncs its file to the disk; with `everysec` Redis and a front are never broken
+    /// together [default: everysec; for kill-all always]
     #[arg(long, value_enum)]
     fsync: Option<Fsync>,
 
@@ -146,7 +145,9 @@ impl ChaosOptions {
 /// answered against the contract.
 pub(crate) fn run(options: &ChaosOptions) -> Result<bool> {
     if options.scenario == Scenario::KillAll && options.fsync() == Fsync::Everysec {
-        bail!("kill-all promises nothing with --fsync everysec: Redis and the fronts end together");
+        bail!(
+            "kill-all needs --fsync always: with everysec nothing is guaranteed when Redis and the fronts end together"
+        );
     }
     let seed = options.seed.unwrap_or_else(clock::unix_seconds);
     println!("Seed {seed}");

@@ -91,5 +91,5 @@ pub(crate) fn end(processes: &[ProcessId], patience: Duration) -> Result<()> {
             thread::sleep(LOOK_EVERY);
         }
     }
-    bail!("some processes did not even end when killed")
+    bail!("some processes did not end even when killed")
 }

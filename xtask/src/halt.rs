@@ -81,7 +81,7 @@ fn end(dir: &StackDir, name: &str) -> Result<()> {
     let mut gone = Deadline::after(GONE_FOR);
     while !gone.passed() {
         if deadline.passed() {
-            bail!("{name} is started again and again");
+            bail!("{name} keeps being restarted");
         }
         let record = load(dir)?;
         if let Some(id) = process(&record, name)?.id.filter(|id| id.is_alive()) {

@@ -41,19 +41,19 @@ const GROWTH_MAX_KIB: u64 = 32 * 1024;
 
 #[derive(Args, Debug)]
 pub(crate) struct HostileOptions {
-    /// How often calm and attack take turns
+    /// How many rounds of calm and attack to run
     #[arg(long, default_value = "5", value_parser = clap::value_parser!(u64).range(1..=100))]
     rounds: u64,
 
-    /// How long each calm and each attack is measured, in seconds
+    /// How long to measure each calm and each attack, in seconds
     #[arg(long, default_value = "4", value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
 
-    /// Payments of normal clients a second
+    /// Payments a second of normal clients
     #[arg(long, default_value = "200", value_parser = clap::value_parser!(u64).range(10..=5000))]
     rate: u64,
 
-    /// How much longer, in percent, the p99 of normal clients may be under attack
+    /// How much higher the p99 of normal clients may be under attack, in percent
     #[arg(long, default_value = "20")]
     max_slowdown: u64,
 
@@ -61,7 +61,8 @@ pub(crate) struct HostileOptions {
     #[arg(long, value_enum, default_value = "release")]
     profile: Profile,
 
-    /// An empty folder for the stack; it stays [default: in target/hostile, gone in the end]
+    /// An empty folder for the stack, which is kept [default: in target/hostile, deleted in the
+    /// end]
     #[arg(long)]
     dir: Option<PathBuf>,
 }
@@ -184,9 +185,7 @@ fn memory(stack: &PrivateStack) -> Result<Vec<(String, u64)>> {
         let process = stack
             .process(&name)?
             .with_context(|| format!("{name} has ended"))?;
-        let kib = process
-            .resident_kib()
-            .context("its memory is not to be read")?;
+        let kib = process.resident_kib().context("cannot read its memory")?;
         Ok((name, kib))
     };
     names.into_iter().map(resident).collect()

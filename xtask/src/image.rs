@@ -141,7 +141,7 @@ fn forget_replaced() -> Result<()> {
 fn copy_authorities(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
     let Some(from) = AUTHORITIES.iter().find(|file| Path::new(file).is_file()) else {
-        println!("This machine names no certificate authorities, so the image trusts none.");
+        println!("This machine has no certificate authorities, so the image trusts none.");
         return Ok(());
     };
     fs::copy(from, folder.join(AUTHORITIES_FILE)).with_context(|| format!("cannot copy {from}"))?;

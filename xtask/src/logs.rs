@@ -18,12 +18,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Args, Debug)]
 pub(crate) struct LogsOptions {
-    /// Whose log, as `status` names it; every log without it
+    /// The name of the process, as in `status`; without it, every log
     name: Option<String>,
-    /// Go on with what is written from now on, until Ctrl-C
+    /// Follow the logs until Ctrl-C
     #[arg(short, long)]
     follow: bool,
-    /// How many of the last lines of each log
+    /// How many of the last lines of each log to print
     #[arg(short = 'n', long, default_value_t = 50)]
     lines: usize,
 }
@@ -118,7 +118,10 @@ fn find_logs(dir: &StackDir, name: Option<&str>) -> Result<Vec<(String, PathBuf)
     };
     let names: Vec<&str> = logs.iter().map(|(name, _)| name.as_str()).collect();
     if !names.contains(&name) {
-        bail!("there is no log of {name}; there are {}", names.join(", "));
+        bail!(
+            "there is no log of {name}; there are logs of {}",
+            names.join(", ")
+        );
     }
     logs.retain(|(each, _)| each == name);
     Ok(logs)

@@ -77,7 +77,7 @@ enum Command {
         #[command(flatten)]
         options: Box<UpOptions>,
     },
-    /// Stop the stack; accepted payments stay and are finished after the next `up`
+    /// Stop the stack; accepted payments are kept and settle after the next `up`
     Down {
         #[command(flatten)]
         place: Place,
@@ -85,7 +85,7 @@ enum Command {
         #[arg(long)]
         wipe: bool,
     },
-    /// Show each process of the stack; fails unless all are ready
+    /// Show each process of the stack; fail unless all are ready
     Status {
         #[command(flatten)]
         place: Place,
@@ -101,14 +101,14 @@ enum Command {
     Restart {
         #[command(flatten)]
         place: Place,
-        /// Which, as `status` names it
+        /// The name of the process, as in `status`
         name: String,
     },
     /// Stop some processes and leave the others running
     Stop {
         #[command(flatten)]
         place: Place,
-        /// Which, as `status` names them
+        /// The names of the processes, as in `status`
         #[arg(required = true)]
         names: Vec<String>,
     },
@@ -116,23 +116,23 @@ enum Command {
     Start {
         #[command(flatten)]
         place: Place,
-        /// Which, as `status` names them
+        /// The names of the processes, as in `status`
         #[arg(required = true)]
         names: Vec<String>,
     },
-    /// Break a stack of its own under load, heal it, and audit every payment
+    /// Break a private stack under load, heal it, and audit every payment
     Chaos(ChaosOptions),
-    /// Measure what hostile clients cost the normal ones
+    /// Measure how much hostile clients slow down normal ones
     Hostile(HostileOptions),
     /// Play a scenario of the contest with k6, and print what it earned
     Rinha(RinhaOptions),
-    /// Measure Feeway against the least that any front could do, or an earlier build, in turn
+    /// Compare Feeway with an earlier build, or with servers that do nothing but answer 202
     Compare(CompareOptions),
     /// Build the container image
     Image(ImageOptions),
     /// Run every check and every test
     Test(TestOptions),
-    /// Write docs/commands.md from what the programs say with --help
+    /// Write docs/commands.md from the --help of the programs
     Docs(DocsOptions),
     /// Own the processes of a planned stack; `up` starts this
     #[command(hide = true)]

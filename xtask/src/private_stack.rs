@@ -170,7 +170,8 @@ impl PrivateStack {
     pub(crate) fn address(&self, name: &str) -> Result<Address> {
         if let Some(stack) = self.containers()? {
             let port = stack.ports.get(name);
-            let port = port.with_context(|| format!("{name} is not reached from outside"))?;
+            let port =
+                port.with_context(|| format!("{name} has no address outside of the containers"))?;
             return Ok(Address::Tcp((Ipv4Addr::LOCALHOST, *port).into()));
         }
         let plan = Plan::load(&self.dir)?;
@@ -260,7 +261,7 @@ impl PrivateStack {
     }
 
     fn record(&self) -> Result<Record> {
-        Record::load(&self.dir)?.context("the stack was stopped from elsewhere")
+        Record::load(&self.dir)?.context("the stack was stopped by another command")
     }
 
     /// Stops it in good order.
@@ -302,7 +303,7 @@ pub(crate) fn check_unused(folder: &Path) -> Result<()> {
     let used = folder.exists() && fs::read_dir(folder)?.next().is_some();
     if used {
         bail!(
-            "{} is not empty: a run needs a folder of its own",
+            "{} is not empty: a run needs an empty folder of its own",
             folder.display()
         );
     }

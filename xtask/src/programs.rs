@@ -36,7 +36,8 @@ impl Servers {
             install(&missing)?;
         }
         let server = |program: &str| {
-            find(program).with_context(|| format!("{program} is still missing after its install"))
+            find(program)
+                .with_context(|| format!("{program} is still missing after it was installed"))
         };
         Ok(Self {
             haproxy: server("haproxy")?,
@@ -51,7 +52,7 @@ pub(crate) fn find_or_install(program: &str) -> Result<PathBuf> {
     if find(program).is_none() {
         install(&[program])?;
     }
-    find(program).with_context(|| format!("{program} is still missing after its install"))
+    find(program).with_context(|| format!("{program} is still missing after it was installed"))
 }
 
 /// Where a program is, if it is installed.
@@ -76,7 +77,7 @@ pub(crate) fn faketime() -> Result<PathBuf> {
 fn install(packages: &[&str]) -> Result<()> {
     let list = packages.join(" ");
     if find("apt-get").is_none() {
-        bail!("{list} missing: install with your system's package manager and try again");
+        bail!("{list} missing: install them with your system's package manager and try again");
     }
     let by_root = rustix::process::geteuid().is_root();
     if !by_root && !sudo_needs_no_password() {

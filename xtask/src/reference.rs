@@ -17,9 +17,9 @@ const PAGE: &str = "docs/commands.md";
 const INTRODUCTION: &str = "\
 # Commands and options
 
-This page is what the programs say with `--help`. `cargo xtask docs` writes it.
+This page is the `--help` of each program. `cargo xtask docs` writes it.
 
-Where an option names an environment variable (`env:`), that sets it as well. The command line wins. A wrong value is told in one line, and the program ends with 64.
+Where an option names an environment variable (`env:`), the variable sets it as well. The command line takes precedence. A wrong value is reported in one line, and the program exits with 64.
 
 `cargo bench` runs the benches: see [measuring](measuring.md#benches). `cargo fuzz` runs the fuzz targets: see
 [measuring](measuring.md#fuzzing).
@@ -36,7 +36,7 @@ const PROGRAMS: [&str; 5] = [
 
 #[derive(Args, Debug)]
 pub(crate) struct DocsOptions {
-    /// Write nothing, and fail if the page says anything else than the programs
+    /// Write nothing, and fail if the page is out of date
     #[arg(long)]
     check: bool,
 }
@@ -49,7 +49,7 @@ pub(crate) fn run(options: &DocsOptions) -> Result<()> {
         if fs::read_to_string(&path).is_ok_and(|found| found == page) {
             return Ok(());
         }
-        bail!("{PAGE} is not what the programs say: run `cargo xtask docs`");
+        bail!("{PAGE} is out of date: run `cargo xtask docs`");
     }
     fs::write(&path, page).with_context(|| format!("cannot write {PAGE}"))?;
     println!("{PAGE} is written");
@@ -105,7 +105,7 @@ fn help(program: &Path, command: &[&str]) -> Result<String> {
     if !output.status.success() {
         bail!("{} --help: {}", program.display(), output.status);
     }
-    String::from_utf8(output.stdout).context("a help is text")
+    String::from_utf8(output.stdout).context("--help is not UTF-8")
 }
 
 /// The commands that a help lists.

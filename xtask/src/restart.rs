@@ -33,7 +33,7 @@ pub(crate) fn run(dir: &StackDir, name: &str) -> Result<()> {
 pub(crate) fn await_process(dir: &StackDir, name: &str, old: Option<ProcessId>) -> Result<()> {
     let deadline = Deadline::after(START_TIMEOUT);
     while !deadline.passed() {
-        let record = Record::load(dir)?.context("the stack was stopped meanwhile")?;
+        let record = Record::load(dir)?.context("the stack was stopped in the meantime")?;
         let now = process(&record, name)?;
         if let (Some(id), Some(millis)) = (now.id, now.ready_after_ms)
             && Some(id) != old
@@ -79,7 +79,9 @@ pub(crate) fn load(dir: &StackDir) -> Result<Record> {
         bail!("nothing runs in {}", dir.path().display());
     };
     if !record.supervisor.is_alive() {
-        bail!("the supervisor is gone: `cargo xtask down` and `cargo xtask up` start afresh");
+        bail!(
+            "the supervisor is not running: start afresh with `cargo xtask down` and `cargo xtask up`"
+        );
     }
     Ok(record)
 }

@@ -49,7 +49,7 @@ enum Play {
     Storm,
     /// Our own: five minutes in which the books are compared every second.
     Audits,
-    /// How soon a processor that fails is left, and taken again once it has recovered.
+    /// How soon a failing processor is left, and used again once it has recovered.
     Flips,
 }
 
@@ -59,28 +59,29 @@ pub(crate) struct RinhaOptions {
     #[arg(value_enum)]
     play: Play,
 
-    /// Draws storm and audits; the same seed draws the same, and each further run takes the
-    /// next [default: by the clock]
+    /// The seed of storm and audits; the same seed gives the same run, and each further run uses
+    /// the next [default: from the clock]
     #[arg(long)]
     seed: Option<u64>,
 
-    /// How often, each time with a stack of its own
+    /// How many runs, each with a stack of its own
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=20))]
     runs: u32,
 
-    /// How long payments are sent in `audits`, in seconds [default: 300]
+    /// How long to send payments in `audits`, in seconds [default: 300]
     #[arg(long, value_parser = clap::value_parser!(u32).range(5..=86_400))]
     seconds: Option<u32>,
 
-    /// How long a payment waits for a cheaper processor that fails [default: 60s; of audits 1s]
+    /// How long a payment waits for a cheaper processor that fails [default: 60s; for audits 1s]
     #[arg(long, value_name = "DURATION")]
     patience: Option<String>,
 
-    /// From which expected latency on a processor is too slow [default: 1200ms; of audits 500ms]
+    /// The expected latency above which a processor counts as slow [default: 1200ms; for audits
+    /// 500ms]
     #[arg(long, value_name = "DURATION")]
     max_latency: Option<String>,
 
-    /// Kill NATS before the load begins, and leave it dead
+    /// Kill NATS before the load begins, and do not restart it
     #[arg(long)]
     without_nats: bool,
 
@@ -108,12 +109,11 @@ pub(crate) struct RinhaOptions {
     #[arg(long)]
     dir: Option<PathBuf>,
 
-    /// The port that takes payments [default: a free one]
+    /// The port for payments [default: a free one]
     #[arg(long)]
     port: Option<u16>,
 
-    /// The port of the first simulated processor; the second has the next one [default: free
-    /// ones]
+    /// The port of the first simulated processor; the second uses the next one [default: free ones]
     #[arg(long)]
     simulator_port: Option<u16>,
 
@@ -125,7 +125,7 @@ pub(crate) struct RinhaOptions {
 /// Plays it. Returns whether nothing was lost, twice, unasked for, refused or inconsistent.
 pub(crate) fn run(options: &RinhaOptions) -> Result<bool> {
     if options.seconds.is_some() && options.play != Play::Audits {
-        bail!("--seconds is for audits alone: the others have a length that belongs to them");
+        bail!("--seconds works only with audits: the others have a fixed length");
     }
     let folder = folder(options)?;
     check_unused(&folder)?;

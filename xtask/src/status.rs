@@ -44,7 +44,9 @@ pub(crate) fn print(dir: &StackDir) -> Result<bool> {
         .collect();
     let all_ready = print_rows(&rows);
     if !record.supervisor.is_alive() {
-        println!("The supervisor is gone: nothing is started again. `cargo xtask down` cleans up.");
+        println!(
+            "The supervisor is not running, so nothing is restarted. `cargo xtask down` cleans up."
+        );
         return Ok(false);
     }
     Ok(all_ready)

@@ -74,7 +74,7 @@ fn bring_up(
     check_ports(options)?;
     let servers = Servers::find_or_install()?;
     if options.floor {
-        bail!("the floor is for containers: --engine docker");
+        bail!("the floor works only in containers: add --engine docker");
     }
     dir.create()?;
     let binaries = binaries()?;
@@ -228,7 +228,7 @@ fn stay(dir: &StackDir, signals: &mut Signals) -> Result<()> {
         // `down` at another terminal ends the supervisor and removes its record.
         let runs = Record::load(dir)?.is_some_and(|record| record.supervisor.is_alive());
         if !runs {
-            bail!("the stack was stopped from elsewhere");
+            bail!("the stack was stopped by another command");
         }
         thread::sleep(LOOK_EVERY);
     }

@@ -7,31 +7,31 @@ use clap::ValueEnum;
 pub enum Check {
     /// A look-up of an id that nobody posted is answered with 404, twice.
     Unknown,
-    /// A look-up of what is no id is refused.
+    /// A look-up of a malformed id is refused.
     MalformedId,
-    /// A payment is answered with a yes.
+    /// A payment is accepted.
     Post,
     /// How long the answers to payments take.
     Latency,
-    /// A held payment is found, and what is said of it can be read.
+    /// A held payment is found, and the answer can be read.
     LookUp,
-    /// How long after its answer a payment is found.
+    /// How long after the answer to its POST a payment is found.
     Lag,
-    /// It is found with its amount.
+    /// It is found with the amount that was sent.
     Amount,
     /// It is found with the instant that was sent.
     RequestedAt,
-    /// What was found once is found by every later look-up.
+    /// A payment that was found once is found by every later look-up.
     Steady,
-    /// The same payment again is one payment.
+    /// The same payment sent again is still one payment.
     Duplicate,
     /// The same id with another amount changes nothing.
     OtherAmount,
-    /// What is no payment is refused and not stored.
+    /// A malformed payment is refused and not stored.
     Malformed,
-    /// Several requests on one connection get their answers, each its own and once.
+    /// Each of several requests on one connection gets its own answer, once.
     Connections,
-    /// The question for health.
+    /// The answer to the request for its health.
     Health,
 }
 

@@ -3,7 +3,7 @@ use std::io::{self, BufRead, IsTerminal, Write, stderr, stdin};
 use crate::checks::connections::PAYMENTS;
 use crate::{Check, Options, Usage};
 
-/// Whether whoever runs it agrees to post payments, if any are to be posted.
+/// Whether the user agrees to post payments, if any are to be posted.
 ///
 /// # Errors
 /// When there is nobody to ask.
@@ -24,7 +24,8 @@ pub(crate) fn agrees(options: &Options) -> anyhow::Result<bool> {
         _ => format!("up to {count} payments of {amount} to {url}, and repeats of them"),
     };
     if !stdin().is_terminal() {
-        let what = format!("this posts {what}: --yes is needed where nobody can be asked");
+        let what =
+            format!("this posts {what}: --yes is needed because there is no terminal to ask at");
         return Err(Usage(what).into());
     }
     ask(&what, &mut stdin().lock(), &mut stderr()).map_err(Into::into)
@@ -33,7 +34,7 @@ pub(crate) fn agrees(options: &Options) -> anyhow::Result<bool> {
 fn ask(what: &str, from: &mut impl BufRead, to: &mut impl Write) -> io::Result<bool> {
     write!(
         to,
-        "This posts {what}.\nWhat it takes is charged unless it is in test mode. Type yes to go on: "
+        "This posts {what}.\nWhatever it accepts is charged, unless it is in test mode. Type yes to go on: "
     )?;
     to.flush()?;
     let mut answer = String::new();
@@ -46,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_whole_yes_is_one() {
+    fn only_the_whole_word_yes_confirms() {
         for (answer, expected) in [
             ("yes\n", true),
             ("y\n", false),

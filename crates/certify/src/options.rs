@@ -18,30 +18,30 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// Tries a payment processor and says what of the contract it keeps (docs/processors.md), and
-/// what Feeway would conclude from its answers.
+/// Tests whether a payment processor keeps the contract in docs/processors.md, and says what Feeway
+/// would conclude from its answers.
 ///
-/// It posts up to six payments, repeats some of them and sends a few that must be refused. They
-/// are real ones wherever the processor is: use its test mode. It ends with 0 when the processor
-/// fits, 1 when it does not or something could not be told, 2 when it could not be reached, and 64
-/// for a command line that it does not understand.
+/// It posts up to six payments, repeats some of them and sends a few that must be refused. These
+/// are real payments: use the test mode of the processor. The exit code is 0 when the processor
+/// fits, 1 when it does not fit or a check has no result, 2 when there is no connection to it, and
+/// 64 for a wrong command line.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "feeway-certify", version, max_term_width = 100)]
 pub struct Options {
-    /// The processor's URL, as --processor of a front has it: http://host:8001 or
-    /// https://host/path.
+    /// The processor's URL, as in --processor of a front: http://host:8001 or https://host/path.
     pub url: String,
 
-    /// Holds the value of the authorization header that each request carries.
+    /// A file with the value of the authorization header, which each request carries.
     #[arg(long, value_name = "FILE")]
     pub authorization_file: Option<PathBuf>,
 
-    /// A PEM file with the certificate authorities that may vouch for the processor, instead of
-    /// those that this machine trusts.
+    /// A PEM file with the certificate authorities to trust for the processor, instead of those of
+    /// this machine.
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 
-    /// The fronts' --deployment: requests carry it as "Via: feeway/NAME", as theirs do.
+    /// The --deployment of the fronts: requests carry it as "Via: feeway/NAME", like those of the
+    /// fronts.
     #[arg(
         long,
         env = "FEEWAY_DEPLOYMENT",
@@ -54,7 +54,7 @@ pub struct Options {
     #[arg(long, value_name = "AMOUNT", default_value = "0.01")]
     pub amount: Money,
 
-    /// How long a payment is looked for that its look-up does not find.
+    /// How long to look for a payment that its look-up does not find.
     #[arg(
         long,
         value_name = "TIME",
@@ -63,7 +63,7 @@ pub struct Options {
     )]
     pub lag_max: Duration,
 
-    /// The fronts' --absence-after: a look-up has to find a payment within this time.
+    /// The --absence-after of the fronts: a look-up must find a payment within this time.
     #[arg(
         long,
         env = "FEEWAY_ABSENCE_AFTER",
@@ -73,7 +73,7 @@ pub struct Options {
     )]
     pub absence_after: Duration,
 
-    /// The fronts' --max-latency: a processor that takes longer counts as slow.
+    /// The --max-latency of the fronts: a processor that takes longer counts as slow.
     #[arg(
         long,
         env = "FEEWAY_MAX_LATENCY",
@@ -83,7 +83,7 @@ pub struct Options {
     )]
     pub max_latency: Duration,
 
-    /// The fronts' --attempt-timeout: how long the answer to a payment is waited for.
+    /// The --attempt-timeout of the fronts: how long to wait for the answer to a payment.
     #[arg(
         long,
         env = "FEEWAY_ATTEMPT_TIMEOUT",
@@ -93,20 +93,20 @@ pub struct Options {
     )]
     pub attempt_timeout: Duration,
 
-    /// Only these checks; may be given several times, or separated by commas.
+    /// Run only these checks; may be given several times, or separated by commas.
     #[arg(long, value_name = "CHECK", value_enum, value_delimiter = ',')]
     pub only: Vec<Check>,
 
-    /// One JSON object instead of a table.
+    /// Print one JSON object instead of a table.
     #[arg(long)]
     pub json: bool,
 
-    /// Post payments without asking. Needed where there is no terminal to ask at.
+    /// Post payments without asking. Required where there is no terminal to ask at.
     #[arg(long)]
     pub yes: bool,
 
-    /// If the look-up is sound, fronts with this processor's name and URL believe what it does
-    /// not find from the first payment on: it is written into the Redis of --redis.
+    /// If the look-up is sound, record that in the Redis of --redis for this processor's name and
+    /// URL: fronts then believe its "not found" from the first payment on.
     #[arg(long, value_name = "NAME")]
     pub vouch: Option<ProcessorName>,
 
@@ -126,8 +126,8 @@ impl Options {
         let matches = command.try_get_matches_from_mut(arguments)?;
         let mut options =
             Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-        // As the fronts keep it, which is how they find what was vouched for. One that is none is
-        // told when the client is made.
+        // In the form in which the fronts keep it, by which they find what was vouched for. A
+        // malformed URL is reported when the client is made.
         if let Ok(url) = normal_url(&options.url) {
             options.url = url;
         }
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_enough_and_everything_is_checked_then() {
+    fn with_only_a_url_every_check_runs() {
         Options::command().debug_assert();
         let options = read(&["HTTP://LocalHost:8001/"]).unwrap();
         assert_eq!(options.url, "http://localhost:8001");

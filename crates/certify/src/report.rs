@@ -58,7 +58,7 @@ impl Report {
             let advised = words::time(advised);
             writeln!(
                 out,
-                "look-up lag: {lag}; --absence-after {advised} suits it"
+                "look-up lag: {lag}; recommended: --absence-after {advised}"
             )?;
         }
         writeln!(out, "verdict: {}", self.verdict())?;
@@ -69,7 +69,7 @@ impl Report {
                 refused: None,
             }) => writeln!(
                 out,
-                "vouched: fronts believe what look-ups of {name} do not find"
+                "vouched: fronts believe it when a look-up of {name} finds nothing"
             ),
             Some(Vouched {
                 name,
@@ -186,26 +186,26 @@ check   rating       seen             feeway
 post    fits         200 in 1ms       books it
 lag     differs      found after 20s  waits only 15s
 health  cannot tell  no connection
-look-up lag: 20s; --absence-after 1m suits it
+look-up lag: 20s; recommended: --absence-after 1m
 verdict: does not fit: lag; cannot tell: health
 ";
         assert_eq!(written(&report(found, 20_000), false), expected);
     }
 
     #[test]
-    fn what_is_tolerated_fits() {
+    fn tolerated_findings_still_fit() {
         let found = vec![Check::Health.tolerated("404", "goes by its attempts alone")];
         let report = report(found, 0);
         assert!(report.fits());
         let written = written(&report, false);
-        let end = "look-up lag: none; --absence-after 15s suits it\n\
-                   verdict: fits; tolerated: health\n";
+        let end = "look-up lag: none; recommended: --absence-after 15s\nverdict: fits; tolerated: \
+                   health\n";
         assert!(written.ends_with(end), "{written}");
     }
 
     #[test]
     fn json_is_one_line() {
-        let found = vec![Check::OtherAmount.fits("422 in 1ms", "never posts so")];
+        let found = vec![Check::OtherAmount.fits("422 in 1ms", "never sends this")];
         let text = written(&report(found, 5_001), true);
         assert_eq!(text.lines().count(), 1);
         let read: Value = serde_json::from_str(&text).unwrap();

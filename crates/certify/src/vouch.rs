@@ -73,11 +73,11 @@ async fn trust(config: RedisConfig, name: &ProcessorName, url: &str) -> anyhow::
         }
     };
     match timeout(PATIENCE, trusting).await {
-        Ok(done) => done.with_context(|| format!("redis at {shown}")),
+        Ok(done) => done.with_context(|| format!("Redis at {shown}")),
         Err(_elapsed) => match store.trouble() {
-            Some(trouble) if trouble.answers => bail!("redis at {shown}: {}", trouble.why),
-            Some(trouble) => bail!("no redis answers at {shown}: {}", trouble.why),
-            None => bail!("no redis answers at {shown}"),
+            Some(trouble) if trouble.answers => bail!("Redis at {shown}: {}", trouble.why),
+            Some(trouble) => bail!("cannot connect to Redis at {shown}: {}", trouble.why),
+            None => bail!("cannot connect to Redis at {shown}"),
         },
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn answer(answer: &Answer) -> String {
         Err(Fault::Unreachable) => "no connection".to_owned(),
         Err(Fault::TimedOut) => "no answer in time".to_owned(),
         Err(Fault::Reset) => "the connection ended without an answer".to_owned(),
-        Err(Fault::Garbled) => "what came is no HTTP answer, or one with a bad head".to_owned(),
+        Err(Fault::Garbled) => "the answer is not HTTP, or its head is malformed".to_owned(),
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn posted(answer: &Answer, said: &PostAnswer) -> String {
 pub(crate) fn looked_up(answer: &Answer, said: &GetAnswer) -> String {
     let but = match said {
         GetAnswer::Pending => ", and the payment failed or is pending".to_owned(),
-        GetAnswer::Unreadable(fault) => format!(", of which {} {}", fault.field, fault.reason),
+        GetAnswer::Unreadable(fault) => format!(", but {} {}", fault.field, fault.reason),
         GetAnswer::Held { .. }
         | GetAnswer::Absent
         | GetAnswer::Unclear
@@ -79,35 +79,35 @@ pub(crate) fn concluded(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Held(_) => "books it".to_owned(),
         Outcome::NotHeld(No::Unreachable) => {
-            "knows that nothing was sent; it goes elsewhere after --patience".to_owned()
+            "knows that nothing was sent; it tries another processor after --patience".to_owned()
         }
         Outcome::NotHeld(No::Overloaded { retry_after: None }) => {
-            "takes it for not held, and pauses".to_owned()
+            "counts it as not held, and pauses".to_owned()
         }
         Outcome::NotHeld(No::Overloaded {
             retry_after: Some(wait),
-        }) => format!("takes it for not held, and waits {}", time(*wait)),
+        }) => format!("counts it as not held, and waits {}", time(*wait)),
         Outcome::NotHeld(No::Misconfigured { status }) => format!(
-            "takes it for not held: {status} speaks of URL or credentials; it goes elsewhere \
-             after --patience"
+            "counts it as not held: {status} points to a wrong URL or credentials; it tries \
+             another processor after --patience"
         ),
         Outcome::NotHeld(No::Declined { status }) => {
-            format!("takes {status} for a final no; it goes elsewhere")
+            format!("takes {status} as a final no; it tries another processor")
         }
         Outcome::Refused(Refusal::Declined { status }) => format!(
-            "takes {status} for a no once a look-up finds nothing --absence-after later; it goes \
-             elsewhere then"
+            "takes {status} as a no once a look-up finds nothing after --absence-after; then it \
+             tries another processor"
         ),
         Outcome::Refused(Refusal::Failing { status }) => format!(
-            "tries again after {status}; it goes elsewhere after --patience, once it is absent \
-             late"
+            "tries again after {status}; it tries another processor after --patience, once a late \
+             look-up finds nothing"
         ),
         Outcome::Unknown(Doubt::Redirected { status }) => {
             format!("pins it and reports the URL as wrong: {status} is not followed")
         }
         Outcome::Unknown(Doubt::Unconfirmed) => "pins it until a look-up finds it".to_owned(),
         Outcome::Unknown(Doubt::TimedOut | Doubt::Reset | Doubt::Unclear) => {
-            "pins it: nobody knows, so it ends here, however long that takes".to_owned()
+            "pins it: the outcome is unknown, so it waits for this processor, however long that takes".to_owned()
         }
     }
 }

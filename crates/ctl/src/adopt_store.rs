@@ -16,23 +16,22 @@ use crate::options::AdoptStore;
 use crate::patience::patiently;
 use crate::payment_json::time;
 
-/// A Redis that is killed may forget what it did in its last three seconds.
+/// A Redis that is killed may forget the writes of its last three seconds.
 const KEPT: Duration = Duration::from_secs(4);
 
 const MEANS: &str = "\
-Fronts stand still before a store that is empty, another one, or an older copy of its data. If they \
-are to go on with it:
-- what they have in hand is written back; of what was named to a processor they ask that one before \
-they send anything;
-- payments that were accepted and that no living front has in hand are lost: the shop has to send \
-them again;
-- what was settled and is missing here is in no summary, and would be charged again if the shop sent \
-it again. A processor's export shows it, so compare each with the ledger first, which runs beside \
-fronts that stand still: feeway-ctl reconcile EXPORT --processor NAME --settle-with-fee FEE, and once \
-more until it finds no difference;
+Fronts accept and start nothing while the store is empty, is another one, or is an older copy of its \
+data. If they are to go on with it:
+- they write back the open payments that they have in memory; of those that were named to a processor \
+they ask that processor before they send anything;
+- accepted payments that no running front has in memory are lost: the shop has to send them again;
+- settled payments that are missing here are in no summary, and would be charged again if the shop \
+sent them again. A processor's export shows them, so compare each export with the ledger first, which \
+works while the fronts are waiting: feeway-ctl reconcile EXPORT --processor NAME --settle-with-fee \
+FEE, and once more until it finds no difference;
 - rejections, orders to stand back and records of decisions that are missing stay missing.";
 
-/// Shows what is there and what it means, asks, and lets the fronts go on.
+/// Shows what the store has and what adopting it means, asks, and lets the fronts go on.
 pub(crate) async fn run(
     store: &RedisStore,
     asked: &AdoptStore,
@@ -53,19 +52,19 @@ pub(crate) async fn run(
     match patiently(adopt).await? {
         AdoptData::Adopted => {}
         AdoptData::Changed => {
-            eprintln!("nothing was done: the store has other data by now");
+            eprintln!("nothing was done: the data of the store was replaced in the meantime");
             return Ok(Ending::Not);
         }
     }
-    eprintln!("adopted; making sure that Redis keeps that …");
+    eprintln!("adopted; making sure that Redis keeps this …");
     sleep(KEPT).await;
     let kept = patiently(|| store.data()).await?;
     if kept.identity.as_deref() != Some(identity.as_str()) {
-        bail!("the store has other data by now, or was restarted: look at it again");
+        bail!("the data of the store was replaced, or Redis was restarted: run adopt-store again");
     }
     writeln!(
         out,
-        "adopted: the store is {identity} now, and the fronts go on"
+        "adopted: the store is now {identity}, and the fronts go on"
     )?;
     Ok(Ending::Fine)
 }
@@ -76,7 +75,7 @@ async fn show(store: &RedisStore, data: &Data, out: &mut impl Write) -> anyhow::
         Some(identity) => writeln!(out, "The store is {identity}.")?,
         None => writeln!(
             out,
-            "The store has no identity: it is empty, or older than all of them."
+            "The store has no identity: it is empty, or older than identities are."
         )?,
     }
     match data.pulse {
@@ -118,14 +117,14 @@ fn is_reconciled(data: &Data) -> bool {
     if let Some((processor, _)) = missing.next() {
         eprintln!(
             "nothing was done: {processor} was not compared with this store, see above; \
-             --unreconciled adopts it all the same"
+             --unreconciled adopts it anyway"
         );
         return false;
     }
     if data.reconciled.is_empty() {
         eprintln!(
             "nothing was done: no processor was compared with this store, see above; \
-             --unreconciled adopts it all the same"
+             --unreconciled adopts it anyway"
         );
         return false;
     }

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, IsTerminal as _, stdin};
 /// agreed.
 pub(crate) fn is_confirmed(vouched: Option<&str>) -> anyhow::Result<bool> {
     if !stdin().is_terminal() {
-        eprintln!("nothing was done: there is no terminal to ask at, so give --yes");
+        eprintln!("nothing was done: there is no terminal to ask at; give --yes");
         return Ok(false);
     }
     if let Some(vouched) = vouched {

@@ -31,11 +31,11 @@ pub(crate) async fn connect(config: RedisConfig) -> anyhow::Result<RedisStore> {
         anyhow::Ok(())
     };
     match timeout(PATIENCE, there).await {
-        Ok(ready) => ready.with_context(|| format!("redis at {shown}"))?,
+        Ok(ready) => ready.with_context(|| format!("Redis at {shown}"))?,
         Err(_elapsed) => match store.trouble() {
-            Some(trouble) if trouble.answers => bail!("redis at {shown}: {}", trouble.why),
-            Some(trouble) => bail!("no redis answers at {shown}: {}", trouble.why),
-            None => bail!("no redis answers at {shown}"),
+            Some(trouble) if trouble.answers => bail!("Redis at {shown}: {}", trouble.why),
+            Some(trouble) => bail!("cannot connect to Redis at {shown}: {}", trouble.why),
+            None => bail!("cannot connect to Redis at {shown}"),
         },
     }
     remembers(&store).await;
@@ -47,7 +47,7 @@ async fn remembers(store: &RedisStore) {
     let mut opened = std::pin::pin!(timeout(MEMORY, store.asked_until_open()));
     if timeout(UNNOTICED, &mut opened).await.is_err() {
         eprintln!(
-            "Redis was restarted: waiting for fronts that remember what it may have forgotten"
+            "Redis was restarted: waiting for the fronts to repeat what it may have forgotten"
         );
         drop(opened.await);
     }

@@ -97,6 +97,6 @@ pub async fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<Endi
 /// For whoever adopts the store later. A comparison is one also where nothing can be written.
 async fn note_reconciled(store: &RedisStore, asked: &Reconcile) {
     if let Err(fault) = store.note_reconciled(&asked.processor).await {
-        eprintln!("that they are equal could not be noted in Redis: {fault}");
+        eprintln!("cannot record in Redis that they are equal: {fault}");
     }
 }

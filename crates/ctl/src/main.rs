@@ -9,7 +9,7 @@ use feeway_options::one_line;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A difference, a refusal, or a payment that nobody knows.
+/// A difference, a refusal, or an unknown payment.
 const EX_NOT: u8 = 1;
 const EX_ERROR: u8 = 2;
 const EX_USAGE: u8 = 64;

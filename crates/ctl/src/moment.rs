@@ -77,7 +77,7 @@ pub(crate) async fn while_nobody_sends<S: Resolutions, T>(
             (open, late) = stood_back(store, order, open, &mut step).await?;
         }
     }
-    let why = late.unwrap_or_else(|| "a front was heard of at the last moment".to_owned());
+    let why = late.unwrap_or_else(|| "a front appeared at the last moment".to_owned());
     Ok(Left { items: open, why })
 }
 
@@ -88,7 +88,7 @@ async fn in_silence<S: Resolutions, T>(
     step: &mut impl AsyncFnMut(T, &Moment<'_, S>) -> anyhow::Result<Step<T>>,
 ) -> anyhow::Result<Vec<T>> {
     eprintln!(
-        "no front lives; watching for {} s that none is heard of …",
+        "no front is running; watching for {} s that none appears …",
         WATCH.as_secs()
     );
     let Some(fronts) = watch(store).await? else {
@@ -109,7 +109,7 @@ async fn stood_back<S: Resolutions, T>(
     let processor = order.processor;
     let begun = StoodBack::begin(store, processor, order.by).await;
     let mut back = begun.with_context(|| in_force(processor))?;
-    eprintln!("the fronts are to stand back from {processor} …");
+    eprintln!("telling the fronts to stand back from {processor} …");
     let (mut late, mut is_released) = (None, false);
     for _ in 0..ROUNDS {
         if open.is_empty() {
@@ -134,11 +134,11 @@ async fn stood_back<S: Resolutions, T>(
     ended.with_context(|| in_force(processor))?;
     if is_released {
         eprintln!(
-            "the fronts go on standing back from {processor}, so that nothing is pinned to it \
-             again: start them without it, or end it with stand-back {processor} --end"
+            "the fronts still stand back from {processor}, so that nothing is pinned to it again: \
+             start them without it, or end the order with stand-back {processor} --end"
         );
     } else if !is_ours {
-        eprintln!("the fronts go on standing back from {processor}, as before");
+        eprintln!("the fronts still stand back from {processor}, as before");
     }
     Ok((open, late))
 }

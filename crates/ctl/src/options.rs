@@ -18,14 +18,13 @@ pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 /// Lists, shows, resolves, reopens and reconciles payments, straight from Redis.
 ///
-/// Use the tool of the same release as the fronts. What only reads loads no functions into
-/// Redis, and what decides loads them only if those that are there are older.
-/// It ends with 0 when all is well, 1 for differences, refusals and unknown payments, 2 for
-/// errors, and 64 for a command line that it does not understand.
+/// Use the tool of the same release as the fronts. Commands that only read load no functions into
+/// Redis; the others load them only if those in Redis are older. The exit code is 0 for success, 1
+/// for differences, refusals and unknown payments, 2 for errors, and 64 for a wrong command line.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "feeway-ctl", version, max_term_width = 100)]
 pub struct Options {
-    /// Redis, and what it takes to be let in.
+    /// Where Redis is, and the credentials for it.
     #[command(flatten)]
     pub redis: RedisOptions,
 
@@ -37,51 +36,51 @@ pub struct Options {
 /// What the operator asks for.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Lists payments in the order of time.
+    /// Lists payments in order of time.
     List(List),
-    /// Shows all that is known of a payment.
+    /// Shows everything that is known about a payment.
     Show(Show),
-    /// Ends the wait of payments that are pinned to a processor which never comes back.
+    /// Settles or releases payments that are pinned to a processor which does not come back.
     ///
-    /// While fronts live they are told to stand back from that processor, and nothing is decided
-    /// before each of them has confirmed that nothing of it is in flight. Without any front
-    /// nobody may be heard of for 6 s. What is decided, when and by whom is kept: see
+    /// If fronts are running, they are told to stand back from that processor, and nothing is
+    /// decided before each of them has confirmed that it has nothing in flight there. If none is
+    /// running, none may appear for 6 s. What is decided, when and by whom, is recorded: see
     /// resolutions.
     Resolve(Resolve),
-    /// Takes rejections back: fronts try those payments again.
+    /// Takes rejections back, so that fronts try those payments again.
     ///
-    /// Works while the fronts live: the next heartbeat of one takes them over. A processor that
-    /// still declines such a payment makes it rejected again. What is decided, when and by whom
-    /// is kept: see resolutions.
+    /// Works while the fronts are running: one of them takes the payments over with its next
+    /// heartbeat. A payment that every processor still declines is rejected again. What is decided,
+    /// when and by whom, is recorded: see resolutions.
     Reopen(Reopening),
-    /// Has the fronts stand back from a processor, or lists from which they do.
+    /// Tells the fronts to stand back from a processor, or lists such orders.
     ///
-    /// They start nothing there, no attempt, probe or look-up, and send new payments to the
-    /// others. What is pinned there waits until the order is ended.
+    /// They then start no attempt, probe or look-up there, and send new payments to the other
+    /// processors. Payments that are pinned there wait until the order is ended.
     StandBack(StandBack),
-    /// Lists what was resolved and reopened, when and by whom: the last 10 000.
+    /// Lists what was resolved and reopened, when and by whom: the last 10 000 decisions.
     Resolutions(Resolutions),
-    /// Lists payments that are booked at another time than their processor says, because that
-    /// one is impossible: the last 10 000.
+    /// Lists payments that are booked at another time than their processor reports, because that
+    /// time is impossible: the last 10 000.
     Restamped(RestampedList),
     /// Compares a processor's export with the ledger.
     ///
-    /// Ends with 0 when they are equal and with 1 when they differ. An export of N lines
-    /// takes 33 bytes of memory for each, up to three times that while it is read; the ledger
-    /// is read in pages.
+    /// The exit code is 0 when they are equal and 1 when they differ. An export takes 33 bytes of
+    /// memory a line, up to three times that while it is read; the ledger is read in pages.
     Reconcile(Reconcile),
     /// Lists the runs of reconcile that settled something, when and by whom: the last 100.
     Runs(RunList),
-    /// Takes back what a run of reconcile settled, as if it had never been.
+    /// Takes back what a run of reconcile settled, as if it had never been settled.
     ///
-    /// It shows first what it would take back, and asks. A payment that something else has touched
-    /// since stays as it is, and is named. One that was open before is open again.
+    /// It first shows what it would take back, and asks. A payment that has been changed since then
+    /// stays as it is, and is named. A payment that was open before is open again.
     Undo(Undoing),
-    /// Lets the fronts go on with a store that has lost its past.
+    /// Lets the fronts go on with a store that has lost data.
     ///
-    /// When Redis is empty, another one, or an older copy of its data, fronts stand still: nothing
-    /// is accepted, started or written. This shows what the store has, says what it means to go
-    /// on with it, asks, and lets them. Compare each processor's export with the ledger first.
+    /// When Redis is empty, is another one, or has an older copy of its data, the fronts accept,
+    /// start and write nothing. This command shows what the store has and what it means to go on
+    /// with it, asks, and then lets the fronts go on. Compare each processor's export with the
+    /// ledger first.
     AdoptStore(AdoptStore),
 }
 
@@ -106,16 +105,16 @@ impl Command {
 /// Options of `list`.
 #[derive(Args, Clone, Debug)]
 pub struct List {
-    /// Which payments: settled is the ledger line by line; pinned are the open ones that name
-    /// a processor.
+    /// Which payments: settled is the ledger line by line; pinned are the open payments that name a
+    /// processor.
     #[arg(value_enum)]
     pub status: ListedOption,
     #[command(flatten)]
     pub(crate) times: Times,
-    /// At most so many; all of them unless given.
+    /// The most payments to list; without it all of them.
     #[arg(long, value_name = "LINES")]
     pub limit: Option<u64>,
-    /// JSON lines, as GET /payments has them.
+    /// Print JSON lines, in the format of GET /payments.
     #[arg(long)]
     pub json: bool,
 }
@@ -125,7 +124,7 @@ pub struct List {
 pub struct Show {
     /// The payment's correlation id.
     pub id: CorrelationId,
-    /// One JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
 }
@@ -140,15 +139,16 @@ pub struct Reopening {
         conflicts_with = "all"
     )]
     pub ids: Vec<CorrelationId>,
-    /// Whatever is rejected, or was from --from to --to. It asks before it does anything.
+    /// All rejected payments, or those rejected from --from to --to. It asks before it does
+    /// anything.
     #[arg(long)]
     pub all: bool,
     #[command(flatten)]
     pub(crate) times: Times,
-    /// Does not ask.
+    /// Do not ask.
     #[arg(long)]
     pub yes: bool,
-    /// Who decides, for the record.
+    /// Who decides; it is recorded.
     #[arg(long, env = "USER", value_name = "NAME", default_value = "unknown", value_parser = person)]
     pub by: String,
 }
@@ -156,13 +156,13 @@ pub struct Reopening {
 /// Options of `adopt-store`.
 #[derive(Args, Clone, Debug)]
 pub struct AdoptStore {
-    /// Also without a comparison of every processor's export with this store's ledger.
+    /// Adopt the store even if not every processor's export was compared with its ledger.
     #[arg(long)]
     pub unreconciled: bool,
-    /// Does not ask.
+    /// Do not ask.
     #[arg(long)]
     pub yes: bool,
-    /// Who decides, for the record.
+    /// Who decides; it is recorded.
     #[arg(long, env = "USER", value_name = "NAME", default_value = "unknown", value_parser = person)]
     pub by: String,
 }
@@ -170,7 +170,7 @@ pub struct AdoptStore {
 /// Options of `restamped`.
 #[derive(Args, Clone, Debug)]
 pub struct RestampedList {
-    /// JSON lines.
+    /// Print JSON lines.
     #[arg(long)]
     pub json: bool,
 }
@@ -178,7 +178,7 @@ pub struct RestampedList {
 /// Options of `resolutions`.
 #[derive(Args, Clone, Debug)]
 pub struct Resolutions {
-    /// JSON lines.
+    /// Print JSON lines.
     #[arg(long)]
     pub json: bool,
 }
@@ -186,7 +186,7 @@ pub struct Resolutions {
 /// Options of `runs`.
 #[derive(Args, Clone, Debug)]
 pub struct RunList {
-    /// JSON lines.
+    /// Print JSON lines.
     #[arg(long)]
     pub json: bool,
 }
@@ -194,15 +194,15 @@ pub struct RunList {
 /// Options of `undo`.
 #[derive(Args, Clone, Debug)]
 pub struct Undoing {
-    /// Which, as runs lists it.
+    /// The run, as listed by runs.
     pub run: String,
-    /// Shows what would be taken back, and takes nothing back.
+    /// Show what would be taken back, and take nothing back.
     #[arg(long)]
     pub dry_run: bool,
-    /// Does not ask.
+    /// Do not ask.
     #[arg(long)]
     pub yes: bool,
-    /// Who decides, for the record.
+    /// Who decides; it is recorded.
     #[arg(long, env = "USER", value_name = "NAME", default_value = "unknown", value_parser = person)]
     pub by: String,
 }
@@ -210,10 +210,10 @@ pub struct Undoing {
 /// A stretch of time.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Times {
-    /// From this instant on, such as 2025-07-15T12:00:00Z; what is kept unless given.
+    /// The first instant, such as 2025-07-15T12:00:00Z; without it the oldest that is kept.
     #[arg(long, value_name = "INSTANT")]
     from: Option<RequestedAt>,
-    /// Up to this instant, which still counts.
+    /// The last instant, inclusive.
     #[arg(long, value_name = "INSTANT")]
     to: Option<RequestedAt>,
 }
@@ -228,20 +228,20 @@ impl Times {
     }
 
     fn check(self) -> Result<(), &'static str> {
-        Window::new(self.from, self.to).map_or(Err("--from lies after --to"), |_| Ok(()))
+        Window::new(self.from, self.to).map_or(Err("--from is later than --to"), |_| Ok(()))
     }
 }
 
 /// Which payments are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ListedOption {
-    /// Accepted, not settled.
+    /// Accepted and not settled.
     Open,
-    /// Open, and naming the only processor that may have seen it.
+    /// Open, and tied to the only processor that may have seen it.
     Pinned,
-    /// Refused by every processor.
+    /// Declined by every processor.
     Rejected,
-    /// Held by more than one processor: a line for each.
+    /// Held by more than one processor; one line for each of them.
     Conflict,
     /// The ledger.
     Settled,
@@ -272,7 +272,7 @@ impl Options {
             Command::List(asked) => Some(asked.times),
             Command::Reconcile(asked) => Some(asked.times),
             Command::Reopen(asked) if !asked.all && asked.times.is_given() => {
-                return Err(wrong("--from and --to are for --all"));
+                return Err(wrong("--from and --to work only with --all"));
             }
             Command::Reopen(asked) => Some(asked.times),
             Command::Show(_)
@@ -311,7 +311,7 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
     let seconds = text.strip_suffix('s').unwrap_or(text).parse::<u64>();
     match seconds {
         Ok(seconds @ 0..=3_600) => Ok(Duration::from_secs(seconds)),
-        Ok(_) | Err(_) => Err("must be whole seconds, such as 60s, and at most 3600s"),
+        Ok(_) | Err(_) => Err("must be whole seconds, such as 60s, up to 3600s"),
     }
 }
 

@@ -85,7 +85,7 @@ async fn all(
 pub(crate) fn owner() -> anyhow::Result<Incarnation> {
     let life = uuid::Uuid::new_v4().simple().to_string();
     let Some(random) = life.get(..12) else {
-        bail!("a random name is too short");
+        bail!("cannot make a random name");
     };
     Ok(Incarnation::new(&format!("feeway-ctl.{random}")))
 }
@@ -101,7 +101,7 @@ async fn reopen(
         match store.reopen(id, owner, by).await {
             Ok(reply) => return Ok(reply),
             Err(fault) if Instant::now() > give_up => {
-                let context = format!("nobody knows whether {id} was reopened: see resolutions");
+                let context = format!("it is unknown whether {id} was reopened: see resolutions");
                 return Err(fault).context(context);
             }
             // The same call says what became of the first one.

@@ -84,7 +84,11 @@ fn preview(plan: &Plan, out: &mut impl Write) -> anyhow::Result<()> {
     }
     rest(plan.wanted.len(), out)?;
     if !plan.done.is_empty() {
-        writeln!(out, "{} settled so already", payments(plan.done.len()))?;
+        writeln!(
+            out,
+            "{} already settled in this way",
+            payments(plan.done.len())
+        )?;
     }
     if !plan.refused.is_empty() {
         writeln!(out, "{} cannot be resolved", payments(plan.refused.len()))?;
@@ -114,8 +118,8 @@ fn row(one: &Wanted) -> String {
 /// Asks at the terminal.
 fn is_confirmed(wanted: &[Wanted]) -> anyhow::Result<bool> {
     let vouched = (count_of_not_held(wanted) > 0).then_some(
-        "You vouch that what is not held will never be taken, whoever asks: if you are wrong, \
-         customers are charged twice.",
+        "You vouch that the processor will never take what is not held, whoever asks: if you are \
+         wrong, customers are charged twice.",
     );
     asking::is_confirmed(vouched)
 }
@@ -146,7 +150,7 @@ fn report(
     let refused = ended.iter().filter(|one| one.how.is_err());
     writeln!(
         out,
-        "settled {settled}, released {released}, settled before {before}, gone by themselves \
+        "settled {settled}, released {released}, already settled {before}, ended by themselves \
          {gone}, not done {}",
         refused.clone().count()
     )?;
@@ -183,8 +187,8 @@ pub(crate) fn said(settled: &Settle) -> String {
     match settled {
         Settle::Settled | Settle::Known => "settled".to_owned(),
         Settle::Conflict { first } => format!("settled, in conflict with {first}: see show"),
-        Settle::TooOld { oldest } => format!(
-            "known as settled, but it counts in no summary: the books before {oldest} are closed"
-        ),
+        Settle::TooOld { oldest } => {
+            format!("settled, but no summary counts it: the books before {oldest} are closed")
+        }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) async fn run(
 }
 
 pub(crate) fn unknown(id: CorrelationId) -> String {
-    format!("{id} is not known: never accepted, or older than what is kept")
+    format!("{id} is not known: it was never accepted, or is no longer kept")
 }
 
 fn write_text(case: &Case, restamped: &[Restamped], out: &mut impl Write) -> anyhow::Result<()> {
@@ -73,10 +73,10 @@ pub(crate) fn in_hand(custody: &Custody) -> String {
     let holder = custody.hold.as_ref().map(|hold| &hold.holder);
     match (holder, custody.silence()) {
         (None, _) => "nobody".to_owned(),
-        (Some(holder), None) => format!("nobody: {holder} has left it"),
+        (Some(holder), None) => format!("nobody: {holder} has given it up"),
         (Some(holder), Some(silence)) => {
             let lives = if silence < LAPSE {
-                "lives"
+                "is running"
             } else {
                 "is silent"
             };

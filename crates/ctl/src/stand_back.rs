@@ -38,7 +38,7 @@ async fn list(store: &impl Resolutions, out: &mut impl Write) -> anyhow::Result<
         if names.is_empty() {
             writeln!(out)?;
         } else {
-            writeln!(out, ", not {}", names.join(", "))?;
+            writeln!(out, ", waiting for {}", names.join(", "))?;
         }
     }
     Ok(Ending::Fine)
@@ -53,7 +53,7 @@ async fn end(
         let orders = patiently(|| store.stand_backs()).await?;
         let mut orders = orders.iter();
         let Some(order) = orders.find(|order| order.processor == *processor) else {
-            eprintln!("the fronts are not told to stand back from {processor}");
+            eprintln!("there is no order to stand back from {processor}");
             return Ok(Ending::Not);
         };
         // If not, somebody has given another order since.
@@ -77,10 +77,13 @@ async fn give(
     let since = if back.is_ours() {
         "ordered"
     } else {
-        "in force already"
+        "already in force"
     };
     if asked.no_wait {
-        writeln!(out, "{since}: stand-back says who has confirmed it")?;
+        writeln!(
+            out,
+            "{since}: run stand-back to see which fronts have confirmed it"
+        )?;
         return Ok(Ending::Fine);
     }
     eprintln!("{since}");
@@ -93,13 +96,13 @@ async fn give(
         Waited::Nobody => {
             writeln!(
                 out,
-                "no front lives; those that start stand back from {processor}"
+                "no front is running; those that start will stand back from {processor}"
             )?;
             Ok(Ending::Fine)
         }
         Waited::Still(names) => {
             eprintln!(
-                "{} did not confirm in time: a request may be under way there for as long as \
+                "{} did not confirm in time: requests to it may be in flight for up to \
                  --attempt-timeout; the order stays in force",
                 names.join(", ")
             );

@@ -40,8 +40,8 @@ pub enum Waited {
 /// What may be so when the tool could not end an order.
 pub(crate) fn in_force(processor: &ProcessorName) -> String {
     format!(
-        "the fronts may go on standing back from {processor}: see stand-back, and end it with \
-         stand-back {processor} --end"
+        "the fronts may still stand back from {processor}: check with stand-back, and end the \
+         order with stand-back {processor} --end"
     )
 }
 
@@ -128,7 +128,7 @@ impl<'a, S: Resolutions> StoodBack<'a, S> {
     /// only moved there since it was seen, as it is now.
     ///
     /// # Errors
-    /// When the store does not answer for a minute: nobody knows whether it was done.
+    /// When the store does not answer for a minute: then it is unknown whether it was done.
     pub async fn decide(&self, seen: &Custody, verdict: &Verdict) -> Result<Resolve, StoreFault> {
         let id = seen.entry.payment.id;
         let first = self.resolve_patiently(seen, verdict).await?;

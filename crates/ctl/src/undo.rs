@@ -18,8 +18,9 @@ use crate::preview::{NAMED, amount, payments, rest};
 use crate::reopen::owner;
 use crate::runs::row;
 
-const VOUCHED: &str = "You vouch that the processor does not hold them. What was open before goes its \
-                       usual way again: if you are wrong, customers may be charged twice.";
+const VOUCHED: &str = "You vouch that the processor does not hold these payments. Those that were \
+                       open before are sent again: if you are wrong, customers may be charged \
+                       twice.";
 
 /// Takes a run back, or says why not.
 pub(crate) async fn run(
@@ -46,7 +47,7 @@ pub(crate) async fn run(
     let count = payments(usize::try_from(undone.count).unwrap_or(usize::MAX));
     writeln!(
         out,
-        "taken back {count}, {} in all; taken back before {}, not done {}",
+        "taken back {count}, {} in all; already taken back {}, not done {}",
         amount(&undone),
         plan.before,
         plan.refused.len()
@@ -151,11 +152,11 @@ impl Plan {
                 self.before += 1;
                 return;
             }
-            Undo::Unknown => "it is no longer kept that the run settled it",
-            Undo::Confirmed => "its processor was heard to hold it since",
+            Undo::Unknown => "there is no longer a record that the run settled it",
+            Undo::Confirmed => "its processor has confirmed since then that it holds it",
             Undo::Conflict => "another processor holds it as well: see show",
-            Undo::TooOld => "the books of its time are closed",
-            Undo::Changed => "it is not in the ledger as the run put it there: see show",
+            Undo::TooOld => "the books for its time are closed",
+            Undo::Changed => "its ledger entry has changed since the run: see show",
         };
         self.refused.push((id, why.to_owned()));
     }
@@ -189,11 +190,11 @@ impl Plan {
         }
         rest(self.wanted.len(), out)?;
         if self.before > 0 {
-            writeln!(out, "{} taken back before", payments(self.before))?;
+            writeln!(out, "{} already taken back", payments(self.before))?;
         }
         if self.forgotten > 0 {
             let forgotten = self.forgotten;
-            writeln!(out, "of {forgotten} it is no longer kept which they are")?;
+            writeln!(out, "{forgotten} more are no longer recorded")?;
         }
         if !self.refused.is_empty() {
             writeln!(out, "{} cannot be taken back", payments(self.refused.len()))?;
@@ -217,7 +218,7 @@ async fn carry_out(
         let step = || store.undo_stated(&asked.run, &settlement, &owner, &asked.by);
         let undo = patiently(step)
             .await
-            .context("nobody knows whether the last one was taken back: run it again")?;
+            .context("it is unknown whether the last one was taken back: run the command again")?;
         if undo == Undo::Undone {
             undone.add(1, i128::from(settlement.payment.amount.cents()));
         } else {

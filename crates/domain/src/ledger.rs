@@ -44,7 +44,7 @@ pub struct Window {
 
 /// `from` lies after `to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("from lies after to")]
+#[error("from is later than to")]
 pub struct WindowError;
 
 impl Window {
@@ -100,7 +100,7 @@ pub enum LedgerFault {
     Store(#[from] StoreFault),
     /// Single payments of that time are no longer kept. Before the oldest instant, a
     /// summary may begin and end with whole hours only, or where nothing was settled.
-    #[error("single payments are kept from {oldest} on")]
+    #[error("single payments are kept only since {oldest}")]
     TooOld {
         /// The oldest instant of which every payment is kept.
         oldest: RequestedAt,

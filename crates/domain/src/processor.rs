@@ -14,7 +14,7 @@ pub struct ProcessorName(Arc<str>);
 
 /// The text is not 1 to 24 of `a`–`z`, `0`–`9` and `-`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a processor's name is 1 to 24 of a-z, 0-9 and -")]
+#[error("a processor's name must be 1 to 24 characters of a-z, 0-9 and -")]
 pub struct ProcessorNameError;
 
 impl ProcessorName {
@@ -58,7 +58,7 @@ pub struct Fee(u32);
 
 /// The text is not a share from 0 to 1 with at most six decimals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a fee is a share from 0 to 1 with at most six decimals, such as 0.05")]
+#[error("a fee must be a share from 0 to 1 with at most six decimals, such as 0.05")]
 pub struct FeeError;
 
 impl Fee {

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_lives_has_to_confirm_this_very_token() {
+    fn every_running_front_has_to_confirm_the_current_order() {
         let ours = owner("a", "a", Some(1), &["t"]);
         check(std::slice::from_ref(&ours), &[], &[], true);
         check(&[owner("a", "a", Some(1), &["s"])], &["a"], &[], false);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_adopted_owner_is_its_adopters() {
+    fn an_adopted_owner_counts_as_its_adopter() {
         let adopted = owner("a", "b", Some(1), &["t"]);
         check(
             &[adopted.clone(), owner("b", "b", Some(1), &["t"])],
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_confirmed_and_died_keeps_its_word() {
+    fn a_confirmation_counts_after_its_front_has_died() {
         check(&[owner("a", "a", None, &["t"])], &[], &[], true);
         check(&[owner("a", "a", None, &[])], &[], &["a"], false);
     }

@@ -2,14 +2,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Why a front accepts no new payments although it lives.
+/// Why a running front accepts no new payments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     /// The store refuses every write, as a replica does, or one whose disk is full.
     Refusing,
     /// The store's memory is full: new payments are refused, and those that are open go on.
     Memory,
-    /// A setting of the store breaks a promise.
+    /// A setting of the store is unsafe.
     Settings,
     /// The store has lost its past: it is empty, another one, or an older copy.
     Past,
@@ -55,8 +55,8 @@ impl Cause {
     }
 }
 
-/// Whether a front stands still, and why: then it accepts no payments and starts no attempts,
-/// whatever the processors do. What it has in hand stays in memory, and questions are answered.
+/// Whether a front has stopped accepting payments and starting attempts, whatever the processors
+/// do, and why. What it has in hand stays in memory, and questions are answered.
 ///
 /// Whoever finds a cause begins it here and ends it when it is over; intake, lanes and
 /// readiness ask here and nowhere else. (An order to stand back from one processor is another
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_of_its_own_stops_nothing_that_was_begun() {
+    fn a_cause_of_this_front_alone_does_not_stop_open_payments() {
         let standstill = Standstill::default();
         standstill.begin(Cause::Clock, "its clock is off");
         assert_eq!((standstill.is_on(), standstill.is_own()), (false, true));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn only_another_reason_is_news() {
+    fn the_same_reason_again_is_not_news() {
         let standstill = Standstill::default();
         let news = ["a", "a", "b"].map(|why| standstill.begin(Cause::Refusing, why));
         assert_eq!(news, [true, false, true]);

@@ -247,14 +247,16 @@ pub trait Store: Clone + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreFault {
     /// It was not carried out and will not be.
-    #[error("the store is away")]
+    #[error("the store cannot be reached")]
     Away,
     /// The store refused it for want of memory; it was not carried out.
     #[error("the store is full")]
     Full,
     /// The store may have forgotten what it answered lately, and waits for the fronts that remember
     /// it; it was not carried out.
-    #[error("the store waits for what it may have forgotten")]
+    #[error(
+        "the store was restarted and is waiting for the fronts to repeat what it may have forgotten"
+    )]
     Closed,
     /// It was sent, and nobody knows whether it was or will be carried out.
     #[error("the store did not answer")]

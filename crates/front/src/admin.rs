@@ -22,18 +22,18 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Tells of the readiness, of what `vitals` sees when it is asked, and what `metrics`
-    /// then writes in Prometheus's text format.
+    /// Answers with the readiness, with what `vitals` reports when it is asked, and with what
+    /// `metrics` then writes in Prometheus's text format.
     pub fn new(
         readiness: Arc<Readiness>,
         vitals: impl Fn() -> Vitals + Send + Sync + 'static,
         metrics: impl Fn() -> String + Send + Sync + 'static,
     ) -> Self {
         describe_gauge!("feeway_ready", "1 while payments should be sent here.");
-        describe_gauge!("feeway_redis_up", "1 while Redis can be reached.");
+        describe_gauge!("feeway_redis_up", "1 while Redis is connected.");
         describe_gauge!(
             "feeway_nats_up",
-            "1 while NATS can be used: it is reached, denies nothing and brings the reports."
+            "1 while NATS can be used: it is connected, denies nothing and delivers the reports."
         );
         Self {
             readiness,
@@ -55,25 +55,28 @@ impl Admin {
         }
     }
 
-    /// As on the payment listeners 200 or 503, whatever the servers do later, but for one
-    /// thing: 503 while this front stands still. And in the body how the servers are.
+    /// 200 or 503 as on the payment listeners, whatever the servers do later, with one exception:
+    /// 503 while this front accepts nothing. The body says how the servers are.
     fn readyz(&self) -> Answer {
         let vitals = (self.vitals)();
         let is_ready = self.readiness.is_ready();
         let members = format!(r#""ready":{is_ready},{vitals}"#);
-        let because = vitals.refusal.as_deref().unwrap_or("nothing else is known");
+        let because = vitals
+            .refusal
+            .as_deref()
+            .unwrap_or("the reason is not known");
         let why = if self.readiness.is_draining() {
-            "this front is going down".to_owned()
+            "this front is shutting down".to_owned()
         } else if vitals.stands_still {
-            format!("this front stands still: {because}")
+            format!("this front accepts and starts nothing: {because}")
         } else if vitals.is_unfit {
             format!("this front accepts no new payments: {because}")
         } else if is_ready {
             return answer::json(format!("{{{members}}}"));
         } else if vitals.redis_up {
-            "this front waits for its place in the journal".to_owned()
+            "this front is not yet registered in the journal".to_owned()
         } else {
-            format!("this front waits for Redis: {because}")
+            format!("this front is waiting for Redis: {because}")
         };
         Problem::not_ready(&why, &members).answer()
     }
@@ -119,10 +122,11 @@ pub fn admin_of<C: ProcessorClient>(
 fn refusal(store: &RedisStore) -> Option<String> {
     let away = || {
         let why = store.trouble().filter(|_| !store.is_up());
-        why.map(|trouble| format!("Redis is away: {}", trouble.why))
+        why.map(|trouble| format!("no connection to Redis: {}", trouble.why))
     };
     let closed = || {
-        let why = "Redis was restarted, and other fronts may remember what it has forgotten";
+        let why =
+            "Redis was restarted and other fronts are still repeating what it may have forgotten";
         (!store.is_open()).then(|| why.to_owned())
     };
     store.standstill().why().or_else(away).or_else(closed)

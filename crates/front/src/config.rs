@@ -22,22 +22,22 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Takes payments over HTTP, keeps each in a journal before it says 202, and sends it to the
-/// cheapest payment processor that works.
+/// Accepts payments over HTTP, writes each into a journal before it answers 202, and sends it to
+/// the cheapest payment processor that works.
 ///
-/// Every option is also an environment variable; the command line wins. Durations are a whole
-/// number with a unit: ms, s, m, h or d.
+/// Every option can also be set by an environment variable; the command line takes precedence.
+/// Durations are a whole number with a unit: ms, s, m, h or d.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "feeway-front", version, max_term_width = 100)]
 pub struct Config {
-    /// This front's name: 1 to 32 of a-z, 0-9 and -. Fronts that share a Redis have different
-    /// names.
+    /// This front's name: 1 to 32 characters of a-z, 0-9 and -. Fronts that share a Redis need
+    /// different names.
     #[arg(long, env = "FEEWAY_NAME", default_value = "front-1", value_parser = front_name)]
     pub name: String,
 
-    /// The name of all fronts together, the same for each of them: 1 to 24 of a-z, 0-9 and -.
-    /// Attempts carry it as "Via: feeway/NAME", and a payment that comes back with it is
-    /// answered with 508 instead of going round in circles.
+    /// The name of the installation, the same for all its fronts: 1 to 24 characters of a-z, 0-9
+    /// and -. Attempts carry it as "Via: feeway/NAME". A payment that comes back with it is
+    /// answered with 508, so that it cannot go round in circles.
     #[arg(
         long,
         env = "FEEWAY_DEPLOYMENT",
@@ -46,9 +46,9 @@ pub struct Config {
     )]
     pub deployment: Deployment,
 
-    /// Where to take payments: tcp:IP:PORT or unix:PATH. May be given several times; in the
-    /// variable separated by ";". A Unix socket is made with mode 0666, and one that nobody
-    /// listens on any longer is replaced.
+    /// The address to accept payments on: tcp:IP:PORT or unix:PATH. May be given several times; in
+    /// the variable separate them with ";". A Unix socket is created with mode 0666; a leftover
+    /// socket that nobody listens on is replaced.
     #[arg(
         long,
         env = "FEEWAY_LISTEN",
@@ -58,8 +58,8 @@ pub struct Config {
     )]
     pub listen: Vec<ListenAddress>,
 
-    /// Where to answer /healthz, /readyz and /metrics, for operators only; as --listen. Port 0
-    /// takes a free port, which the log names.
+    /// The address for /healthz, /readyz and /metrics, for operators only, in the form of --listen.
+    /// Port 0 chooses a free port, which is logged.
     #[arg(
         long,
         env = "FEEWAY_ADMIN_LISTEN",
@@ -69,14 +69,13 @@ pub struct Config {
     )]
     pub admin_listen: Vec<ListenAddress>,
 
-    /// A payment processor: its name in the summary, its URL, and the share of an amount that
-    /// it keeps, such as default=http://localhost:8001,fee=0.05. 1 to 8 of them; in the
-    /// variable separated by ";". The cheapest is tried first. After another comma
-    /// authorization-file=PATH names a file with the value of the authorization header, which
-    /// is read again while we run, and ca-file=PATH a PEM file with the authorities that may
-    /// vouch for an https:// processor, instead of those that this machine trusts.
-    /// declines=final says that the processor stores nothing when it answers 400, 402 or 410,
-    /// for which its operator has to vouch: then such a payment goes to the next one at once.
+    /// A payment processor: its name in the summary, its URL, and the share of an amount that it
+    /// keeps, such as default=http://localhost:8001,fee=0.05. Give 1 to 8 of them; in the variable
+    /// separate them with ";". The cheapest is tried first. Optional parts follow after commas:
+    /// authorization-file=PATH, a file with the value of the authorization header, which is re-read
+    /// at run time; ca-file=PATH, a PEM file with the certificate authorities to trust instead of
+    /// those of this machine; declines=final, if the processor's operator guarantees that it stores
+    /// nothing when it answers 400, 402 or 410, so that the payment goes on at once.
     #[arg(
         long = "processor",
         env = "FEEWAY_PROCESSORS",
@@ -88,19 +87,18 @@ pub struct Config {
     )]
     pub processors: Vec<ProcessorOption>,
 
-    /// The name of a processor that has another URL than before, and whose operator vouches that
-    /// the same ledger is behind both; several of them, in the variable separated by ";".
-    /// Without it a front does not start with another URL while anything open may have reached
-    /// the processor at the one before, since that could be charged twice. Give it to every
-    /// front, once: what is known then stays known.
+    /// The name of a processor whose URL has changed, if its operator vouches that the same ledger
+    /// is behind both URLs. May be given several times; in the variable separate them with ";".
+    /// Without it a front does not start while open payments may have been sent to the old URL,
+    /// since they could be charged twice. Give it to every front, once.
     #[arg(long, env = "FEEWAY_MOVED", value_name = "NAME", value_delimiter = ';')]
     pub moved: Vec<ProcessorName>,
 
-    /// Redis, and what it takes to be let in.
+    /// Where Redis is, and the credentials for it.
     #[command(flatten)]
     pub redis: RedisOptions,
 
-    /// NATS, and what it takes to be let in.
+    /// Where NATS is, and the credentials for it.
     #[command(flatten)]
     pub nats: NatsOptions,
 
@@ -108,12 +106,12 @@ pub struct Config {
     #[arg(long, env = "FEEWAY_INTAKE", value_name = "MODE", value_enum, default_value_t = IntakeOption::Durable)]
     pub intake: IntakeOption,
 
-    /// How payments are dealt to the lanes that send them.
+    /// How payments are distributed among the lanes that send them.
     #[arg(long, env = "FEEWAY_DISPATCH", value_name = "MODE", value_enum, default_value_t = DispatchOption::RoundRobin)]
     pub dispatch: DispatchOption,
 
-    /// How long a payment waits for a failing processor before it goes to a dearer one;
-    /// 0s to 1d.
+    /// How long a payment waits for a failing processor before it goes to a more expensive one; 0s
+    /// to 1d.
     #[arg(
         long,
         env = "FEEWAY_PATIENCE",
@@ -123,8 +121,8 @@ pub struct Config {
     )]
     pub patience: Duration,
 
-    /// A processor expected to take longer is slow, and payments go to the next one at once;
-    /// 1ms to 5m.
+    /// A processor that is expected to take longer counts as slow, and payments go to the next one
+    /// at once; 1ms to 5m.
     #[arg(
         long,
         env = "FEEWAY_MAX_LATENCY",
@@ -145,9 +143,9 @@ pub struct Config {
     )]
     pub probe_interval: Duration,
 
-    /// Over how long payments that waited for a processor are sent when it works again, so
-    /// that they leave new ones their share of this front and of Redis; at least 500 a second
-    /// and twice what comes in always go. 0s sends them as fast as it goes; 0s to 1m.
+    /// When a processor works again, the payments that waited for it are sent over this time, but
+    /// at least 500 a second and twice the rate of new payments. 0s sends them as fast as possible;
+    /// 0s to 1m.
     #[arg(
         long,
         env = "FEEWAY_CATCH_UP",
@@ -157,7 +155,7 @@ pub struct Config {
     )]
     pub catch_up: Duration,
 
-    /// Attempts in flight per processor, 1 to 4096. Each holds one connection.
+    /// The most attempts in flight at each processor, 1 to 4096. Each of them uses one connection.
     #[arg(
         long,
         env = "FEEWAY_MAX_IN_FLIGHT",
@@ -167,8 +165,8 @@ pub struct Config {
     )]
     pub max_in_flight: usize,
 
-    /// How long an attempt waits for its answer; after that its fate is unknown, and the
-    /// payment stays with that processor. 100ms to 5m.
+    /// How long an attempt waits for its answer. After that its outcome is unknown, and the payment
+    /// stays with that processor; 100ms to 5m.
     #[arg(
         long,
         env = "FEEWAY_ATTEMPT_TIMEOUT",
@@ -178,9 +176,9 @@ pub struct Config {
     )]
     pub attempt_timeout: Duration,
 
-    /// How long after the answer to a payment's last attempt at a processor a look-up must be
-    /// sent so that "not found" proves that the processor does not hold the payment. Longer
-    /// than the processor's look-up may lag behind; 1s to 10m.
+    /// "Not found" proves that a processor does not hold a payment only in a look-up that is sent
+    /// at least this long after the last attempt was answered. It must be longer than the
+    /// processor's look-ups can lag behind; 1s to 10m.
     #[arg(
         long,
         env = "FEEWAY_ABSENCE_AFTER",
@@ -190,10 +188,10 @@ pub struct Config {
     )]
     pub absence_after: Duration,
 
-    /// How far a processor's clock may be off: what a look-up says of the time of a payment is
-    /// believed from so long before its acceptance until so long after now. Beyond that it is
-    /// asked once more, and the books get the attempt's own time when it insists. It is also how
-    /// far this machine's clock may be from Redis's: beyond that payments are stamped by Redis's
+    /// How far a processor's clock may be off. The time that a look-up reports for a payment is
+    /// believed if it is at most this long before the payment's acceptance or after now. Otherwise
+    /// the processor is asked once more, and then the payment is booked at the time of the attempt.
+    /// Also how far this machine's clock may be from Redis's before payments are stamped by Redis's
     /// clock; 0s to 1m.
     #[arg(
         long,
@@ -204,8 +202,8 @@ pub struct Config {
     )]
     pub clock_slip: Duration,
 
-    /// Payments that may be open at once in the whole stack; one more is answered with 503.
-    /// A million take about 350 MB of Redis.
+    /// The most payments that may be open at once in the whole stack; the next one is answered with
+    /// 503, and a million take about 350 MB of Redis.
     #[arg(
         long,
         env = "FEEWAY_MAX_OPEN",
@@ -215,8 +213,8 @@ pub struct Config {
     )]
     pub max_open: u64,
 
-    /// How long the ledger keeps a settled payment, for the summary and against the same id
-    /// coming again; 1h to 3650d.
+    /// How long the ledger keeps a settled payment, for the summary and to recognize the same id;
+    /// 1h to 3650d.
     #[arg(
         long,
         env = "FEEWAY_RETENTION",
@@ -226,13 +224,14 @@ pub struct Config {
     )]
     pub retention: Duration,
 
-    /// Lets POST /purge-payments empty the ledger. For tests only: it forgets what was charged.
+    /// Allows POST /purge-payments to empty the ledger. For tests only: it deletes what was
+    /// charged.
     #[arg(long, env = "FEEWAY_ALLOW_PURGE")]
     pub allow_purge: bool,
 
-    /// Goes on although a setting of Redis breaks a promise, such as no append-only file or an
-    /// eviction policy, and says so in an error line a minute. Without it the front accepts
-    /// nothing until the setting is right.
+    /// Accepts payments even if a setting of Redis is unsafe, such as no append-only file or an
+    /// eviction policy, and logs an error once a minute. Without it the front accepts nothing until
+    /// the setting is right.
     #[arg(long, env = "FEEWAY_TRUST_STORE")]
     pub trust_store: bool,
 
@@ -261,14 +260,14 @@ impl Config {
         Ok(config)
     }
 
-    /// Whoever vouches for a processor that is not there has most likely mistyped its name.
+    /// An unknown name in --moved is most likely a typing mistake.
     fn check_moved(&self) -> Result<(), clap::Error> {
         let known = self.processor_names();
         let Some(unknown) = self.moved.iter().find(|name| !known.contains(name)) else {
             return Ok(());
         };
         let why =
-            format!("invalid value '{unknown}' for '--moved <NAME>': no --processor is named so");
+            format!("invalid value '{unknown}' for '--moved <NAME>': no --processor has this name");
         Err(Self::command().error(ErrorKind::ValueValidation, why))
     }
 }
@@ -278,7 +277,7 @@ fn front_name(text: &str) -> Result<String, &'static str> {
     if (1..=32).contains(&text.len()) && text.bytes().all(plain) {
         Ok(text.to_owned())
     } else {
-        Err("must be 1 to 32 of a-z, 0-9 and -")
+        Err("must be 1 to 32 characters of a-z, 0-9 and -")
     }
 }
 
@@ -362,15 +361,21 @@ mod tests {
                 "--listen=8080",
                 "'8080' for '--listen <ADDRESS>': must be tcp:IP:PORT or unix:PATH",
             ),
-            ("--name=Front", "must be 1 to 32 of a-z, 0-9 and -"),
-            ("--deployment=EU", "must be 1 to 24 of a-z, 0-9 and -"),
+            (
+                "--name=Front",
+                "must be 1 to 32 characters of a-z, 0-9 and -",
+            ),
+            (
+                "--deployment=EU",
+                "must be 1 to 24 characters of a-z, 0-9 and -",
+            ),
             ("--absence-after=999ms", "must be between 1s and 10m"),
             ("--absence-after=11m", "must be between 1s and 10m"),
             ("--clock-slip=61s", "must be between 0s and 1m"),
             ("--max-in-flight=0", "0 is not in 1..=4096"),
             (
                 "--admin-listen=unix:",
-                "the path of a socket has 1 to 107 bytes",
+                "the path of a socket must have 1 to 107 bytes",
             ),
             ("--max-open=x", "invalid digit"),
             ("--intake=fast", "'fast' for '--intake <MODE>'"),
@@ -379,7 +384,7 @@ mod tests {
             ("--moved=Default", "'Default' for '--moved <NAME>'"),
             (
                 "--moved=default;other",
-                "'other' for '--moved <NAME>': no --processor is named so",
+                "'other' for '--moved <NAME>': no --processor has this name",
             ),
         ] {
             check_refused(&[PROCESSOR, argument], reason);

@@ -62,7 +62,7 @@ async fn follow(mut reports: ReportSubscriber, board: Arc<Board>, unheard: Arc<U
     let nats = reports.link();
     describe_counter!(
         "feeway_health_reports_total",
-        "Health reports of the leader that arrived."
+        "Health reports received from the leader."
     );
     let names = board.ranks().map(|rank| board.name(rank).to_string());
     let received: Vec<Counter> = names

@@ -22,7 +22,7 @@ pub enum ListenAddressError {
     #[error("must be tcp:IP:PORT, such as tcp:127.0.0.1:8080 or tcp:[::]:8080")]
     NotAnIpAndPort,
     /// The kernel takes no longer path.
-    #[error("the path of a socket has 1 to 107 bytes")]
+    #[error("the path of a socket must have 1 to 107 bytes")]
     PathLength,
 }
 

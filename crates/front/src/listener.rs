@@ -57,7 +57,7 @@ impl Listener {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "the client has gone already");
+                    tracing::debug!(%error, "the client has already disconnected");
                 }
                 Ok(Socket::Tcp(stream))
             }
@@ -116,7 +116,7 @@ impl Drop for SocketFile {
         if device_and_inode(&self.path).is_ok_and(|found| found == self.device_and_inode)
             && let Err(error) = fs::remove_file(&self.path)
         {
-            tracing::debug!(path = %self.path.display(), %error, "socket file stays");
+            tracing::debug!(path = %self.path.display(), %error, "cannot remove the socket file");
         }
     }
 }

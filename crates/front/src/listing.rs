@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_asked_is_the_beginning_of_the_ledger() {
+    fn a_listing_without_parameters_begins_with_the_ledger() {
         let expected = Listing {
             listed: Listed::Settled,
             window: Window::default(),

@@ -101,7 +101,7 @@ impl Meters {
         describe_gauge!("feeway_http_connections", "Connections of clients.");
         describe_counter!(
             "feeway_http_connections_refused_total",
-            "Connections beyond the limit, which were told 503 and closed."
+            "Connections beyond the limit, which were answered with 503 and closed."
         );
         Self {
             refused: Refused::ALL

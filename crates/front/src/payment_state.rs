@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn every_station_has_the_same_members() {
+    fn every_status_has_the_same_members() {
         let processor: ProcessorName = "default".parse().unwrap();
         let requested_at: RequestedAt = "2025-07-15T12:34:56.000001Z".parse().unwrap();
         check(

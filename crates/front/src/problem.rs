@@ -1,4 +1,4 @@
-//! The refusals: each status, title and detail that a client may see stands here.
+//! The refusals: every status, title and detail that a client may see.
 
 use bytes::Bytes;
 use feeway_domain::RequestedAt;
@@ -53,7 +53,7 @@ macro_rules! wrong_method {
             METHOD_NOT_ALLOWED,
             405,
             "Method Not Allowed",
-            concat!("this address answers ", $allow, " only")
+            concat!("this path allows only ", $allow)
         )
         .allowing($allow)
     };
@@ -63,13 +63,13 @@ pub(crate) static NO_SUCH_ADDRESS: Problem = problem!(
     NOT_FOUND,
     404,
     "Not Found",
-    "nothing is at this address; there are POST and GET /payments, GET /payments-summary, GET /payments/{id} and POST /purge-payments"
+    "there is nothing at this path; this service has POST and GET /payments, GET /payments-summary, GET /payments/{id} and POST /purge-payments"
 );
 pub(crate) static NO_ADMIN_ADDRESS: Problem = problem!(
     NOT_FOUND,
     404,
     "Not Found",
-    "nothing is at this address; there are GET /healthz, GET /readyz and GET /metrics"
+    "there is nothing at this path; this service has GET /healthz, GET /readyz and GET /metrics"
 );
 pub(crate) static NO_SUCH_PAYMENT: Problem = problem!(
     NOT_FOUND,
@@ -81,7 +81,7 @@ pub(crate) static NOT_AN_ID: Problem = problem!(
     NOT_FOUND,
     404,
     "Not Found",
-    "what follows /payments/ is not a correlationId, which is a UUID with hyphens; there are POST and GET /payments, GET /payments-summary, GET /payments/{id} and POST /purge-payments"
+    "the part after /payments/ is not a correlationId, which is a UUID with hyphens; this service has POST and GET /payments, GET /payments-summary, GET /payments/{id} and POST /purge-payments"
 );
 pub(crate) static GET_ONLY: Problem = wrong_method!("GET, HEAD");
 pub(crate) static POST_ONLY: Problem = wrong_method!("POST");
@@ -91,19 +91,19 @@ pub(crate) static AMOUNT_DIFFERS: Problem = problem!(
     CONFLICT,
     409,
     "Conflict",
-    "this correlationId is known with another amount; a new payment needs a new correlationId"
+    "a payment with this correlationId and another amount already exists; give a new payment a new correlationId"
 );
 pub(crate) static LOOP: Problem = problem!(
     LOOP_DETECTED,
     508,
     "Loop Detected",
-    "the payment was not accepted because it has come back from a processor to the gateway that sent it there; one of the gateway's processors leads to the gateway itself"
+    "the payment was not accepted because this gateway had sent it to a processor, which sent it back; the gateway's operator has to check the processors' URLs"
 );
 pub(crate) static PURGE_FORBIDDEN: Problem = problem!(
     FORBIDDEN,
     403,
     "Forbidden",
-    "purging is off; start the front with --allow-purge to turn it on"
+    "purging is disabled; start the front with --allow-purge to enable it"
 );
 
 pub(crate) static BODY_TOO_LARGE: Problem = problem!(
@@ -124,38 +124,39 @@ pub(crate) static BODY_BROKEN: Problem = problem!(
     BAD_REQUEST,
     400,
     "Bad Request",
-    "the body ended early or is framed wrongly"
+    "the body ended early or its framing is invalid; nothing was accepted"
 )
 .closing();
 
 pub(crate) static STORE_AWAY: Problem = unavailable!(
-    "the payment was not accepted because the journal is away; send it again in a second"
+    "the payment was not accepted because there is no connection to the journal; send it again in a second"
 );
 pub(crate) static STORE_CLOSED: Problem = unavailable!(
-    "the payment was not accepted because Redis was restarted and may have forgotten payments that some front remembers; send it again in a second"
+    "the payment was not accepted because Redis was restarted and the fronts are still repeating what it may have forgotten; send it again in a second"
 );
 pub(crate) static JOURNAL_FULL: Problem = unavailable!(
     "the payment was not accepted because the limit of open payments is reached; send it again later"
 );
 pub(crate) static MEMORY_FULL: Problem = unavailable!(
-    "the payment was not accepted because the memory of the journal is full; send it again later"
+    "the payment was not accepted because the journal is out of memory; send it again later"
 );
 pub(crate) static FRONT_BUSY: Problem = unavailable!(
-    "the payment was not accepted because this front is busy or going down; send it again in a second"
+    "the payment was not accepted because this front is overloaded or shutting down; send it again in a second"
 );
 pub(crate) static FATE_UNKNOWN: Problem = unavailable!(
-    "it is unknown whether the payment was accepted; send the same correlationId and amount again, it is charged at most once"
+    "it is unknown whether the payment was accepted; send it again with the same correlationId and amount: it is charged at most once"
 );
 pub(crate) static TOO_MANY_QUESTIONS: Problem =
-    unavailable!("too many requests of this kind are in hand; ask again in a second");
-pub(crate) static LEDGER_AWAY: Problem = unavailable!("the ledger is away; ask again in a second");
+    unavailable!("too many requests of this kind are in progress; try again in a second");
+pub(crate) static LEDGER_AWAY: Problem =
+    unavailable!("there is no connection to the ledger; try again in a second");
 pub(crate) static LEDGER_CLOSED: Problem = unavailable!(
-    "Redis was restarted and may have forgotten what some front remembers; ask again in a second"
+    "Redis was restarted and the fronts are still repeating what it may have forgotten; try again in a second"
 );
 pub(crate) static PURGE_UNKNOWN: Problem =
-    unavailable!("it is unknown whether the ledger was purged; ask again in a second");
+    unavailable!("it is unknown whether the ledger was purged; try again in a second");
 pub(crate) static NOT_READY: Problem =
-    unavailable!("this front is not ready: it is starting or going down");
+    unavailable!("this front is not ready: it is starting or shutting down");
 
 /// What a connection beyond the limit is told before it is closed. It is the whole answer,
 /// because no request is read for it.
@@ -186,14 +187,14 @@ impl Problem {
     /// 400 to a summary that cuts a closed hour in which something was settled.
     pub(crate) fn cut_hour(oldest: RequestedAt) -> Self {
         Self::bad_request(&format!(
-            "single payments are kept from {oldest} on; in the hour before it that from or to lies in payments were settled, so the summary may only begin with a whole hour there, such as 2025-07-15T12:00:00Z, or end with one, such as 2025-07-15T12:59:59.999999Z"
+            "single payments are kept only since {oldest}; before that there are only sums of whole hours, so from must be the start of an hour, such as 2025-07-15T12:00:00Z, and to the end of one, such as 2025-07-15T12:59:59.999999Z"
         ))
     }
 
     /// 400 to a listing of payments that are no longer kept.
     pub(crate) fn too_old(oldest: RequestedAt) -> Self {
         Self::bad_request(&format!(
-            "single payments are kept from {oldest} on; from, to and the place of after must not lie before it"
+            "single payments are kept only since {oldest}; from, to and after must not be earlier"
         ))
     }
 
@@ -211,7 +212,7 @@ impl Problem {
         problem
     }
 
-    /// 503 to a payment while this front stands still.
+    /// 503 to a payment while this front accepts nothing.
     pub(crate) fn stands_still(why: &str) -> Self {
         let detail =
             format!("the payment was not accepted because {why}; send it again in a second");
@@ -222,7 +223,7 @@ impl Problem {
     /// 422 to a payment that every processor declined, with what they answered.
     pub(crate) fn rejected(reason: &str) -> Self {
         let detail = format!(
-            "every processor declined this payment: {reason}; to try it again send it with a new correlationId, or have the gateway's operator reopen this one"
+            "every processor declined this payment: {reason}; to try again, send it with a new correlationId, or ask the gateway's operator to reopen this one"
         );
         Self::written(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -233,8 +234,9 @@ impl Problem {
 
     /// 409 to a purge while so many payments are open.
     pub(crate) fn still_open(payments: u64) -> Self {
-        let detail =
-            format!("payments are open: {payments}; purge again when they have been settled");
+        let detail = format!(
+            "the ledger was not purged because payments are open: {payments}; try again when they are settled"
+        );
         Self::written(StatusCode::CONFLICT, "Conflict", &detail)
     }
 

@@ -9,7 +9,7 @@ const QUOTED_LEN_MAX: usize = 40;
 /// Why a query is not understood. The text is the detail that the client reads.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum QueryError {
-    #[error("there is no parameter \"{name}\" here; {}", listed(.known))]
+    #[error("unknown parameter \"{name}\"; allowed: {}", listed(.known))]
     Unknown {
         name: String,
         known: &'static [&'static str],
@@ -18,13 +18,13 @@ pub(crate) enum QueryError {
     Repeated(&'static str),
     #[error("{0} is {1}")]
     NotAnInstant(&'static str, RequestedAtError),
-    #[error("from must not lie after to")]
+    #[error("from must not be later than to")]
     Reversed,
     #[error("status must be one of settled, open, pinned, rejected and conflict")]
     NoSuchStatus,
     #[error("limit must be a whole number from 1 to 1000")]
     NotALimit,
-    #[error("after must be the next of a page of the same status, as it was given")]
+    #[error("after must be the unchanged next of a page of the same status")]
     NotACursor,
 }
 
@@ -83,9 +83,9 @@ fn unknown(name: &str, known: &'static [&'static str]) -> QueryError {
 /// Which parameters there are instead.
 fn listed(known: &[&str]) -> String {
     match known {
-        [] => "this request takes none".to_owned(),
-        [one] => format!("there is {one}"),
-        [first @ .., last] => format!("there are {} and {last}", first.join(", ")),
+        [] => "none".to_owned(),
+        [one] => format!("{one}"),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
 
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_parameter_that_is_not_known_is_refused_with_those_that_are() {
-        let known = "there are status, from and to";
+        let known = "status, from and to";
         for (query, name) in [
             ("From=1", "From"),
             ("to=1&x", "x"),
@@ -114,14 +114,14 @@ mod tests {
         ] {
             check(
                 query,
-                &format!("there is no parameter \"{name}\" here; {known}"),
+                &format!("unknown parameter \"{name}\"; allowed: {known}"),
             );
         }
         let long = "ä".repeat(1_000);
         let quoted = "ä".repeat(40);
         check(
             &long,
-            &format!("there is no parameter \"{quoted}…\" here; {known}"),
+            &format!("unknown parameter \"{quoted}…\"; allowed: {known}"),
         );
         check("to=1&t%6f=2", "to appears more than once");
     }
@@ -132,7 +132,7 @@ mod tests {
             assert_eq!(none(query), Ok(()), "{query:?}");
         }
         let error = none(Some("verbose")).expect_err("it is a parameter");
-        let expected = "there is no parameter \"verbose\" here; this request takes none";
+        let expected = "unknown parameter \"verbose\"; allowed: none";
         assert_eq!(error.to_string(), expected);
     }
 }

@@ -30,7 +30,7 @@ impl Readiness {
         loaded: impl Future<Output = Result<(), E>>,
         refused: impl Future<Output = E>,
     ) -> Result<Infallible, E> {
-        info!("waiting for Redis and a place in its journal");
+        info!("waiting for Redis, to register in its journal");
         let ready = async {
             loaded.await?;
             self.set_loaded();
@@ -48,12 +48,12 @@ impl Readiness {
         self.standstill.get_or_init(|| Arc::clone(standstill));
     }
 
-    /// This front is going down.
+    /// This front is shutting down.
     pub fn set_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether this front is going down.
+    /// Whether this front is shutting down.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_of_its_own_takes_a_front_out_and_one_in_the_store_does_not() {
+    fn a_cause_of_this_front_alone_makes_it_not_ready() {
         let (readiness, standstill) = (Readiness::default(), Arc::default());
         readiness.heed(&standstill);
         readiness.set_loaded();

@@ -55,7 +55,7 @@ impl Server {
         })
     }
 
-    /// Where payments are taken, with the ports that were really given.
+    /// The addresses that accept payments, with their actual ports.
     pub fn addresses(&self) -> Vec<ListenAddress> {
         addresses(&self.payments)
     }
@@ -67,10 +67,10 @@ impl Server {
 
     fn announce(&self) {
         for address in self.addresses() {
-            info!(%address, "payments are taken");
+            info!(%address, "listening for payments");
         }
         for address in self.admin_addresses() {
-            info!(%address, "operators are answered");
+            info!(%address, "listening for operators");
         }
     }
 
@@ -109,7 +109,7 @@ impl Server {
 
         let why = shutdown.await;
         readiness.set_draining();
-        info!(notice = ?limits.notice, "going down: not ready");
+        info!(notice = ?limits.notice, "shutting down: no longer ready");
         sleep(limits.notice).await;
         // Once the doors are gone, this is the only owner of the hall.
         doors.shutdown().await;
@@ -191,7 +191,7 @@ impl Hall {
                 // That client has gone; the next one may be there.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(error) => {
-                    debug!(%error, "accept failed");
+                    debug!(%error, "cannot accept a connection");
                     sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
@@ -229,15 +229,15 @@ async fn serve<A, F>(
     });
     let connection = http.serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
-        // Clients that go, stall or talk nonsense are everyday life.
-        debug!(%error, "connection ended early");
+        // Clients that disconnect, stall or send garbage are normal.
+        debug!(%error, "a connection ended early");
     }
 }
 
-/// Says why before hanging up, as far as the kernel takes it at once: nobody waits for a
-/// client that has no place.
+/// Says why before closing, as far as the kernel accepts it at once: the server does not wait for a
+/// client that it refuses.
 fn refuse(socket: &Socket) {
     if let Err(error) = socket.try_write(problem::TOO_MANY_CONNECTIONS) {
-        debug!(%error, "refusal not sent");
+        debug!(%error, "cannot tell a client that there are too many connections");
     }
 }

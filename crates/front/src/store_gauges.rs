@@ -11,23 +11,23 @@ pub(crate) fn describe() {
     );
     describe_gauge!(
         "feeway_store_barrier_open",
-        "0 while Redis waits for fronts that may remember what it has forgotten."
+        "0 while a restarted Redis waits for the fronts to repeat what it may have forgotten."
     );
     describe_counter!(
         "feeway_store_unrepeatable_total",
-        "Writes that Redis may have forgotten and that could not be repeated by their own fault."
+        "Writes that Redis may have forgotten and that could not be repeated because of what they are."
     );
     describe_gauge!(
         "feeway_store_breach",
-        "1 while this setting of Redis breaks a promise."
+        "1 while this setting of Redis puts accepted payments at risk."
     );
     describe_gauge!(
         "feeway_redis_memory_used_bytes",
-        "Memory of Redis that counts against its limit."
+        "Memory of Redis that counts towards its limit."
     );
     describe_gauge!(
         "feeway_redis_memory_limit_bytes",
-        "The maxmemory of Redis, 0 for none."
+        "The maxmemory of Redis; 0 means no limit."
     );
 }
 

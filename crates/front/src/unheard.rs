@@ -69,7 +69,7 @@ mod tests {
     const ROUND: Duration = Duration::from_millis(5_150);
 
     #[test]
-    fn three_reports_that_nobody_brings_are_silence() {
+    fn three_undelivered_reports_count_as_silence() {
         let unheard = Unheard::new(2);
         let start = Instant::now();
         for round in 0..4 {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leader_that_makes_none_is_not_missed() {
+    fn a_leader_that_makes_no_reports_is_not_silence() {
         let unheard = Unheard::new(1);
         let made = Instant::now();
         for _ in 0..10 {
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_without_a_connection_is_not_missed() {
+    fn reports_made_while_disconnected_are_not_missed() {
         let unheard = Unheard::new(1);
         let start = Instant::now();
         for round in 0..3 {

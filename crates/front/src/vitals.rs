@@ -6,18 +6,18 @@ use feeway_health::NatsFault;
 
 use crate::problem::escaped;
 
-/// How the servers that a front depends on are, as far as it knows.
+/// The state of the servers that a front depends on, as far as it knows.
 #[derive(Clone, Debug, Default)]
 pub struct Vitals {
     /// Why no new payments are accepted, if they are not and it is known.
     pub refusal: Option<String>,
-    /// It is such that nothing at all is started.
+    /// The reason is such that nothing at all is started.
     pub stands_still: bool,
-    /// It is this front's alone: others should get new payments.
+    /// The reason concerns this front alone: others should get new payments.
     pub is_unfit: bool,
     /// Redis can be reached.
     pub redis_up: bool,
-    /// Why NATS is of no use, if so.
+    /// Why NATS cannot be used, if it cannot.
     pub nats_fault: Option<NatsFault>,
     /// This machine's clock less Redis's in microseconds, once that is known.
     pub clock_offset_micros: Option<i64>,
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_are_members_of_an_object() {
+    fn vitals_are_written_as_members_of_a_json_object() {
         let mut vitals = Vitals {
             nats_fault: Some(NatsFault::Away),
             ..Vitals::default()
@@ -82,7 +82,7 @@ mod tests {
         vitals.nats_fault = Some(NatsFault::SubscriptionDenied);
         assert_eq!(
             vitals.to_string(),
-            r#""accepting":true,"redis":"up","nats":"unusable","natsReason":"NATS does not let this process subscribe to feeway.health.*","clockOffsetMs":-1234.567"#
+            r#""accepting":true,"redis":"up","nats":"unusable","natsReason":"NATS does not allow this process to subscribe to feeway.health.*","clockOffsetMs":-1234.567"#
         );
         vitals.refusal = Some("it says \"no\"".to_owned());
         let text = vitals.to_string();

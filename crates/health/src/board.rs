@@ -191,7 +191,7 @@ impl Board {
             let changed = standing.report(failing, min_response_time, asked, &self.config, now);
             let after = standing.condition(&self.config, now);
             if before != after {
-                info!(processor = %self.name(rank), ?before, ?after, "report changed the board");
+                info!(processor = %self.name(rank), ?before, ?after, "a report changed the board");
             }
             changed
         };
@@ -223,7 +223,7 @@ impl Board {
         };
         if opened_or_closed {
             let condition = self.condition(permit.rank, now);
-            info!(processor = %self.name(permit.rank), ?condition, "breaker changed");
+            info!(processor = %self.name(permit.rank), ?condition, "the breaker changed");
         }
         if self.wanted.swap(false, Ordering::Relaxed) || opened_or_closed {
             self.announce();

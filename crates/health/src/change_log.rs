@@ -23,13 +23,13 @@ impl ChangeLog {
             Event::ClientError(error) => (Connection::Away, error.to_string()),
             Event::Disconnected | Event::Closed => (Connection::Away, event.to_string()),
             Event::SlowConsumer(_) => {
-                warn!("health reports come faster than they are read");
+                warn!("health reports arrive faster than they are read");
                 return;
             }
             Event::ServerError(error) => {
                 match denied(error) {
                     Some(fault) => self.link.denied(fault),
-                    None => warn!(%error, "NATS complains"),
+                    None => warn!(%error, "NATS reported an error"),
                 }
                 return;
             }
@@ -41,17 +41,17 @@ impl ChangeLog {
         }
         self.link.set_connection(connection);
         match connection {
-            Connection::Connected => info!("NATS is connected"),
+            Connection::Connected => info!("connected to NATS"),
             Connection::Unknown | Connection::Away => {
-                warn!(%why, "NATS is away; the log of async_nats at debug tells more");
+                warn!(%why, "no connection to NATS; for details log async_nats at debug");
             }
-            Connection::Refused => error!(%why, "NATS does not let us in"),
+            Connection::Refused => error!(%why, "NATS rejected the credentials"),
         }
     }
 }
 
-/// Whether NATS is away since now. A client reports errors of a living connection too, and
-/// one that is refused is disconnected each time.
+/// Whether the connection to NATS is lost since now. A client reports errors of a living connection
+/// too, and one that is refused is disconnected each time.
 fn is_news(last: Connection, event: &Event) -> bool {
     match last {
         Connection::Unknown => true,

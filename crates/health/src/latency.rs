@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_straggler_does_not() {
+    fn a_straggler_does_not_show_slowness() {
         let start = Instant::now();
         let mut latency = Latency::default();
         latency.start(start);

@@ -5,7 +5,7 @@ use feeway_domain::Secret;
 
 use crate::NatsUrl;
 
-/// Where NATS is, and what it takes to be let in there.
+/// Where NATS is, and the credentials for it.
 #[derive(Clone, Debug)]
 pub struct NatsConfig {
     /// Where NATS is.

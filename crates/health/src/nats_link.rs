@@ -8,23 +8,23 @@ use tracing::{error, info};
 /// that a denial that lasts is renewed twice meanwhile.
 const DENIAL_LIFE: Duration = Duration::from_secs(12);
 
-/// Why NATS is of no use to this process. The text goes on behind "NATS".
+/// Why this process cannot use NATS. The text follows the word "NATS".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NatsFault {
     /// There is no connection.
     #[error("cannot be reached")]
     Away,
-    /// It is there, and does not take us for who we say we are.
-    #[error("does not let this process in")]
+    /// It answers, and rejects our credentials.
+    #[error("rejected the credentials of this process")]
     Refused,
-    /// We are connected, and hear nothing.
-    #[error("does not let this process subscribe to feeway.health.*")]
+    /// We are connected, but may not subscribe.
+    #[error("does not allow this process to subscribe to feeway.health.*")]
     SubscriptionDenied,
-    /// We are connected, and nobody hears us.
-    #[error("does not let this process publish to feeway.health.*")]
+    /// We are connected, but may not publish.
+    #[error("does not allow this process to publish to feeway.health.*")]
     PublicationDenied,
-    /// We are connected, and reports that there are do not come.
-    #[error("has brought no report of three that the leader has made since the last one")]
+    /// We are connected, but reports that were published do not arrive.
+    #[error("did not deliver the last three reports of the leader")]
     Silent,
 }
 
@@ -47,7 +47,7 @@ pub(crate) enum Connection {
     Unknown,
     Connected,
     Away,
-    /// It is there and does not let us in: somebody must see to that.
+    /// It rejects our credentials: an operator has to correct them.
     Refused,
 }
 
@@ -134,8 +134,8 @@ impl NatsLink {
         });
         match now {
             _ if before == now => {}
-            Some(fault) => error!("NATS is connected and of no use: it {fault}"),
-            None => info!("NATS is of use again"),
+            Some(fault) => error!("NATS is connected but cannot be used: it {fault}"),
+            None => info!("NATS can be used again"),
         }
     }
 }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_not_enough() {
+    fn a_connection_without_reports_is_not_up() {
         let log = CaughtLog::start();
         let link = connected();
         for _ in 0..2 {
@@ -171,16 +171,16 @@ mod tests {
         assert!(link.is_up());
         let told = log.text();
         for line in [
-            "does not let this process subscribe",
-            "no report of three",
-            "of use again",
+            "does not allow this process to subscribe",
+            "did not deliver the last three reports",
+            "can be used again",
         ] {
             assert_eq!(told.matches(line).count(), 1, "{line}: {told}");
         }
     }
 
     #[test]
-    fn what_was_wrong_with_one_connection_is_not_held_against_the_next() {
+    fn a_new_connection_starts_without_faults() {
         let link = connected();
         link.denied(NatsFault::SubscriptionDenied);
         link.set_silent(true);

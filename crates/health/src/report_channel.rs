@@ -49,8 +49,8 @@ struct Message<'a> {
 /// seconds, and an old one would only mislead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishFault {
-    /// NATS is away; connecting goes on.
-    #[error("NATS is away")]
+    /// There is no connection to NATS; connecting goes on.
+    #[error("no connection to NATS")]
     Away,
 }
 
@@ -133,8 +133,8 @@ impl ReportSubscriber {
         })
     }
 
-    /// The next report, of any processor, known or not. Messages that are no reports are
-    /// counted, logged and passed over. While NATS is away it waits.
+    /// The next report, of any processor, known or not. Messages that are no reports are counted,
+    /// logged and passed over. It waits while there is no connection to NATS.
     ///
     /// Cancel safe: no report is lost by dropping the future.
     pub async fn next(&mut self) -> HealthReport {
@@ -175,7 +175,7 @@ impl ReportSubscriber {
                         subject = message.subject.as_str(),
                         len = message.payload.len(),
                         count = self.malformed,
-                        "a message that is no health report"
+                        "received a message that is not a health report"
                     );
                 }
             }
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_report() {
+    fn anything_else_is_not_a_report() {
         let good = r#"{"processor":"default","failing":true,"minResponseTimeMs":120}"#;
         for (subject, text) in [
             ("feeway.health.fallback", good),

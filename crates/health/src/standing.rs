@@ -173,7 +173,7 @@ impl Standing {
         Some(flight)
     }
 
-    /// From when on a probe may start; never while as many as may be are outstanding.
+    /// When the next probe may start; never while the limit of outstanding probes is reached.
     ///
     /// A failing processor refuses a probe, which costs nothing. A slow one keeps it for as
     /// long as it is slow, so the leader's reports have to tell of its recovery, and only

@@ -57,7 +57,7 @@ impl Admin {
                     });
                 }
                 Err(error) => {
-                    debug!(%error, "no admin connection accepted");
+                    debug!(%error, "cannot accept an admin connection");
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -98,7 +98,10 @@ impl Admin {
             _ => (StatusCode::NOT_FOUND, "not found\n".to_owned()),
         };
         if status != StatusCode::NOT_FOUND && method != Method::GET && method != Method::HEAD {
-            let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
+            let mut response = respond(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "only GET and HEAD are allowed\n".to_owned(),
+            );
             let allow = HeaderValue::from_static("GET, HEAD");
             response.headers_mut().insert(ALLOW, allow);
             return response;

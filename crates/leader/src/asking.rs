@@ -59,7 +59,7 @@ impl Asking {
             // By the clock of this process too: Redis's may be set.
             not_before = Instant::now() + GAP;
             if let Err(fault) = self.store.asked(&self.token, &self.processor).await {
-                debug!(processor = %self.processor, %fault, "the question is not noted");
+                debug!(processor = %self.processor, %fault, "cannot record that the processor was asked");
             }
             self.meters.asked(answer);
             self.tell(answer, &mut lack);
@@ -101,7 +101,7 @@ impl Asking {
                 Ok(Turn::Ours) => return,
                 Ok(Turn::Later(pause)) => pause,
                 Err(fault) => {
-                    debug!(processor = %self.processor, %fault, "the question is not claimed");
+                    debug!(processor = %self.processor, %fault, "cannot claim the next health request");
                     FAULT_PAUSE
                 }
             };
@@ -146,15 +146,14 @@ impl Asking {
         if lack.is_news(answer) {
             warn!(
                 %processor,
-                "the processor cannot be asked for its health: there is no \
-                 GET /payments/service-health; only payments show how it is"
+                "the processor has no GET /payments/service-health: only payments show its health"
             );
         }
         match answer {
             HealthAnswer::TooEarly => {
-                info!(%processor, "asked too early: somebody else asks too");
+                info!(%processor, "asked too early: somebody else is asking too");
             }
-            HealthAnswer::Unanswered => debug!(%processor, "no answer, which is no news"),
+            HealthAnswer::Unanswered => debug!(%processor, "no answer to the health request"),
             HealthAnswer::Report { .. } | HealthAnswer::NoEndpoint => {}
         }
     }
@@ -183,12 +182,14 @@ impl Asking {
         match heard {
             Ok(()) => self.meters.published.increment(1),
             Err(fault) => {
-                debug!(processor = %self.processor, %fault, "no board hears of this report");
+                debug!(processor = %self.processor, %fault, "cannot publish the report on NATS");
             }
         }
         match kept {
             Ok(()) => self.meters.kept.increment(1),
-            Err(fault) => debug!(processor = %self.processor, %fault, "the report is not kept"),
+            Err(fault) => {
+                debug!(processor = %self.processor, %fault, "cannot store the report in Redis")
+            }
         }
     }
 }
@@ -222,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lack_is_told_once_and_again_after_an_answer() {
+    fn a_missing_endpoint_is_logged_once_and_again_after_an_answer() {
         use HealthAnswer::{NoEndpoint, TooEarly, Unanswered};
         let report = HealthAnswer::Report {
             failing: false,

@@ -139,7 +139,7 @@ impl Leader {
             () = admin.serve(self.admin) => Ok(()),
             Some(ended) = tasks.join_next() => {
                 // They run until they are told to stop.
-                error!(?ended, "a task ended on its own");
+                error!(?ended, "a task ended unexpectedly");
                 Ok(())
             }
         };
@@ -149,12 +149,12 @@ impl Leader {
             while tasks.join_next().await.is_some() {}
         });
         if finished.await.is_err() {
-            warn!("a question in hand was cut off");
+            warn!("a health request was cut off");
             tasks.shutdown().await;
         }
         match timeout(VACATE_TIMEOUT, self.store.vacate_lease(&token)).await {
-            Ok(Ok(())) => info!("stopped; the lease is free"),
-            Ok(Err(_)) | Err(_) => warn!("stopped; the lease ends by itself"),
+            Ok(Ok(())) => info!("stopped; the lease is released"),
+            Ok(Err(_)) | Err(_) => warn!("stopped; the lease will expire"),
         }
         result
     }

@@ -74,8 +74,8 @@ fn note(standing: &watch::Sender<Claim>, claim: Claim, meters: &LeaseMeters) {
     }
     match (changed, claim) {
         (false, _) | (true, Claim::Unknown) => {}
-        (true, Claim::Ours) => info!("the lease is ours: asking the processors"),
+        (true, Claim::Ours) => info!("holding the lease: asking the processors"),
         (true, Claim::Others) => info!("another process holds the lease: standing by"),
-        (true, Claim::Away) => warn!("Redis does not answer: asking nobody"),
+        (true, Claim::Away) => warn!("Redis does not answer: asking no processor"),
     }
 }

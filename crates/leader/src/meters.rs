@@ -20,19 +20,19 @@ impl AskMeters {
     pub(crate) fn new(processor: &ProcessorName) -> Self {
         describe_counter!(
             "feeway_leader_asks_total",
-            "Questions to a processor for its health."
+            "Health requests to a processor."
         );
         describe_counter!(
             "feeway_leader_reports_total",
-            "Reports that were published on NATS, or kept in Redis."
+            "Reports that were published on NATS or stored in Redis."
         );
         describe_gauge!(
             "feeway_leader_processor_failing",
-            "1 when the processor said last that it fails."
+            "1 when the last report of the processor says that it is failing."
         );
         describe_gauge!(
             "feeway_leader_processor_min_response_seconds",
-            "What the processor says it takes at least."
+            "The shortest response time that the processor reports."
         );
         let name = || processor.as_str().to_owned();
         let asks = |answer: &'static str| counter!("feeway_leader_asks_total", "processor" => name(), "answer" => answer);
@@ -83,7 +83,7 @@ impl LeaseMeters {
         );
         describe_counter!(
             "feeway_leader_takeovers_total",
-            "How often this process came to hold the health lease."
+            "How often this process acquired the health lease."
         );
         Self {
             held: gauge!("feeway_leader_lease_held"),
@@ -95,10 +95,10 @@ impl LeaseMeters {
 /// How the servers are that a leader depends on; set when somebody asks.
 pub(crate) fn observe(redis_up: bool, nats_up: bool) {
     let flag = |holds| if holds { 1.0 } else { 0.0 };
-    describe_gauge!("feeway_redis_up", "1 while Redis can be reached.");
+    describe_gauge!("feeway_redis_up", "1 while Redis is connected.");
     describe_gauge!(
         "feeway_nats_up",
-        "1 while NATS can be used: it is reached and denies nothing."
+        "1 while NATS can be used: it is connected and denies nothing."
     );
     gauge!("feeway_redis_up").set(flag(redis_up));
     gauge!("feeway_nats_up").set(flag(nats_up));

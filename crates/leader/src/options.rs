@@ -9,10 +9,10 @@ use feeway_options::{NatsOptions, RedisOptions, processor_parser};
 use feeway_processor::{ProcessorOption, order_processors};
 use feeway_telemetry::LogOptions;
 
-/// Asks the payment processors for their health, if it holds the lease.
+/// Asks the payment processors for their health while it holds the lease.
 ///
-/// Start two or more: one of them holds the lease and asks each processor every 5 s, the
-/// others stand by.
+/// Start two or more: one of them holds the lease and asks each processor every 5 s; the others
+/// stand by.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "feeway-leader", version)]
 pub struct Options {
@@ -20,9 +20,9 @@ pub struct Options {
     #[arg(long, env = "FEEWAY_NAME", default_value = "leader")]
     pub name: String,
 
-    /// A processor; repeat it for each, in the environment separate them by `;`. After another
-    /// comma authorization-file=PATH, ca-file=PATH and declines=final may follow, as for the
-    /// front.
+    /// A processor; give the option once for each, or separate them with ";" in the variable. After
+    /// another comma authorization-file=PATH, ca-file=PATH and declines=final may follow, as for
+    /// the front.
     #[arg(
         long = "processor",
         env = "FEEWAY_PROCESSORS",
@@ -34,15 +34,15 @@ pub struct Options {
     )]
     pub processors: Vec<ProcessorOption>,
 
-    /// Redis, and what it takes to be let in.
+    /// Where Redis is, and the credentials for it.
     #[command(flatten)]
     pub redis: RedisOptions,
 
-    /// NATS, and what it takes to be let in.
+    /// Where NATS is, and the credentials for it.
     #[command(flatten)]
     pub nats: NatsOptions,
 
-    /// Where /healthz, /readyz and /metrics are answered; port 0 takes a free one.
+    /// The address for /healthz, /readyz and /metrics; port 0 chooses a free port.
     #[arg(
         long,
         env = "FEEWAY_ADMIN_LISTEN",
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn a_missing_option_is_named() {
         let line = refusal("--redis unix:///redis.sock --nats nats://n:4222");
         assert!(line.contains("--processor"), "{line}");
     }

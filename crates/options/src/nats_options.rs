@@ -9,11 +9,11 @@ use crate::secret_source::{read_secret, secret_of_variable};
 const PASSWORD_VARIABLE: &str = "FEEWAY_NATS_PASSWORD";
 const TOKEN_VARIABLE: &str = "FEEWAY_NATS_TOKEN";
 
-/// Where NATS is, and what it takes to be let in there.
+/// Where NATS is, and the credentials for it.
 #[derive(Clone, Debug, Args)]
 pub struct NatsOptions {
-    /// The NATS that carries the processors' health: nats://host:4222, or never without TLS
-    /// tls://host:4222.
+    /// The URL of the NATS that carries the processors' health: nats://host:4222, or
+    /// tls://host:4222 to require TLS.
     #[arg(
         id = "nats",
         long = "nats",
@@ -24,7 +24,7 @@ pub struct NatsOptions {
     )]
     url: NatsUrl,
 
-    /// The user that the password for NATS is of.
+    /// The user of the password for NATS.
     #[arg(
         id = "nats-user",
         long = "nats-user",
@@ -33,8 +33,8 @@ pub struct NatsOptions {
     )]
     user: Option<String>,
 
-    /// A file that holds the password for NATS. Or the variable FEEWAY_NATS_PASSWORD holds the
-    /// password itself. It is read at the start, as are the next two.
+    /// A file with the password for NATS. Alternatively, FEEWAY_NATS_PASSWORD holds the password
+    /// itself. This file and the next two are read at the start.
     #[arg(
         id = "nats-password-file",
         long = "nats-password-file",
@@ -47,8 +47,7 @@ pub struct NatsOptions {
     #[arg(skip = secret_of_variable(PASSWORD_VARIABLE))]
     password_of_variable: Option<Secret>,
 
-    /// A file that holds a token for NATS. Or the variable FEEWAY_NATS_TOKEN holds the token
-    /// itself.
+    /// A file with a token for NATS. Alternatively, FEEWAY_NATS_TOKEN holds the token itself.
     #[arg(
         id = "nats-token-file",
         long = "nats-token-file",
@@ -61,7 +60,7 @@ pub struct NatsOptions {
     #[arg(skip = secret_of_variable(TOKEN_VARIABLE))]
     token_of_variable: Option<Secret>,
 
-    /// A .creds file for NATS, as nsc writes it.
+    /// A .creds file for NATS, as written by nsc.
     #[arg(
         id = "nats-creds-file",
         long = "nats-creds-file",
@@ -71,8 +70,8 @@ pub struct NatsOptions {
     )]
     creds: Option<NatsCredentials>,
 
-    /// A PEM file with the certificate authorities that may vouch for NATS, instead of those
-    /// that this machine trusts. With it there is no connection without TLS.
+    /// A PEM file with the certificate authorities to trust for NATS, instead of those of this
+    /// machine. It makes TLS mandatory.
     #[arg(
         id = "nats-ca-file",
         long = "nats-ca-file",
@@ -102,13 +101,16 @@ impl NatsOptions {
             + usize::from(*self.url.credentials() != NatsCredentials::None);
         if given > 1 {
             return Err(
-                "more than one of password, token and creds file are given for NATS, in \
-                 the URL of --nats, by options or in FEEWAY_NATS_PASSWORD and FEEWAY_NATS_TOKEN",
+                "more than one of password, token and creds file is given for NATS, in the URL of \
+                 --nats, by options or in FEEWAY_NATS_PASSWORD and FEEWAY_NATS_TOKEN: give only \
+                 one",
             );
         }
         if self.user.is_some() != self.password().is_some() {
-            return Err("--nats-user goes together with --nats-password-file or \
-                 FEEWAY_NATS_PASSWORD");
+            return Err(
+                "--nats-user and --nats-password-file (or FEEWAY_NATS_PASSWORD) must be \
+                 given together",
+            );
         }
         Ok(())
     }

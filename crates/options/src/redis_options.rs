@@ -8,10 +8,10 @@ use crate::secret_source::{read_secret, secret_of_variable};
 
 const PASSWORD_VARIABLE: &str = "FEEWAY_REDIS_PASSWORD";
 
-/// Where Redis is, and what it takes to be let in there.
+/// Where Redis is, and the credentials for it.
 #[derive(Clone, Debug, Args)]
 pub struct RedisOptions {
-    /// The Redis that holds journal, ledger and lease: unix:///path/redis.sock,
+    /// The URL of the Redis that holds journal, ledger and lease: unix:///path/redis.sock,
     /// redis://host:6379, or with TLS rediss://host:6379.
     #[arg(
         id = "redis",
@@ -23,7 +23,7 @@ pub struct RedisOptions {
     )]
     url: RedisUrl,
 
-    /// The user that the password is of; Redis calls the one it has anyway "default".
+    /// The user of the password; the built-in user of Redis is "default".
     #[arg(
         id = "redis-user",
         long = "redis-user",
@@ -32,8 +32,8 @@ pub struct RedisOptions {
     )]
     user: Option<String>,
 
-    /// A file that holds the password for Redis. Or the variable FEEWAY_REDIS_PASSWORD holds
-    /// the password itself. It is read at the start.
+    /// A file with the password for Redis, which is read at the start. Alternatively,
+    /// FEEWAY_REDIS_PASSWORD holds the password itself.
     #[arg(
         id = "redis-password-file",
         long = "redis-password-file",
@@ -46,8 +46,8 @@ pub struct RedisOptions {
     #[arg(skip = secret_of_variable(PASSWORD_VARIABLE))]
     password_of_variable: Option<Secret>,
 
-    /// A PEM file with the certificate authorities that may vouch for Redis, instead of those
-    /// that this machine trusts.
+    /// A PEM file with the certificate authorities to trust for Redis, instead of those of this
+    /// machine.
     #[arg(
         id = "redis-ca-file",
         long = "redis-ca-file",
@@ -65,15 +65,15 @@ impl RedisOptions {
         let given = passwords.iter().filter(|given| given.is_some()).count();
         if given + usize::from(self.url.has_credentials()) > 1 {
             return Err(
-                "the password for Redis is given more than once: in the URL of --redis, \
-                 by --redis-password-file or in FEEWAY_REDIS_PASSWORD",
+                "the password for Redis is given more than once: give it only in the URL of \
+                 --redis, by --redis-password-file or in FEEWAY_REDIS_PASSWORD",
             );
         }
         if self.user.is_some() && given == 0 {
             return Err("--redis-user needs --redis-password-file or FEEWAY_REDIS_PASSWORD");
         }
         if self.ca_file.is_some() && !self.url.is_tls() {
-            return Err("--redis-ca-file is of use with rediss:// only");
+            return Err("--redis-ca-file works only with rediss://");
         }
         Ok(())
     }

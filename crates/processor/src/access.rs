@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use crate::EndpointError;
 
-/// What it takes to be let in at a processor, and to know that it is the right one.
+/// The credentials for a processor, and what is needed to verify its identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
     /// Holds the value of the `authorization` header that every request carries. It is read
@@ -27,7 +27,7 @@ pub enum SetUpError {
     #[error("CA file {}", .0.display())]
     CaFile(PathBuf, #[source] CaFileError),
     /// Certificates are asked for where none are looked at.
-    #[error("a CA file is of use with https:// only")]
+    #[error("a CA file works only with https://")]
     CaFileWithoutTls,
     /// No `ca-file`, and the machine trusts nobody.
     #[error(

@@ -64,14 +64,14 @@ impl Authorization {
             Ok(Ok(Ok(header))) => {
                 known.is_file_bad = false;
                 if header != known.header {
-                    info!(file = %self.file.display(), "the authorization file has a new value");
+                    info!(file = %self.file.display(), "using the new value of the authorization file");
                     known.header = header;
                 }
             }
             Ok(Ok(Err(error))) if !known.is_file_bad => {
                 known.is_file_bad = true;
                 let file = self.file.display();
-                warn!(%file, %error, "the authorization file is of no use; its last value stays");
+                warn!(%file, %error, "cannot use the authorization file; keeping its last value");
             }
             Ok(Ok(Err(_)) | Err(_)) | Err(_) => {}
         }

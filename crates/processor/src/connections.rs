@@ -46,7 +46,7 @@ pub(crate) struct Connections {
     opened: AtomicU32,
     permits: Arc<Semaphore>,
     idle: Arc<Shelf>,
-    /// At most as many as may be in use.
+    /// At most as many as the limit of connections in use.
     retired: Arc<Shelf>,
     misdelivery: Arc<Misdelivery>,
 }

@@ -12,7 +12,7 @@ pub struct Deployment(Arc<str>);
 
 /// The text is not 1 to 24 of `a`–`z`, `0`–`9` and `-`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to 24 of a-z, 0-9 and -")]
+#[error("must be 1 to 24 characters of a-z, 0-9 and -")]
 pub struct DeploymentError;
 
 impl Deployment {

@@ -28,10 +28,10 @@ pub enum EndpointError {
     #[error("not a URL such as http://host:8001")]
     NotAUrl,
     /// Another scheme than `http` or `https`.
-    #[error("only http:// and https:// are spoken to processors")]
+    #[error("a processor's URL must begin with http:// or https://")]
     Scheme,
     /// A query or a user: what opens the door comes from a file.
-    #[error("a processor's URL is scheme, host, port and path, without a user or a query")]
+    #[error("a processor's URL must be scheme, host, port and path, without a user or a query")]
     UserOrQuery,
 }
 

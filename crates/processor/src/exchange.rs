@@ -92,7 +92,7 @@ pub(crate) async fn exchange(
                 }
                 None => {
                     let error = fault.into_error();
-                    debug!(%error, "a processor's connection ended before its answer");
+                    debug!(%error, "a connection to a processor ended before the answer");
                     return Err(if error.is_parse() {
                         ExchangeFault::Garbled
                     } else {

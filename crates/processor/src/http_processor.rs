@@ -130,7 +130,7 @@ impl HttpProcessor {
             (false, None) => None,
         };
         if tls.is_none() && authorization.is_some() {
-            warn!(url, "the authorization header travels unencrypted");
+            warn!(url, "the authorization header is sent unencrypted");
         }
         let connections = Connections::new(
             endpoint,

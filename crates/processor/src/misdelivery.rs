@@ -60,9 +60,9 @@ impl Misdelivery {
         error!(
             processor = self.processor,
             payments = ids.len(),
-            "the processor sent an answer that nobody had asked for, or that of another \
-             payment: these payments may have got each other's answers and are looked up; \
-             from now on no connection to it is used twice"
+            "the processor sent an unrequested answer, or another payment's: these payments may \
+             have got each other's answers and are looked up; from now on each request to it has a \
+             connection of its own"
         );
         if !ids.is_empty() {
             lock(&self.affected).push_back(ids);
@@ -139,7 +139,7 @@ impl Record {
             let processor = &self.misdelivery.processor;
             debug!(
                 processor,
-                "more or other than was asked for on a new connection"
+                "an unrequested answer, or another payment's, on a new connection"
             );
             return;
         }

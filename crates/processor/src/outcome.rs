@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn most_answers_say_it_all() {
+    async fn most_answers_need_no_look_up() {
         use Outcome::{Held, NotHeld, Unknown};
         let retry_after = Some(Duration::from_secs(7));
         for (post, expected) in [

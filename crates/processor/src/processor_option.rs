@@ -13,7 +13,7 @@ use crate::endpoint::Endpoint;
 pub struct ProcessorOption {
     /// Its name, URL and fee, and whether its declines are final.
     pub processor: Processor,
-    /// What it takes to be let in there.
+    /// The credentials, and what is needed to verify its identity.
     pub access: Access,
 }
 
@@ -23,16 +23,16 @@ pub enum ProcessorOptionError {
     /// Not of the form at all.
     #[error("{0:?} is not of the form NAME=URL,fee=0.05")]
     Form(String),
-    /// A part after the URL that is not known, or is there twice.
+    /// A part after the URL that is not known, or appears twice.
     #[error(
-        "after the URL {0:?} is not one of fee=, authorization-file=, ca-file= and declines=, \
-         each once"
+        "unexpected {0:?} after the URL; allowed are fee=, authorization-file=, ca-file= and \
+         declines=, each once"
     )]
     Part(String),
     /// Something else than `final` is said of its declines.
     #[error(
-        "declines={0:?}: only declines=final is known, for a processor that stores nothing \
-         when it answers 400, 402 or 410"
+        "declines={0:?}: the only value is final, for a processor that stores nothing when it \
+         answers 400, 402 or 410"
     )]
     Declines(String),
     /// A bad name.
@@ -49,10 +49,12 @@ pub enum ProcessorOptionError {
     SameName(ProcessorName),
     /// The same URL under two names: fees and breakers would be told apart, and the ledger's
     /// duplicates would not.
-    #[error("the processors {0} and {1} have the same URL, {2}: one ledger has one name")]
+    #[error(
+        "the processors {0} and {1} have the same URL, {2}: each ledger must have exactly one name"
+    )]
     SameUrl(ProcessorName, ProcessorName, String),
     /// None, or more than [`MAX_PROCESSORS`].
-    #[error("{0} processors given; 1 to {MAX_PROCESSORS} work")]
+    #[error("{0} processors are given; 1 to {MAX_PROCESSORS} are allowed")]
     Count(usize),
 }
 
@@ -180,8 +182,8 @@ mod tests {
             check(
                 &format!("a=https://a:1,fee=0.05,declines={value}"),
                 &format!(
-                    "declines={value:?}: only declines=final is known, for a processor that \
-                     stores nothing when it answers 400, 402 or 410"
+                    "declines={value:?}: the only value is final, for a processor that stores \
+                     nothing when it answers 400, 402 or 410"
                 ),
             );
         }
@@ -208,15 +210,15 @@ mod tests {
         );
         check(
             "De=http://a:1,fee=0.05",
-            "\"De\": a processor's name is 1 to 24 of a-z, 0-9 and -",
+            "\"De\": a processor's name must be 1 to 24 characters of a-z, 0-9 and -",
         );
         check(
             "a=ftp://a:1,fee=0.05",
-            "\"ftp://a:1\": only http:// and https:// are spoken to processors",
+            "\"ftp://a:1\": a processor's URL must begin with http:// or https://",
         );
         check(
             "a=https://me:secret@a:1,fee=0.05",
-            "\"https://…@a:1\": a processor's URL is scheme, host, port and path, without a \
+            "\"https://…@a:1\": a processor's URL must be scheme, host, port and path, without a \
              user or a query",
         );
         for (part, key) in [
@@ -230,8 +232,8 @@ mod tests {
             check(
                 &format!("a=https://a:1,fee=0.05,{part}"),
                 &format!(
-                    "after the URL {key:?} is not one of fee=, authorization-file=, ca-file= \
-                     and declines=, each once"
+                    "unexpected {key:?} after the URL; allowed are fee=, authorization-file=, \
+                     ca-file= and declines=, each once"
                 ),
             );
         }
@@ -241,7 +243,7 @@ mod tests {
         );
         check(
             "a=http://a:1,fee=5%",
-            "\"5%\": a fee is a share from 0 to 1 with at most six decimals, such as 0.05",
+            "\"5%\": a fee must be a share from 0 to 1 with at most six decimals, such as 0.05",
         );
         check(
             "a=http://a:1,fee=0.1;a=http://a:2,fee=0.2",
@@ -249,10 +251,13 @@ mod tests {
         );
         check(
             "a=http://x:80,fee=0.1;b=http://b,fee=0.1;c=HTTP://X/,fee=0.2",
-            "the processors a and c have the same URL, http://x: one ledger has one name",
+            "the processors a and c have the same URL, http://x: each ledger must have exactly one name",
         );
         let nine: Vec<_> = (0..9).map(|n| format!("p{n}=http://a:1,fee=0.1")).collect();
-        check(&nine.join(";"), "9 processors given; 1 to 8 work");
+        check(
+            &nine.join(";"),
+            "9 processors are given; 1 to 8 are allowed",
+        );
         assert_eq!(
             order_processors(Vec::new()),
             Err(ProcessorOptionError::Count(0))

@@ -59,7 +59,7 @@ impl Tls {
         match &shaken {
             Ok(_) => {
                 if self.is_refused.swap(false, Ordering::Relaxed) {
-                    info!(%host, "the processor speaks TLS with us again");
+                    info!(%host, "TLS to the processor works again");
                 }
             }
             // Certificates, names and protocols do not mend themselves; a connection that
@@ -70,7 +70,7 @@ impl Tls {
                     .is_some_and(|fault| fault.is::<rustls::Error>()) =>
             {
                 if !self.is_refused.swap(true, Ordering::Relaxed) {
-                    error!(%host, error = %fault, "no TLS with the processor");
+                    error!(%host, error = %fault, "cannot set up TLS to the processor");
                 }
             }
             Err(_) => {}

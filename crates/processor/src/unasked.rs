@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_farewell_is_no_answer() {
+    fn a_closing_408_is_not_an_unrequested_answer() {
         for (bytes, expected) in [
             (&b"HTTP/1.1 408 Request Timeout\r\n"[..], true),
             (b"HTTP/1.0 408 ", true),

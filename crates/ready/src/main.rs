@@ -26,7 +26,7 @@ const READY: &[u8] = b"HTTP/1.1 200 ";
 
 fn main() -> ExitCode {
     let Ok(addresses) = std::env::var(VARIABLE) else {
-        eprintln!("{VARIABLE} does not say where to ask");
+        eprintln!("{VARIABLE} is not set to an address");
         return ExitCode::FAILURE;
     };
     // A front may have several; each tells the same.
@@ -77,7 +77,7 @@ fn talk(mut stream: impl Read + Write) -> io::Result<()> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&answer);
-    Err(io::Error::other(format!("it answers {said}")))
+    Err(io::Error::other(format!("it answered {said}")))
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub(crate) async fn read_body(body: Incoming, limit: usize) -> Result<Result<Byt
             Ok(Err(answer::empty(StatusCode::PAYLOAD_TOO_LARGE)))
         }
         Err(error) => {
-            debug!(%error, "the client went while it sent a body");
+            debug!(%error, "the client disconnected while it sent a body");
             Err(Cut::silent(Then::Closes))
         }
     }
@@ -77,7 +77,7 @@ pub(crate) fn bad_request(why: &impl ToString) -> Answer {
 /// The end of work that ran in a task of its own.
 async fn finish(work: JoinHandle<Said>) -> Result<Answer, Cut> {
     let said = work.await.unwrap_or_else(|error| {
-        error!(%error, "a request broke down");
+        error!(%error, "a request failed because of a bug");
         Err(Cut::silent(Then::Closes)).into()
     });
     said.say().await

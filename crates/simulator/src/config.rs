@@ -16,12 +16,12 @@ const MAX_PERMITS: i64 = 1_000_000;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "feeway-simulator", version, about, long_about = None)]
 pub struct SimulatorConfig {
-    /// The address to listen on; port 0 takes a free one.
+    /// The address to listen on; port 0 chooses a free port.
     #[arg(long, env = "FEEWAY_SIMULATOR_LISTEN", value_name = "ADDRESS",
           default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)))]
     pub listen: SocketAddr,
 
-    /// A second address, which chaos never refuses to be connected to.
+    /// A second address, whose connections chaos never refuses.
     #[arg(long, env = "FEEWAY_SIMULATOR_ADMIN_LISTEN", value_name = "ADDRESS")]
     pub admin_listen: Option<SocketAddr>,
 
@@ -29,7 +29,7 @@ pub struct SimulatorConfig {
     #[arg(long, env = "FEEWAY_SIMULATOR_NAME", default_value = "default")]
     pub name: ProcessorName,
 
-    /// The share of each amount that it keeps.
+    /// The share of each amount that the processor keeps.
     #[arg(
         long,
         env = "FEEWAY_SIMULATOR_FEE",
@@ -38,7 +38,7 @@ pub struct SimulatorConfig {
     )]
     pub fee: Fee,
 
-    /// What X-Rinha-Token must say for /admin.
+    /// The value of X-Rinha-Token that /admin requires.
     #[arg(long, env = "FEEWAY_SIMULATOR_TOKEN", default_value = "123")]
     pub token: String,
 
@@ -51,18 +51,18 @@ pub struct SimulatorConfig {
     #[arg(long, env = "FEEWAY_SIMULATOR_FAILING")]
     pub failing: bool,
 
-    /// How it differs from a faithful processor: the JSON document of PUT /admin/rules, or
-    /// @FILE for one in a file.
+    /// How the processor differs from a faithful one: the JSON document of PUT /admin/rules, or
+    /// @FILE to read it from a file.
     #[arg(long, env = "FEEWAY_SIMULATOR_RULES", value_name = "DOCUMENT",
           default_value = "{}", hide_default_value = true, value_parser = rules)]
     pub rules: Rules,
 
-    /// How many requests for payments may be at work at once.
+    /// The most requests for payments that are processed at once.
     #[arg(long, env = "FEEWAY_SIMULATOR_PERMITS", value_name = "N", default_value_t = PERMITS,
           value_parser = clap::value_parser!(u32).range(1..=MAX_PERMITS))]
     pub permits: u32,
 
-    /// How many more may wait for their turn; the next one gets 429.
+    /// How many more may wait for their turn; any more are answered with 429.
     #[arg(long, env = "FEEWAY_SIMULATOR_QUEUE", value_name = "N", default_value_t = QUEUE,
           value_parser = clap::value_parser!(u32).range(..=MAX_PERMITS))]
     pub queue: u32,

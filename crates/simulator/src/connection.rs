@@ -35,7 +35,7 @@ const MAX_SECOND_ANSWERS: usize = 32;
 /// mood: whoever shut the door must be able to open it.
 pub(crate) async fn serve(mut stream: TcpStream, state: Arc<State>, admin: bool) {
     if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "the connection is gone already");
+        debug!(%error, "the connection is already closed");
         return;
     }
     let admin = Arc::new(AtomicBool::new(admin));
@@ -52,7 +52,7 @@ pub(crate) async fn serve(mut stream: TcpStream, state: Arc<State>, admin: bool)
         if let Some(after) = cut.again_after.filter(|_| !at_once)
             && let Err(error) = say_again(&mut second_answers, &stream, cut.bytes, after)
         {
-            warn!(%error, "there is no second answer");
+            warn!(%error, "cannot send a second answer");
         }
         match cut.then {
             Then::GoesOn => {}
@@ -121,7 +121,9 @@ fn say_again(
 ) -> io::Result<()> {
     while second_answers.try_join_next().is_some() {}
     if second_answers.len() >= MAX_SECOND_ANSWERS {
-        return Err(io::Error::other("too many answers wait to be said again"));
+        return Err(io::Error::other(
+            "too many answers are waiting to be repeated",
+        ));
     }
     let twin = std::net::TcpStream::from(stream.as_fd().try_clone_to_owned()?);
     let mut twin = TcpStream::from_std(twin)?;

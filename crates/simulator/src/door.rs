@@ -66,7 +66,10 @@ impl Gate {
             .await
             .is_err()
         {
-            warn!(refusing, "the listening socket did not move");
+            warn!(
+                refusing,
+                "the listening socket did not open or close in time"
+            );
         }
     }
 

@@ -34,7 +34,7 @@ pub(crate) async fn pay(state: Arc<State>, body: Bytes) -> Said {
     said
 }
 
-/// Refuses what is no payment, which needs a permit all the same.
+/// Refuses a malformed payment, which needs a permit nevertheless.
 async fn refuse(state: &State) -> Said {
     let Some(_permit) = state.permits.enter().await else {
         return busy(state);

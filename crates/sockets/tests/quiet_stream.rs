@@ -104,7 +104,7 @@ async fn wake_ups(mut ours: impl AsyncWrite + Unpin, theirs: UnixStream) -> u64 
 }
 
 #[tokio::test]
-async fn that_the_other_side_reads_wakes_nobody() {
+async fn reading_by_the_other_side_wakes_nobody() {
     let (ours, theirs) = pair();
     assert_eq!(wake_ups(ours, theirs).await, EXCHANGES);
     // It would with tokio's own stream; else this type has had its day.
@@ -132,7 +132,7 @@ async fn pieces_of_every_size_arrive() {
 }
 
 #[tokio::test]
-async fn an_end_is_an_end() {
+async fn a_closed_stream_reads_as_the_end() {
     let (mut ours, mut theirs) = pair();
     theirs.write_all(b"last").await.unwrap();
     theirs.shutdown().await.unwrap();

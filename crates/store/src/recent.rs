@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_owed_is_owed_until_it_was_answered_and_then_counts_as_new() {
+    async fn owed_writes_stay_owed_until_they_are_answered() {
         let recent = Recent::default();
         recent.answered([Did::This(1), Did::This(2), Did::This(3)], None);
         recent.owe();
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_full_one_says_so_and_drops_nothing() {
+    async fn a_full_memory_of_writes_reports_it_and_drops_nothing() {
         let recent = Recent::default();
         recent.answered((1..MAX_KEPT as u32).map(Did::This), None);
         assert!(!recent.is_full());

@@ -11,7 +11,7 @@ const DEFAULT_FILTER: &str = "info,async_nats=off";
 #[derive(Clone, Debug, Args)]
 pub struct LogOptions {
     /// What is logged: error, warn, info, debug or trace, also per crate, such as
-    /// info,feeway_health=debug. Text on a terminal, else JSON lines.
+    /// info,feeway_health=debug. The log is text on a terminal, and JSON lines otherwise.
     #[arg(
         id = "log",
         long = "log",

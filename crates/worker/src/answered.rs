@@ -140,7 +140,7 @@ async fn journal<S: Store, C: ProcessorClient>(
             Ok(Accept::Known | Accept::Ended) => {}
             Ok(Accept::AmountDiffers) => {
                 let id = promise.payment.id;
-                tracing::error!(%id, "answered 202, but its id is known with another amount");
+                tracing::error!(%id, "answered 202, but another payment with this id and another amount exists");
             }
             Ok(Accept::Fenced | Accept::Full)
             | Err(StoreFault::Full | StoreFault::Away | StoreFault::Closed | StoreFault::Unknown) => {

@@ -291,7 +291,7 @@ async fn name<S: Store, C: ProcessorClient>(context: &Context<S, C>, job: &Job, 
             Named::No
         }
         Rename::Differs(processor) => {
-            tracing::debug!(id = %job.payment.id, ?processor, "its entry has moved since it was read");
+            tracing::debug!(id = %job.payment.id, ?processor, "its journal entry has changed since it was read");
             Named::No
         }
     }

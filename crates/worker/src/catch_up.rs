@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_comes_in_goes_on_top() {
+    async fn new_payments_are_added_to_the_rate() {
         let catch_up = CatchUp::new(2 * SECOND);
         catch_up.set_arrival_rate(40_000, 10 * SECOND);
         let share = sent(&catch_up, &mut 0.0, SECOND).await;
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_long_outage_saves_nothing_up() {
+    async fn a_long_outage_does_not_raise_the_rate() {
         let catch_up = CatchUp::new(2 * SECOND);
         let mut allowance = Allowance::new();
         advance(60 * SECOND).await;

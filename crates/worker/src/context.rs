@@ -175,14 +175,14 @@ impl<S: Store, C: ProcessorClient> Context<S, C> {
     pub(crate) fn report_misconfigured(&self, rank: Rank, status: u16) {
         if !self.misconfigured[rank.index()].swap(true, Ordering::Relaxed) {
             let processor = self.board.name(rank);
-            tracing::error!(%processor, status, "the processor refuses to deal with us: check its URL and credentials");
+            tracing::error!(%processor, status, "the processor rejects our requests: check its URL and credentials");
         }
     }
 
     /// The processor deals with us.
     pub(crate) fn clear_misconfigured(&self, rank: Rank) {
         if self.misconfigured[rank.index()].swap(false, Ordering::Relaxed) {
-            tracing::info!(processor = %self.board.name(rank), "processor deals with us again");
+            tracing::info!(processor = %self.board.name(rank), "the processor accepts our requests again");
         }
     }
 }

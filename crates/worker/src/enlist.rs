@@ -56,21 +56,21 @@ impl fmt::Display for MovedProcessor {
         let (known, url) = (without_credentials(known), without_credentials(url));
         write!(
             f,
-            "processor {processor} was at {known} and is at {url} here, "
+            "processor {processor} has the URL {known} in Redis and {url} here; "
         )?;
         match why {
             Objection::Open(payments) => write!(
                 f,
-                "and {payments} open payments may have reached it there. If both URLs lead to \
-                 the same ledger, start every front with --moved {processor}. If not, start \
-                 them with the old URL until those payments have ended, or decide about them \
-                 with feeway-ctl resolve"
+                "{payments} open payments may have been sent to the old URL. If both URLs lead to \
+                 the same ledger, start every front with --moved {processor}. If not, start them \
+                 with the old URL until those payments have ended, or decide about them with \
+                 feeway-ctl resolve"
             ),
             Objection::Front(front) => write!(
                 f,
-                "and {front}, which lives, may send payments to the old one. If both URLs lead \
-                 to the same ledger, start this front with --moved {processor}. If not, stop \
-                 every front before one starts with the new URL"
+                "{front} is running and may send payments to the old URL. If both URLs lead to the \
+                 same ledger, start this front with --moved {processor}. If not, stop every front \
+                 before one starts with the new URL"
             ),
         }
     }
@@ -104,7 +104,7 @@ pub(crate) async fn enlist<S: Store, C: ProcessorClient>(
                 if Instant::now() >= waits_until {
                     return Ok(Err(refuse(&known, &sites, Objection::Front(by))));
                 }
-                tracing::debug!(processor = %known.processor, front = %by, "another front sends to another URL");
+                tracing::debug!(processor = %known.processor, front = %by, "another front uses another URL for this processor");
                 sleep(HEARTBEAT).await;
             }
             Enlist::Relocated(relocation) => {
@@ -183,7 +183,7 @@ fn is_vouched(sites: &[Site], processor: &ProcessorName) -> bool {
     site_of(sites, processor).is_some_and(|site| site.is_vouched)
 }
 
-/// Says that somebody has to act.
+/// Logs that an operator has to act.
 fn refuse(known: &Known, sites: &[Site], why: Objection) -> MovedProcessor {
     let site = site_of(sites, &known.processor);
     let refused = MovedProcessor {
@@ -192,7 +192,7 @@ fn refuse(known: &Known, sites: &[Site], why: Objection) -> MovedProcessor {
         url: site.map(|site| site.url.clone()).unwrap_or_default(),
         why,
     };
-    tracing::error!(processor = %refused.processor, why = %refused, "this front may not take part");
+    tracing::error!(processor = %refused.processor, why = %refused, "this front cannot start with this URL of the processor");
     refused
 }
 
@@ -204,9 +204,9 @@ fn tell_relocated(seen: Option<&Relocation>, sites: &[Site]) {
         };
         let (processor, was, url) = (&site.processor, known.urls.join(" "), &site.url);
         if site.is_vouched {
-            tracing::warn!(%processor, was, url, "this URL leads to the same ledger as those before, says --moved, which is not needed any longer");
+            tracing::warn!(%processor, was, url, "the URL has changed; by --moved it leads to the same ledger. --moved is no longer needed");
         } else {
-            tracing::warn!(%processor, was, url, "nothing was open at this processor: another URL has taken the place of those before");
+            tracing::warn!(%processor, was, url, "the URL has changed; nothing was open at this processor");
         }
     }
 }

@@ -85,8 +85,8 @@ fn note_unplaceable(tenure: &Tenure, found: Unconfigured, stood_back: usize) {
     let named = named.collect::<Vec<_>>().join(", ");
     if tenure.set_unconfigured(found) && unplaceable > 0 {
         tracing::error!(owner = %tenure.hold.owner, payments = unplaceable, processors = named,
-            "payments are open at processors that are not configured: nobody asks these any \
-             longer; configure them again, or decide about the payments with feeway-ctl resolve");
+            "payments are open at processors that are not configured, so they cannot end; configure \
+             the processors again, or decide about the payments with feeway-ctl resolve");
     }
 }
 
@@ -129,7 +129,7 @@ async fn feed_entry<S: Store, C: ProcessorClient>(
             Some(rank) if board.stands_back(rank) => return Fed::StoodBack,
             Some(rank) => Some(rank),
             None => {
-                tracing::debug!(id = %entry.payment.id, processor = %name, "not configured");
+                tracing::debug!(id = %entry.payment.id, processor = %name, "the processor of this payment is not configured");
                 return Fed::Unconfigured(name.clone());
             }
         },

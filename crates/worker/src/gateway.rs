@@ -43,7 +43,7 @@ pub enum Submit {
 pub enum NotKept {
     /// The journal is away.
     StoreAway,
-    /// The front stands still, for this reason.
+    /// The front accepts nothing, for this reason.
     StandsStill(String),
     /// The journal may have forgotten payments, and waits for those who remember them.
     StoreClosed,

@@ -165,7 +165,9 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
         let standstill = &self.context.config.standstill;
         if Duration::from_micros(offset_micros.unsigned_abs()) <= FAR_OFF {
             if standstill.end(Cause::Clock) {
-                tracing::info!("the clock is near Redis's again: new payments are accepted");
+                tracing::info!(
+                    "the clock of this front agrees with Redis's again: new payments are accepted"
+                );
             }
             return;
         }
@@ -178,7 +180,7 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
         if standstill.begin(Cause::Clock, &why) {
             tracing::error!(
                 offset_ms = offset_micros / 1_000,
-                "{why}: it accepts no new payments"
+                "{why}: new payments are refused"
             );
         }
     }
@@ -240,7 +242,7 @@ impl<S: Store, C: ProcessorClient> Heartbeat<S, C> {
             // A step under it was refused, and yet it is good. Nobody works under it any longer,
             // and our beats would keep its payments from everybody.
             Some(_) if tenure.is_lost() => {
-                tracing::warn!(owner = %tenure.hold.owner, "a hold that seemed lost is good: it is given up");
+                tracing::warn!(owner = %tenure.hold.owner, "a hold that seemed lost is still ours: giving it up");
                 self.context.store.resign(&tenure.hold).await?;
                 self.let_go(tenure);
             }

@@ -26,7 +26,7 @@ use declined_steps::Pauses;
 mod declined_steps;
 mod tied_steps;
 
-/// How often a lane that stands still looks whether it may go on.
+/// How often a lane checks whether it may go on while the front starts nothing.
 const STILL_LOOK: Duration = Duration::from_millis(100);
 
 type Step = Pin<Box<dyn Future<Output = Stepped> + Send>>;

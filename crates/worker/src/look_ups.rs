@@ -88,9 +88,9 @@ impl LookUps {
         }
         let processor = context.board.name(rank);
         if trusted {
-            tracing::info!(%processor, "look-ups find what the processor holds");
+            tracing::info!(%processor, "look-ups find what the processor holds: its \"not found\" is believed");
         } else {
-            tracing::error!(%processor, "a look-up does not find a payment that the processor holds: absence is not believed there any longer");
+            tracing::error!(%processor, "a look-up does not find a payment that the processor holds: its \"not found\" is no longer believed");
         }
         let task = remember(Arc::clone(context), rank, trusted);
         context.tasks.spawn(task);

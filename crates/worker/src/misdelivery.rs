@@ -43,7 +43,12 @@ pub(crate) async fn check_for_ever<S: Store, C: ProcessorClient>(
         sleep_until(since + context.config.absence_after).await;
         for id in absent {
             if check(&context, rank, id).await == Checked::Absent {
-                tell(&context, rank, id, "it is settled there and not held");
+                tell(
+                    &context,
+                    rank,
+                    id,
+                    "it is settled at the processor, which does not hold it",
+                );
             }
         }
     }
@@ -91,7 +96,12 @@ async fn check<S: Store, C: ProcessorClient>(
                 }
             }
             GetAnswer::Held { .. } => {
-                tell(context, rank, id, "it is held there with another amount");
+                tell(
+                    context,
+                    rank,
+                    id,
+                    "the processor holds it with another amount",
+                );
                 return Checked::Done;
             }
             GetAnswer::Absent if is_settled_at(context, &ours, rank) => return Checked::Absent,
@@ -102,7 +112,7 @@ async fn check<S: Store, C: ProcessorClient>(
             | GetAnswer::Unreachable => sleep(PAUSE).await,
         }
     }
-    tell(context, rank, id, "it cannot be looked up there");
+    tell(context, rank, id, "it cannot be looked up at the processor");
     Checked::Done
 }
 
@@ -172,11 +182,21 @@ async fn book<S: Store, C: ProcessorClient>(
         Settle::Known | Settle::Settled => {}
         Settle::Conflict { .. } => {
             context.meters.conflicts.increment(1);
-            tell(context, rank, payment.id, "it is held there and elsewhere");
+            tell(
+                context,
+                rank,
+                payment.id,
+                "the processor holds it, and so does another one",
+            );
         }
         Settle::TooOld { .. } => {
             context.meters.uncounted.increment(1);
-            tell(context, rank, payment.id, "it is held there since long ago");
+            tell(
+                context,
+                rank,
+                payment.id,
+                "the processor has held it for so long that its books are closed",
+            );
         }
     }
 }
@@ -190,5 +210,5 @@ fn tell<S: Store, C: ProcessorClient>(
     let processor = context.board.name(rank);
     context.meters.misdelivered(rank);
     tracing::error!(%id, %processor, why,
-        "a payment may have got the answer to another one: compare it with the processor's books");
+        "a payment may have got another payment's answer: compare it with the processor's books");
 }

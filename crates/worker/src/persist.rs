@@ -83,7 +83,7 @@ pub(crate) async fn settle<S: Store, C: ProcessorClient>(
                     requested_at,
                     ..
                 } = &settlement;
-                tracing::error!(id = %payment.id, %processor, %requested_at, %oldest, "settled in closed books: no summary counts it");
+                tracing::error!(id = %payment.id, %processor, %requested_at, %oldest, "settled in an hour that is closed: no summary counts it");
                 return;
             }
             Err(StoreFault::Unknown) => {

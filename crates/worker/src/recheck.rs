@@ -108,7 +108,7 @@ async fn recheck<S: Store, C: ProcessorClient>(
     match answer {
         GetAnswer::Held { amount, .. } => {
             tracing::error!(id = %payment.id, %processor, ours = %payment.amount, theirs = %amount,
-                "a payment left this processor as absent, and now it holds one of that id with another amount");
+                "the processor now holds a payment that it did not hold before it was released, with another amount");
             Ok(Known::Yes)
         }
         GetAnswer::Absent => Ok(Known::Yes),
@@ -163,11 +163,11 @@ fn tell<S: Store, C: ProcessorClient>(context: &Context<S, C>, freed: &Freed, se
         Settle::Conflict { first } => {
             context.meters.conflicts.increment(1);
             tracing::error!(id = %payment.id, %processor, other = %first,
-                "charged twice: a look-up found this payment long after it had left the processor as absent; refund it at one of the two, and raise --absence-after");
+                "charged twice: a look-up found this payment long after \"not found\" had released it from the processor; refund it at one of the two, and raise --absence-after");
         }
         Settle::Settled | Settle::TooOld { .. } => {
             tracing::error!(id = %payment.id, %processor,
-                "a look-up found this payment long after it had left the processor as absent; it is booked there; raise --absence-after");
+                "a look-up found this payment long after \"not found\" had released it from the processor; it is booked there; raise --absence-after");
         }
     }
 }

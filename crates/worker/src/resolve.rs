@@ -93,7 +93,7 @@ fn is_late<S: Store, C: ProcessorClient>(
         job.count_as_pinned(&context.meters);
         let processor = context.board.name(rank);
         tracing::warn!(id = %job.payment.id, %processor,
-            "the payment is not found at the processor, whose look-ups have never found one: it stays there");
+            "the processor does not find the payment, but its look-ups have never found any: the payment stays pinned to it");
     }
     false
 }

@@ -79,11 +79,11 @@ pub(crate) async fn time_to_book<S: Store, C: ProcessorClient>(
     if !std::mem::replace(is_told, true) {
         context.meters.impossible_time(*rank);
         tracing::error!(%id, %processor, field = "requestedAt", %theirs, %possible,
-            "the processor holds the payment at an impossible time; it is looked up again");
+            "the processor holds the payment at an impossible time; looking it up again");
         return None;
     }
     tracing::error!(%id, %processor, %theirs, ours = %instead,
-        "the processor insists on an impossible time: the payment is booked at ours");
+        "the processor reports the impossible time again: the payment is booked at our own time");
     let restamp = Restamp {
         id: *id,
         processor: processor.clone(),

@@ -64,7 +64,7 @@ impl StandBacks {
                 .confirm_stand_back(&own.hold, processor, token);
             match confirm.await? {
                 Confirm::Confirmed => {
-                    tracing::info!(%processor, by = order.by, "stands back");
+                    tracing::info!(%processor, by = order.by, "standing back from the processor");
                     self.confirmed.push((processor.clone(), token.clone()));
                 }
                 // The next reading tells.

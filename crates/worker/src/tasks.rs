@@ -23,7 +23,7 @@ impl Tasks {
         // Ended ones are let go of here, so that the set holds no more than are running.
         while let Some(ended) = tasks.try_join_next() {
             if let Err(error) = ended {
-                tracing::error!(%error, "a task ended by a bug");
+                tracing::error!(%error, "a task ended because of a bug");
             }
         }
         tasks.spawn(task);

@@ -102,7 +102,7 @@ impl<S: Store, C: ProcessorClient> Worker<S, C> {
         self.context.tasks.abort();
         for tenure in self.context.tenures.all() {
             if let Err(error) = self.context.store.resign(&tenure.hold).await {
-                tracing::warn!(%error, "could not resign; others adopt after the lapse");
+                tracing::warn!(%error, "could not give up the hold; other fronts take it over once it lapses");
                 return;
             }
         }
@@ -122,7 +122,7 @@ impl<S: Store, C: ProcessorClient> Worker<S, C> {
         if tokio::time::timeout(LASTING_WAIT, lasting).await.is_err() {
             tracing::warn!(
                 writes = store.forgettable(),
-                "the store does not answer, and might forget what it acknowledged to us last"
+                "the store does not answer and might forget what it acknowledged last"
             );
         }
     }

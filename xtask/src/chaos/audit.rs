@@ -45,7 +45,7 @@ pub(super) fn audit(
     let known: BTreeSet<&str> = posted.iter().map(|payment| &*payment.id).collect();
     for (name, book) in books {
         for id in book.keys().filter(|id| !known.contains(&***id)) {
-            let what = format!("{id}: {name} holds it, and nobody posted it");
+            let what = format!("{id}: {name} holds it, but nobody posted it");
             audit.mismatched.push(what);
         }
     }
@@ -57,7 +57,7 @@ impl Audit {
         let id = &payment.id;
         match holders {
             [] => match station {
-                Station::Open => self.open.push(format!("{id}: held by nobody")),
+                Station::Open => self.open.push(format!("{id}: no processor holds it")),
                 _ if payment.accepted => {
                     self.lost
                         .push(format!("{id}: Feeway says {}", describe(station)));
@@ -65,7 +65,7 @@ impl Audit {
                 // The client was told to send again and did not: nothing is promised.
                 Station::Unknown => {}
                 Station::Settled { .. } | Station::Other(_) => self.mismatched.push(format!(
-                    "{id}: nobody holds it and Feeway says {}",
+                    "{id}: no processor holds it, but Feeway says {}",
                     describe(station)
                 )),
             },

@@ -107,7 +107,7 @@ fn read_dump(text: &str) -> Result<Book> {
         };
         let id = line.correlation_id.to_ascii_lowercase();
         if book.insert(id, held).is_some() {
-            bail!("{} stands there twice", line.correlation_id);
+            bail!("{} appears twice", line.correlation_id);
         }
     }
     Ok(book)
@@ -178,7 +178,7 @@ impl Feeway {
             }
             thread::sleep(TRY_AGAIN_AFTER);
         }
-        bail!("GET {path} fails again and again: {last}")
+        bail!("GET {path} keeps failing: {last}")
     }
 }
 
@@ -188,12 +188,14 @@ fn read_station(body: &[u8]) -> Result<Station> {
     Ok(match &*body.status {
         "open" => Station::Open,
         "settled" => Station::Settled {
-            processor: body.processor.context("settled, but where?")?,
+            processor: body
+                .processor
+                .context("a settled payment has no processor")?,
             held: Held {
                 cents,
                 requested_at_us: body
                     .requested_at
-                    .context("settled, but when?")?
+                    .context("a settled payment has no requestedAt")?
                     .as_microsecond(),
             },
         },

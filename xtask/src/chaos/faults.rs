@@ -80,7 +80,7 @@ impl<'a> FaultRun<'a> {
             let miss = if struck {
                 ""
             } else {
-                " (it does not run just now)"
+                " (it is not running now)"
             };
             println!("{:8.1} s  {}{miss}", step.at.as_secs_f64(), step.action);
             if let Some(fault) = step.action.fault().filter(|_| struck) {

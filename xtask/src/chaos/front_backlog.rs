@@ -66,7 +66,7 @@ pub(super) fn run(trial: &Trial) -> Result<Acted> {
     set_failing(trial, false)?;
     let struck = trial.stack.signal(victim, Signal::KILL)?;
     let begin = clock::now();
-    struck.context("there was nothing to kill")?;
+    struck.context("there was no process to kill")?;
     acted.done.blows.push(Blow {
         at_us: jiff::Timestamp::now().as_microsecond(),
         name: victim.clone(),
@@ -112,7 +112,7 @@ fn judge_adoption(trial: &Trial, acted: &mut Acted) -> Result<()> {
             micros as f64 / 1e6,
             MAX_ADOPTION.as_secs()
         )),
-        None => acted.failures.push("no log tells of a takeover".to_owned()),
+        None => acted.failures.push("no log reports a takeover".to_owned()),
     }
     Ok(())
 }
@@ -148,7 +148,7 @@ fn await_settled(trial: &Trial, feeway: &mut Feeway, target: u64) -> Result<()> 
             return Ok(());
         }
         if deadline.passed() {
-            bail!("{settled} of {target} payments are settled, and time is up");
+            bail!("only {settled} of {target} payments were settled in time");
         }
         thread::sleep(LOOK_EVERY);
     }
@@ -179,7 +179,7 @@ impl Drain {
         };
         let micros = u64::try_from(last - first)?;
         if micros == 0 {
-            bail!("the backlog was too small to tell a rate");
+            bail!("the backlog was too small to measure a rate");
         }
         let payments = (to - from) as u64;
         Ok(Self { payments, micros })

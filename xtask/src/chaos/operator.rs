@@ -71,7 +71,7 @@ impl Operators {
             };
             let operator = operator?.look_again()?;
             told.push(format!(
-                "operator: {} held by {} settled, {} not held let go{}",
+                "operator: {} held by {} settled, {} not held released{}",
                 operator.held,
                 operator.processor,
                 operator.released,
@@ -125,7 +125,7 @@ impl Operator {
             self.insist(&["stand-back", self.processor, "--end"])?;
             thread::sleep(LOOK_EVERY);
         }
-        bail!("what an operator let go is pinned again and again")
+        bail!("what an operator released is pinned again and again")
     }
 
     /// The ids that are pinned there.
@@ -236,7 +236,7 @@ impl Operator {
                 return Ok((code == Some(0), said));
             }
             if deadline.passed() {
-                bail!("feeway-ctl {} does not work", arguments.join(" "));
+                bail!("feeway-ctl {} keeps failing", arguments.join(" "));
             }
             thread::sleep(TRY_AGAIN_AFTER);
         }

@@ -156,7 +156,7 @@ impl Simulator {
         let deadline = Deadline::after(START_TIMEOUT);
         while simulator.ask("GET", "/admin/stats", "").is_err() {
             if deadline.passed() || !id.is_alive() {
-                bail!("simulator {name} did not start; see {}", logs.display());
+                bail!("the simulator {name} did not start; see {}", logs.display());
             }
             thread::sleep(LOOK_EVERY);
         }

@@ -230,7 +230,7 @@ impl Run<'_> {
         let fronts = self.trial.stack.fronts();
         let told = fronts.iter().map(|front| {
             let log = fs::read_to_string(self.trial.stack.log(front))?;
-            Ok(log.matches("has lost its past").count())
+            Ok(log.matches("Redis has lost data").count())
         });
         told.collect()
     }
@@ -245,7 +245,7 @@ impl Run<'_> {
             .any(|(now, before)| now == before)
         {
             if deadline.passed() {
-                bail!("a front does not notice that the store has lost its past");
+                bail!("a front does not notice that the store has lost data");
             }
             thread::sleep(LOOK_EVERY);
         }
@@ -255,13 +255,13 @@ impl Run<'_> {
     /// What an operator does. Nobody may adopt before the processors were compared.
     fn adopt(&self) -> Result<()> {
         if self.insist(&["adopt-store", "--yes", "--by=chaos"])? {
-            bail!("a store was adopted before any processor was compared");
+            bail!("the store was adopted before any processor was compared");
         }
         for simulator in &self.trial.simulators {
             self.compare(simulator)?;
         }
         if !self.insist(&["adopt-store", "--yes", "--by=chaos"])? {
-            bail!("a store was not adopted although every processor was compared");
+            bail!("the store was not adopted although every processor was compared");
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ use crate::stack_dir::{StackDir, repository};
 
 /// Returns whether no figure is worse than the old build's, on enough pairs.
 pub(super) fn run(options: &CompareOptions, folder: &Path, interrupt: &Interrupt) -> Result<bool> {
-    let revision = options.old.as_deref().context("--old REV is missing")?;
+    let revision = options.old.as_deref().context("--old REV is required")?;
     let tree = OldTree::find(repository(), revision)?;
     println!("old: {}", tree.title());
     let new_dir = StackDir::new(Some(&folder.join("new")))?;
@@ -79,7 +79,7 @@ fn take_turn(
     let round = last_round::play(
         &seat.dir.binaries(),
         seat.configuration_of.as_deref(),
-        setup.tools.k6.as_ref().context("k6 was not looked for")?,
+        setup.tools.k6.as_ref().context("k6 was not prepared")?,
         &folder.join(format!("final-{pair}-{}", seat.side.name())),
         setup.interrupt,
     )?;
@@ -102,7 +102,7 @@ fn configuration(tree: &OldTree, old_dir: &StackDir, setup: &Setup<'_>) -> Resul
     if !tree.is_configured_otherwise()? {
         return Err(error.context("the old build does not start"));
     }
-    println!("\nNo: {error:#}\nIt gets its own, which differs.");
+    println!("\nNo: {error:#}\nIt gets its own configuration, which differs.");
     seat.configuration_of = Some(tree.folder());
     starts(&seat).context("the old build does not start with its own configuration either")?;
     Ok(seat.configuration_of)

@@ -55,7 +55,7 @@ fn run_floor(
         let measured = floor.measure(&mut turn, part, Some(rates), setup, figures)?;
         if measured.load.ok == 0 {
             bail!(
-                "the floor answered nothing: see {}",
+                "the floor answered no requests: see {}",
                 floor.dir.logs().display()
             );
         }

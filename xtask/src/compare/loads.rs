@@ -86,7 +86,7 @@ fn pace(program: &Path, target: SocketAddr, rate: f64, length: Duration) -> Comm
 }
 
 fn preview(tools: &Tools, target: SocketAddr, length: Duration) -> Result<Command> {
-    let k6 = tools.k6.as_ref().context("k6 was not looked for")?;
+    let k6 = tools.k6.as_ref().context("k6 was not prepared")?;
     let mut command = Command::new(k6.program());
     command
         .args(["run", "--quiet", "--no-usage-report", "--no-color"])
@@ -101,7 +101,7 @@ fn preview(tools: &Tools, target: SocketAddr, length: Duration) -> Result<Comman
 }
 
 fn saturation(tools: &Tools, target: SocketAddr, length: Duration) -> Result<Command> {
-    let wrk = tools.wrk.as_ref().context("wrk was not looked for")?;
+    let wrk = tools.wrk.as_ref().context("wrk was not prepared")?;
     let mut command = Command::new(wrk);
     command
         .args(["--threads", "1", "--latency"])

@@ -35,7 +35,9 @@ impl OldTree {
             repository,
             &["rev-parse", "--verify", "--end-of-options", &commit],
         )
-        .with_context(|| format!("git knows no revision {revision} here: give another --old"))?;
+        .with_context(|| {
+            format!("git does not know the revision {revision}: give another --old")
+        })?;
         let subject = git(repository, &["show", "--no-patch", "--format=%s", &commit])?;
         Ok(Self {
             repository: repository.to_owned(),

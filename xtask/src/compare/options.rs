@@ -25,7 +25,7 @@ pub(super) enum Part {
     Paced,
     /// The load of the contest's preview, by k6 without its garbage collector.
     Preview,
-    /// As many payments as are to be posted, processed and settled; not beside the floor.
+    /// As many payments as can be posted, processed and settled; not with the floor.
     Throughput,
     /// Saturation while both processors fail.
     Failing,
@@ -95,15 +95,15 @@ pub(crate) struct CompareOptions {
     #[arg(value_enum)]
     pub(super) with: Yardstick,
 
-    /// The revision that is compared with, as git names it (`build`)
+    /// The git revision to compare with (`build`)
     #[arg(long, value_name = "REV", required_if_eq("with", "build"))]
     pub(super) old: Option<String>,
 
-    /// How often each runs, in turn; with `build` fewer than 7 decide nothing
+    /// How many runs of each, in turn; with `build` fewer than 7 decide nothing
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(super) pairs: u32,
 
-    /// What both run on; in containers there are `floor`'s parts `preview` and `paced`
+    /// What both run on; containers support only `floor`, with the parts `preview` and `paced`
     #[arg(long, value_enum, default_value = "native")]
     pub(super) engine: Engine,
 
@@ -157,10 +157,10 @@ impl CompareOptions {
     pub(super) fn check(&self) -> Result<()> {
         match self.with {
             Yardstick::Floor if self.old.is_some() => {
-                bail!("--old is for `compare build`: the floor has no revision");
+                bail!("--old works only with `compare build`: the floor has no revision");
             }
             Yardstick::Floor if self.plays_final() => {
-                bail!("the part final is for `compare build`: the floor earns nothing");
+                bail!("the part final works only with `compare build`: the floor earns nothing");
             }
             Yardstick::Build if self.engine == Engine::Docker => {
                 bail!(

@@ -83,7 +83,7 @@ fn build(profile: Profile, into: &Path) -> Result<[PathBuf; 2]> {
             .iter()
             .filter(|message| message["target"]["name"] == name)
             .find_map(|message| message["executable"].as_str())
-            .with_context(|| format!("the build made no {name}"))?;
+            .with_context(|| format!("the build did not produce {name}"))?;
         let to = into.join(name);
         fs::copy(from, &to).with_context(|| format!("cannot copy {name}"))?;
         Ok(to)

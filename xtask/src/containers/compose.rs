@@ -43,7 +43,7 @@ impl Compose {
             Ok(Self::One)
         } else {
             bail!(
-                "neither `docker compose` nor `docker-compose` is there: install one of them and try again"
+                "neither `docker compose` nor `docker-compose` is installed: install one of them and try again"
             )
         }
     }

@@ -69,7 +69,7 @@ impl Engine {
             .stdin(Stdio::null())
             .output();
         let Ok(output) = output else {
-            bail!("there is no Docker (no `docker` on the PATH): {WAY_OUT}");
+            bail!("Docker is not installed (no `docker` on the PATH): {WAY_OUT}");
         };
         let host = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         let Some(socket) = host.strip_prefix("unix://") else {
@@ -80,7 +80,7 @@ impl Engine {
         };
         match engine.ask("GET", "/_ping") {
             Ok(_) => Ok(engine),
-            Err(_) => bail!("no Docker engine answers at {socket}: {WAY_OUT}"),
+            Err(_) => bail!("cannot connect to a Docker engine at {socket}: {WAY_OUT}"),
         }
     }
 
@@ -91,7 +91,9 @@ impl Engine {
             "/containers/json?all=1&filters={}",
             escape(&filter)
         ))?;
-        let list = list.as_array().context("the engine gave no list")?;
+        let list = list
+            .as_array()
+            .context("the Docker engine did not answer with a list")?;
         let mut containers = Vec::new();
         for entry in list {
             let id = entry["Id"].as_str().context("a container without id")?;
@@ -126,7 +128,9 @@ impl Engine {
 
     pub(crate) fn image_bytes(&self, tag: &str) -> Result<u64> {
         let image = self.get(&format!("/images/{tag}/json"))?;
-        image["Size"].as_u64().context("the engine gave no size")
+        image["Size"]
+            .as_u64()
+            .context("the Docker engine did not report a size")
     }
 
     pub(crate) fn has_image(&self, tag: &str) -> Result<bool> {
@@ -153,7 +157,7 @@ impl Engine {
 
     fn get(&self, path: &str) -> Result<Value> {
         let found = self.find_json(path)?;
-        found.with_context(|| format!("the Docker engine knows no {path}"))
+        found.with_context(|| format!("the Docker engine does not know {path}"))
     }
 
     /// Nothing when the engine says that there is no such thing.
@@ -192,7 +196,7 @@ impl Container {
                 .and_then(|pid| u32::try_from(pid).ok()),
             started_at: text(&state["StartedAt"])
                 .parse()
-                .context("the engine gave no time of start")?,
+                .context("the Docker engine did not report a start time")?,
             restarts: json["RestartCount"].as_u64().unwrap_or(0),
             exit_code: state["ExitCode"].as_i64().unwrap_or(0),
             health_check: health_check(&json["Config"]["Healthcheck"]["Test"]),

@@ -47,7 +47,7 @@ impl ContainerStack {
 
     pub(super) fn save(&self, dir: &StackDir) -> Result<()> {
         let text = serde_json::to_string_pretty(self)?;
-        write_whole(&dir.containers(), &text).context("cannot write down the stack")
+        write_whole(&dir.containers(), &text).context("cannot save the record of the stack")
     }
 
     fn simulators_project(&self) -> String {

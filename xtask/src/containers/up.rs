@@ -103,7 +103,7 @@ fn check_options(options: &UpOptions) -> Result<()> {
     }
     if options.redis_memory.is_some() {
         bail!(
-            "compose.yaml says how much memory Redis has: leave out --redis-memory, or --engine docker"
+            "compose.yaml sets the memory of Redis: leave out --redis-memory, or --engine docker"
         );
     }
     Ok(())
@@ -181,7 +181,7 @@ fn require_network(engine: &Engine, stack: &ContainerStack) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "there is no network {name} on which the processors could be found: start them, or make it with `docker network create {name}`"
+        "there is no network {name} for the processors: start them, or create it with `docker network create {name}`"
     )
 }
 
@@ -244,7 +244,7 @@ fn stay(dir: &StackDir, engine: &Engine, signals: &mut Signals) -> Result<()> {
         }
         // `down` at another terminal removes the record first.
         let Some(stack) = ContainerStack::load(dir)? else {
-            bail!("the stack was stopped from elsewhere");
+            bail!("the stack was stopped by another command");
         };
         for container in stack.containers(engine)? {
             let now = (container.running, container.restarts);

@@ -153,7 +153,7 @@ fn flip(arena: &Arena, delay_ms: u32, interrupt: &Interrupt) -> Result<Flip> {
         .map(|second| second.posts)
         .collect();
     if posts.len() < SPAN_SECONDS {
-        bail!("the failure had only {} whole seconds", posts.len());
+        bail!("the failure lasted only {} whole seconds", posts.len());
     }
     pause(FINE_FOR, interrupt)?;
     Ok(Flip {

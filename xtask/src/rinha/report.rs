@@ -19,7 +19,7 @@ pub(super) fn print(scenario: &Scenario, outcome: &Outcome, figures: &Figures) {
         let more = figures.too_many;
         row(
             "DISQUALIFIED",
-            format!("{more} payments more are settled than were asked for"),
+            format!("{more} more payments are settled than were requested"),
         );
     }
     row(
@@ -93,7 +93,7 @@ pub(super) fn print_audits(scenario: &Scenario, outcome: &Outcome, figures: &Fig
         ),
     );
     row("lost", figures.lost);
-    row("not asked for", figures.too_many);
+    row("not requested", figures.too_many);
     row("failed requests", counted.failed);
     row("twice", outcome.twice);
     row("wrong amounts", counted.wrong_amounts);

@@ -43,7 +43,7 @@ pub(super) fn find_or_unpack() -> Result<()> {
     }
     if !is_there() {
         bail!(
-            "the package prometheus brings no {}",
+            "the package prometheus does not contain {}",
             PROGRAMS.join(" and no ")
         );
     }

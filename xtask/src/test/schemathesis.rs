@@ -27,7 +27,7 @@ pub(super) fn find_or_install() -> Result<()> {
     let installed = made && runs(Command::new(pip).args(["install", "--quiet", PACKAGE]));
     if !installed || !answers(&own) {
         bail!(
-            "there is no schemathesis, and `python3 -m venv` with `pip install {PACKAGE}` brings none"
+            "schemathesis is not installed, and `python3 -m venv` with `pip install {PACKAGE}` does not bring it"
         );
     }
     Ok(())

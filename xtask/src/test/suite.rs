@@ -59,7 +59,7 @@ impl Suite {
             }
         }
         if suites.is_empty() {
-            bail!("the build made no tests");
+            bail!("the build produced no tests");
         }
         suites.sort_by(|a, b| a.name.cmp(&b.name));
         let mut documentation = cargo();

@@ -19,13 +19,13 @@ pub(crate) enum Intake {
 /// How payments get to the lanes of a front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Dispatch {
-    /// A channel for each lane, dealt in turn.
+    /// A channel for each lane, filled in turn.
     RoundRobin,
     /// One channel that all lanes take from.
     SharedPool,
 }
 
-/// When Redis brings its file to the disk.
+/// When Redis syncs its file to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Fsync {
     /// Once a second.
@@ -46,9 +46,9 @@ pub(crate) enum Engine {
 /// What stands between clients and fronts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LoadBalancer {
-    /// Asks fronts how they are, and repeats what a front did not answer.
+    /// Checks the fronts' health, and repeats a request that a front did not answer.
     Haproxy,
-    /// As the original has it; docs/containers.md says what it cannot do
+    /// As in the original system; docs/containers.md says what it cannot do
     Nginx,
 }
 
@@ -72,18 +72,18 @@ pub(crate) struct UpOptions {
     #[arg(long, hide = true)]
     pub(crate) floor: bool,
 
-    /// A payment processor, as `NAME=URL,fee=0.05`; once for each. Without any, two simulated
-    /// ones are started
+    /// A payment processor, as `NAME=URL,fee=0.05`; give it once for each. Without any, two
+    /// simulated ones are started
     #[arg(long = "processor", value_name = "NAME=URL,fee=F", value_parser = processor)]
     pub(crate) processors: Vec<String>,
 
-    /// The name of a processor whose URL is another than before, with the same ledger behind it;
-    /// once for each
+    /// The name of a processor whose URL has changed, with the same ledger behind it; give it once
+    /// for each
     #[arg(long, value_name = "NAME", value_delimiter = ';')]
     pub(crate) moved: Vec<String>,
 
-    /// The name of all fronts together, by which a payment that comes back is known
-    /// [default: feeway]
+    /// The name of the installation, by which a payment that comes back is recognized [default:
+    /// feeway]
     #[arg(long, value_name = "NAME")]
     pub(crate) deployment: Option<String>,
 
@@ -99,11 +99,11 @@ pub(crate) struct UpOptions {
     #[arg(long, value_enum)]
     pub(crate) intake: Option<Intake>,
 
-    /// How payments get to the lanes of a front [default: round-robin]
+    /// How payments are distributed among the lanes of a front [default: round-robin]
     #[arg(long, value_enum)]
     pub(crate) dispatch: Option<Dispatch>,
 
-    /// When Redis brings its file to the disk
+    /// When Redis syncs its file to the disk
     #[arg(long, value_enum, default_value = "everysec")]
     pub(crate) fsync: Fsync,
 
@@ -111,7 +111,7 @@ pub(crate) struct UpOptions {
     #[arg(long, value_name = "DURATION")]
     pub(crate) patience: Option<String>,
 
-    /// From which expected latency on a processor is too slow, like `1200ms` [default: 1200ms]
+    /// The expected latency above which a processor counts as slow, like `1200ms` [default: 1200ms]
     #[arg(long, value_name = "DURATION")]
     pub(crate) max_latency: Option<String>,
 
@@ -119,16 +119,16 @@ pub(crate) struct UpOptions {
     #[arg(long, value_name = "DURATION")]
     pub(crate) probe_interval: Option<String>,
 
-    /// Over how long payments that waited for a processor are sent when it works again, like
+    /// The time over which payments that waited for a processor are sent when it works again, like
     /// `1s` [default: 1s]
     #[arg(long, value_name = "DURATION")]
     pub(crate) catch_up: Option<String>,
 
-    /// How many attempts one front has at one processor at a time [default: 256]
+    /// The most attempts that a front has in flight at one processor [default: 256]
     #[arg(long, value_name = "N")]
     pub(crate) max_in_flight: Option<u32>,
 
-    /// When an attempt is given up as unknown, like `30s` [default: 30s]
+    /// How long an attempt waits for its answer, like `30s` [default: 30s]
     #[arg(long, value_name = "DURATION")]
     pub(crate) attempt_timeout: Option<String>,
 
@@ -137,12 +137,12 @@ pub(crate) struct UpOptions {
     #[arg(long, value_name = "DURATION")]
     pub(crate) absence_after: Option<String>,
 
-    /// How far a processor's clock may be off before the time that it says of a payment is not
-    /// believed, like `2s` [default: 2s]
+    /// How far a processor's clock may be off before the times that it reports are not believed,
+    /// like `2s` [default: 2s]
     #[arg(long, value_name = "DURATION")]
     pub(crate) clock_slip: Option<String>,
 
-    /// How many open payments the journal takes
+    /// The most open payments that the journal takes
     #[arg(long, value_name = "N")]
     pub(crate) max_open: Option<u64>,
 
@@ -154,11 +154,11 @@ pub(crate) struct UpOptions {
     #[arg(long)]
     pub(crate) allow_purge: bool,
 
-    /// The port that takes payments
+    /// The port for payments
     #[arg(long, default_value_t = 9999)]
     pub(crate) port: u16,
 
-    /// The port of the first simulated processor; the second has the next one
+    /// The port of the first simulated processor; the second uses the next one
     #[arg(long, default_value_t = 8001)]
     pub(crate) simulator_port: u16,
 

@@ -150,7 +150,7 @@ fn every_link_to_a_heading_leads_to_one() {
 }
 
 #[test]
-fn what_a_stranger_reads_first_is_short() {
+fn readme_and_architecture_are_short() {
     for (document, limit) in SHORT {
         let length = read(document).len();
         assert!(length <= limit, "{document} has {length} bytes of {limit}");

@@ -138,7 +138,7 @@ fn what_a_sleeping_front_was_promised_is_not_accepted_by_the_other_one() {
 }
 
 #[test]
-fn who_sleeps_for_too_long_is_not_waited_for_and_a_second_charge_is_booked() {
+fn a_front_that_sleeps_too_long_is_not_waited_for_and_a_second_charge_is_booked() {
     let stack = lasting(&["--patience", "0s", "--absence-after", "1s"]);
     let id = new_id();
     let (front, forgetful) = paid(&stack, &id);
@@ -179,7 +179,7 @@ fn two_restarts_in_a_row_lose_nothing() {
 }
 
 #[test]
-fn who_goes_before_redis_is_killed_takes_nothing_along() {
+fn a_front_that_stops_while_redis_is_killed_loses_nothing() {
     let stack = lasting(&[]);
     let id = new_id();
     let (front, forgetful) = paid(&stack, &id);

@@ -174,7 +174,7 @@ fn a_processor_behind_tls_and_a_header_gets_payments_and_tells_its_health() {
     });
     assert_eq!(stack.books(0, ""), (40, 40 * 1990));
     assert_eq!(stack.books(1, ""), (0, 0));
-    assert_eq!(guarded.told("refuses to deal with us"), 0);
+    assert_eq!(guarded.told("rejects our requests"), 0);
     guarded.assert_told_nobody();
 }
 
@@ -189,7 +189,7 @@ fn a_wrong_header_sends_payments_elsewhere_after_their_patience_until_it_is_put_
         stack.summary("").1 == (20, 20 * 1990)
     });
     assert_eq!(stack.books(0, ""), (0, 0));
-    let told = guarded.told("refuses to deal with us: check its URL and credentials");
+    let told = guarded.told("rejects our requests: check its URL and credentials");
     assert!((1..=2).contains(&told), "{told} lines of two fronts");
 
     fs::write(&guarded.header, RIGHT).expect("room for a file");
@@ -205,6 +205,6 @@ fn a_wrong_header_sends_payments_elsewhere_after_their_patience_until_it_is_put_
         default.0 + fallback.0 == paid
     });
     stack.assert_books_agree();
-    assert!(guarded.told("processor deals with us again") > 0);
+    assert!(guarded.told("the processor accepts our requests again") > 0);
     guarded.assert_told_nobody();
 }

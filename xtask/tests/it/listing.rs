@@ -200,7 +200,7 @@ fn questions_that_are_refused(stack: &Stack) {
     check("limit=1&limit=2", "limit");
     check(
         "from=2025-07-02T00:00:00Z&to=2025-07-01T00:00:00Z",
-        "from must not lie after to",
+        "from must not be later than to",
     );
 }
 

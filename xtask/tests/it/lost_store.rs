@@ -1,4 +1,4 @@
-//! A Redis that has lost its past under living fronts, and what an operator does then.
+//! A Redis that has lost data under living fronts, and what an operator does then.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ fn check_stand_back(stack: &Stack, why: &str) {
         let log = fs::read_to_string(stack.dir.join(format!("logs/{front}.log"))).expect("a log");
         let lines = log
             .lines()
-            .filter(|line| line.contains("lost its past") && line.contains("ERROR"));
+            .filter(|line| line.contains("Redis has lost data") && line.contains("ERROR"));
         assert_eq!(lines.count(), 1, "{log}");
     }
 }
@@ -209,7 +209,7 @@ fn a_restart_of_redis_is_no_loss() {
         std::thread::sleep(Duration::from_secs(2));
     }
     let log = fs::read_to_string(stack.dir.join("logs/front-1.log")).expect("a log");
-    assert!(!log.contains("lost its past"), "{log}");
+    assert!(!log.contains("Redis has lost data"), "{log}");
     check_goes_on(&stack, &settled, &open);
 }
 

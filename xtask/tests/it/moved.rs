@@ -113,9 +113,9 @@ fn pinned_payments_keep_fronts_with_another_url_out_until_somebody_vouches_for_i
     let port = stack.simulator_port;
     for part in [
         &format!(
-            "processor default was at http://127.0.0.1:{port} and is at http://localhost:{port} here"
+            "processor default has the URL http://127.0.0.1:{port} in Redis and http://localhost:{port} here"
         ),
-        "4 open payments may have reached it there",
+        "4 open payments may have been sent to the old URL",
         "start every front with --moved default",
         "start them with the old URL",
     ] {
@@ -181,7 +181,7 @@ fn a_front_with_another_url_does_not_come_up_beside_one_with_the_known_one() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(
-        said.contains("which lives, may send payments to the old one"),
+        said.contains("is running and may send payments to the old URL"),
         "{said}"
     );
     assert!(
@@ -245,7 +245,8 @@ fn two_names_with_one_url_are_refused_in_one_line() {
     let url = format!("http://127.0.0.1:{}", stack.simulator_port);
     let (first, twin) = (format!("a={url},fee=0.05"), format!("b={url}/,fee=0.15"));
     let said = refusal(&stack, &["--processor", &first, "--processor", &twin]);
-    let expected =
-        format!("the processors a and b have the same URL, {url}: one ledger has one name");
+    let expected = format!(
+        "the processors a and b have the same URL, {url}: each ledger must have exactly one name"
+    );
     assert!(said.contains(&expected), "{said}");
 }

@@ -103,7 +103,7 @@ fn at_maxmemory_new_payments_alone_are_refused_and_it_is_said_why() {
 }
 
 #[test]
-fn a_demoted_redis_makes_fronts_stand_still_until_it_is_promoted() {
+fn a_demoted_redis_stops_fronts_until_it_is_promoted() {
     let stack = Stack::up(&[]);
     let known = settled(&stack);
     stack.redis_cli(&["REPLICAOF", "127.0.0.1", "1"]);

@@ -66,12 +66,12 @@ fn an_export_is_settled_only_if_nothing_speaks_against_it() {
         (
             "fallback",
             &["--settle-with-fee=0.15", "--yes"][..],
-            "it may be the wrong file",
+            "this may be the wrong file",
         ),
         (
             "default",
             &["--settle-with-fee=0.07", "--yes"],
-            "the fronts have 0.05 as the fee",
+            "configured with the fee 0.05",
         ),
         ("default", &["--settle-with-fee=0.05"], "give --yes"),
         (
@@ -196,7 +196,7 @@ fn a_run_is_taken_back_exactly_unless_the_processor_was_heard_since() {
             let log = log(&stack, front);
             let last = log
                 .lines()
-                .rfind(|line| line.contains("an operator's order"));
+                .rfind(|line| line.contains("the operator's order to stand back has changed"));
             last.is_some_and(|line| line.contains(r#""stands_back":false"#))
         })
     });
@@ -206,6 +206,6 @@ fn a_run_is_taken_back_exactly_unless_the_processor_was_heard_since() {
         stack.summary("").0.0 == 6
     });
     let (_, said) = ctl(&stack, &["undo", &id, "--yes"]);
-    assert!(said.contains("taken back before 1"), "{said}");
+    assert!(said.contains("already taken back 1"), "{said}");
     stack.assert_books_agree();
 }

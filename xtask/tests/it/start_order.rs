@@ -32,7 +32,10 @@ const SHUFFLED: [&str; 9] = [
     "simulator-default",
 ];
 
-const AWAY: [(&str, &str); 2] = [("redis", "redis is away"), ("nats", "NATS is away")];
+const AWAY: [(&str, &str); 2] = [
+    ("redis", "no connection to Redis"),
+    ("nats", "no connection to NATS"),
+];
 
 fn is_ours(name: &str) -> bool {
     name.starts_with("front") || name.starts_with("leader")
@@ -52,7 +55,7 @@ fn check(by_hand: &ByHand<'_>, order: [&str; 9]) {
             continue;
         }
         if name.starts_with("front") {
-            let waiting = "waiting for Redis and a place in its journal";
+            let waiting = "waiting for Redis, to register in its journal";
             eventually(Duration::from_secs(10), name, || {
                 by_hand.logged(name, waiting) == 1
             });
@@ -97,7 +100,7 @@ fn takes_payments(by_hand: &ByHand<'_>) {
     eventually(Duration::from_secs(20), "every part is ready", || {
         let fronts = ["front-1", "front-2"];
         let leaders = ["leader-1", "leader-2"];
-        let holds = |leader| by_hand.logged(leader, "the lease is ours");
+        let holds = |leader| by_hand.logged(leader, "holding the lease");
         let stands_by = |leader| by_hand.logged(leader, "standing by");
         fronts.map(|front| by_hand.logged(front, r#""ready""#)) == [1, 1]
             && leaders.map(holds).iter().sum::<usize>() == 1
@@ -105,7 +108,7 @@ fn takes_payments(by_hand: &ByHand<'_>) {
             && [fronts, leaders]
                 .concat()
                 .iter()
-                .all(|name| by_hand.logged(name, "NATS is connected") > 0)
+                .all(|name| by_hand.logged(name, "connected to NATS") > 0)
             && stack.ask("GET", "/payments-summary", "").status == 200
     });
     let mut connection: Connection = stack.connect();

@@ -132,13 +132,13 @@ fn a_front_that_may_not_subscribe_says_so_until_it_may() {
     let reason = said["natsReason"].as_str().unwrap_or_default();
     assert!(reason.contains("subscribe to feeway.health"), "{said}");
     assert_eq!(said["ready"], true, "{said}");
-    assert_eq!(by_hand.logged("front-1", "connected and of no use"), 1);
+    assert_eq!(by_hand.logged("front-1", "connected but cannot be used"), 1);
     stack.pay(&mut stack.connect());
 
     scene.allow(&NOTHING);
     let said = scene.until_nats_is("up");
     assert_eq!(said["natsReason"], Value::Null, "{said}");
-    assert_eq!(by_hand.logged("front-1", "connected and of no use"), 1);
+    assert_eq!(by_hand.logged("front-1", "connected but cannot be used"), 1);
 
     // A leader that is paused asks nothing, and nothing is missed.
     signal(scene.leader.pid(), "STOP");
@@ -149,7 +149,7 @@ fn a_front_that_may_not_subscribe_says_so_until_it_may() {
 }
 
 #[test]
-fn reports_that_nobody_brings_are_missed() {
+fn undelivered_reports_make_nats_unusable() {
     let stack = Stack::up(&[]);
     let by_hand = ByHand::take_over(&stack);
     let scene = Scene::start(&by_hand, &PUBLISHING);
@@ -157,11 +157,14 @@ fn reports_that_nobody_brings_are_missed() {
     assert_eq!(scene.readyz()["nats"], "up", "nothing is missed yet");
     let said = scene.until_nats_is("unusable");
     let reason = said["natsReason"].as_str().unwrap_or_default();
-    assert!(reason.contains("no report of three"), "{said}");
-    assert_eq!(by_hand.logged("front-1", "connected and of no use"), 1);
+    assert!(
+        reason.contains("did not deliver the last three reports"),
+        "{said}"
+    );
+    assert_eq!(by_hand.logged("front-1", "connected but cannot be used"), 1);
     // The leader knows why.
     assert_eq!(scene.nats_up("leader-1"), 0.0);
-    let denied = "does not let this process publish";
+    let denied = "does not allow this process to publish";
     assert_eq!(by_hand.logged("leader-1", denied), 1);
 
     scene.allow(&NOTHING);

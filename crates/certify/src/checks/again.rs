@@ -111,13 +111,16 @@ pub(crate) async fn other_amount(wire: &Wire, held: &Held<'_>, lag_max: Duration
     match after.said {
         GetAnswer::Held { amount: theirs, .. } if theirs != amount => {
             let seen = format!("{seen}; then it holds {theirs}");
-            check.differs(seen, "goes by the id: its books and theirs would differ")
+            check.differs(
+                seen,
+                "goes by the id: its books and the processor's would differ",
+            )
         }
         GetAnswer::Held { .. } if said == PostAnswer::Stored => {
             let seen = format!("{seen}; it holds the first amount");
-            check.tolerated(seen, "never posts so")
+            check.tolerated(seen, "never sends this")
         }
-        GetAnswer::Held { .. } => check.fits(seen, "never posts so"),
+        GetAnswer::Held { .. } => check.fits(seen, "never sends this"),
         GetAnswer::Absent
         | GetAnswer::Pending
         | GetAnswer::Unreadable(_)

@@ -25,7 +25,7 @@ pub(crate) async fn unknown(wire: &Wire, id: CorrelationId) -> Finding {
     let seen = seen.join(", then ");
     let check = Check::Unknown;
     if answers.iter().all(|(_, said)| *said == GetAnswer::Absent) {
-        return check.fits(seen, "takes it for absent, if look-ups find what is held");
+        return check.fits(seen, "counts it as absent, if look-ups find what is held");
     }
     let is_ok = |answer: &Answer| answer.as_ref().is_ok_and(|seen| seen.status == 200);
     if answers.iter().any(|(answer, _)| is_ok(answer)) {
@@ -36,15 +36,15 @@ pub(crate) async fn unknown(wire: &Wire, id: CorrelationId) -> Finding {
     check.differs(seen, feeway)
 }
 
-/// Feeway never asks so; whoever answers it does not look at the id.
+/// Feeway never sends such a look-up. A processor that answers it does not look at the id.
 pub(crate) async fn malformed_id(wire: &Wire) -> Finding {
     let answer = wire.look_up("not-an-id").await;
     let seen = words::answer(&answer);
     let check = Check::MalformedId;
     match answer.as_ref().map(|seen| seen.status) {
         Ok(200..300) => check.differs(seen, "cannot believe look-ups that answer anything"),
-        Ok(400..500) => check.fits(seen, "never asks so"),
+        Ok(400..500) => check.fits(seen, "never asks this"),
         Err(Fault::Unreachable) => check.cannot_tell(seen),
-        Ok(_) | Err(_) => check.tolerated(seen, "never asks so"),
+        Ok(_) | Err(_) => check.tolerated(seen, "never asks this"),
     }
 }

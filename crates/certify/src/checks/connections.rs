@@ -30,8 +30,8 @@ pub(crate) async fn connections(wire: &Wire, amount: Money) -> Finding {
     let client = wire.processor();
     let outcomes = post_all(client, amount).await;
     if client.has_misdelivered() {
-        let seen = "an answer that nobody had asked for, or that of another payment";
-        let feeway = "uses no connection twice from then on, and looks up what was answered on it";
+        let seen = "an unrequested answer, or another payment's";
+        let feeway = "uses a connection of its own for each request from then on, and looks up what was answered on this one";
         return check.differs(seen, feeway);
     }
     let lost: Vec<_> = outcomes.iter().filter(|outcome| is_lost(outcome)).collect();
@@ -42,7 +42,7 @@ pub(crate) async fn connections(wire: &Wire, amount: Money) -> Finding {
     }
     match second_request(client).await {
         Ok(()) => check.fits(
-            format!("{PAYMENTS} payments and their look-ups, each its own answer"),
+            format!("{PAYMENTS} payments and their look-ups, each with its own answer"),
             "keeps connections",
         ),
         Err(fault @ (Fault::Reset | Fault::Garbled)) => {

@@ -44,7 +44,7 @@ pub(crate) fn latency(tried: &[&Attempted], max_latency: Duration) -> Finding {
         .iter()
         .any(|one| matches!(one.answer, Err(Fault::TimedOut)))
     {
-        let feeway = "pins what is not answered, and sends everything else elsewhere";
+        let feeway = "pins what is not answered, and sends everything else to other processors";
         return check.differs("a payment was not answered in time", feeway);
     }
     let answered = tried.iter().filter_map(|one| one.answer.as_ref().ok());

@@ -33,12 +33,10 @@ pub(crate) fn look_up(first: &Attempted, sight: &Sight) -> Finding {
         GetAnswer::Absent if !first.is_held() => check.cannot_tell(NOTHING_HELD),
         GetAnswer::Absent => {
             let seen = format!("{seen}, for a payment that was answered with yes");
-            let feeway = "believes no absence there: what is refused stays pinned";
+            let feeway = "does not believe its \"not found\": what is refused stays pinned";
             check.differs(seen, feeway)
         }
-        GetAnswer::Pending => {
-            check.differs(seen, "books no payment by it, and lets none go either")
-        }
+        GetAnswer::Pending => check.differs(seen, "neither books the payment nor releases it"),
         GetAnswer::Unreadable(_) => {
             let feeway = "logs an error for each payment that needs a look-up; it stays open";
             check.differs(seen, feeway)
@@ -60,19 +58,22 @@ pub(crate) fn lag(sight: &Sight, is_held: bool, limits: [Duration; 2]) -> Findin
         let seen = format!("not found for {}", words::time(lag_max));
         return check.differs(
             seen,
-            "would take what is held for absent, and charge it elsewhere",
+            "would count what is held as absent, and charge it elsewhere",
         );
     };
     let after = words::time(absence_after);
     if lag.is_zero() {
         return check.fits(
             "found at once",
-            format!("waits {after} before an absence counts"),
+            format!("waits {after} before it believes \"not found\""),
         );
     }
     let seen = format!("found after {}", words::time(lag));
     if lag < absence_after {
-        return check.fits(seen, format!("waits {after} before an absence counts"));
+        return check.fits(
+            seen,
+            format!("waits {after} before it believes \"not found\""),
+        );
     }
     let feeway =
         format!("waits only {after}, and would charge it elsewhere: raise --absence-after");
@@ -88,8 +89,8 @@ pub(crate) fn amount(first: &Attempted, sight: &Sight) -> Finding {
     if amount == ours {
         return check.fits(format!("{ours}, as posted"), "books it");
     }
-    let seen = format!("{amount} in the place of {ours}");
-    check.differs(seen, "does not take it for its payment: it stays pinned")
+    let seen = format!("{amount} instead of {ours}");
+    check.differs(seen, "does not accept it as its payment: it stays pinned")
 }
 
 pub(crate) fn requested_at(first: &Attempted, sight: &Sight) -> Finding {
@@ -103,10 +104,11 @@ pub(crate) fn requested_at(first: &Attempted, sight: &Sight) -> Finding {
     }
     let seen = format!("{} off", words::time(Duration::from_micros(drift)));
     if drift <= SLIP_MICROS {
-        let feeway = "books its own or theirs: summaries may differ at the ends of a window";
+        let feeway =
+            "books its own or the processor's: summaries may differ at the ends of a window";
         return check.tolerated(seen, feeway);
     }
-    check.differs(seen, "does not believe it, and looks again")
+    check.differs(seen, "does not believe it, and looks it up again")
 }
 
 /// Every look-up has to find what one has found: copies of the books may lag differently.
@@ -132,7 +134,7 @@ pub(crate) async fn steady(wire: &Wire, first: &Attempted, sight: &Sight) -> Fin
             let seen = format!("look-up {number} after it was found: {what}");
             return check.differs(
                 seen,
-                "may take what is held for absent, and charge it elsewhere",
+                "may count what is held as absent, and charge it elsewhere",
             );
         }
     }

@@ -19,12 +19,10 @@ pub(crate) async fn health(wire: &Wire) -> Finding {
         }
         HealthAnswer::Report { failing: true, .. } => check.tolerated(
             format!("{seen}: fails"),
-            "goes by it, unless an attempt worked since it asked",
+            "goes by it, unless an attempt has worked since",
         ),
         HealthAnswer::NoEndpoint => check.tolerated(seen, "goes by its attempts alone"),
-        HealthAnswer::TooEarly => check.fits(seen, "asks again: somebody else asked before"),
-        HealthAnswer::Unanswered => {
-            check.tolerated(seen, "takes it for no news, and goes by its attempts")
-        }
+        HealthAnswer::TooEarly => check.fits(seen, "asks again: somebody else asked just before"),
+        HealthAnswer::Unanswered => check.tolerated(seen, "ignores it, and goes by its attempts"),
     }
 }

@@ -8,7 +8,7 @@ use crate::check::{Check, Finding};
 use crate::wire::{Wire, look_up_answer, post_answer};
 use crate::words;
 
-const TAKES: &str = "never posts so; whoever does is charged";
+const TAKES: &str = "never sends this; any client that does is charged";
 
 /// Feeway never sends these. Whoever takes them books what nobody ordered.
 pub(crate) async fn malformed(wire: &Wire, amount: Money) -> Finding {
@@ -17,7 +17,7 @@ pub(crate) async fn malformed(wire: &Wire, amount: Money) -> Finding {
     let (mut statuses, mut is_refused) = (Vec::new(), true);
     let mut ids = Vec::new();
     for (what, id, rest) in [
-        ("what is no JSON", None, String::new()),
+        ("a body that is not JSON", None, String::new()),
         (
             "a payment without an amount",
             None,
@@ -34,7 +34,7 @@ pub(crate) async fn malformed(wire: &Wire, amount: Money) -> Finding {
             format!(r#","amount":-{amount},"requestedAt":"{at}"}}"#),
         ),
         (
-            "an id that is none",
+            "an id that is not a UUID",
             Some("seven"),
             format!(r#","amount":{amount},"requestedAt":"{at}"}}"#),
         ),
@@ -68,7 +68,7 @@ pub(crate) async fn malformed(wire: &Wire, amount: Money) -> Finding {
     }
     let seen = format!("{seen}; none is held");
     if is_refused {
-        return check.fits(seen, "never posts so");
+        return check.fits(seen, "never sends this");
     }
-    check.tolerated(seen, "never posts so")
+    check.tolerated(seen, "never sends this")
 }

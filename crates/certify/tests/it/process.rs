@@ -55,7 +55,7 @@ async fn the_exit_code_tells_how_it_went() {
         (&[&nowhere, "--yes"], 2, "no connection to http://127"),
         (&[url], 64, "up to 6 payments of 0.01"),
         (&[url, "--only=malformed"], 64, "--yes is needed"),
-        (&["ftp://a", "--yes"], 64, "only http://"),
+        (&["ftp://a", "--yes"], 64, "must begin with http://"),
         (
             &[url, "--yes", "--authorization-file=nowhere"],
             64,
@@ -101,7 +101,7 @@ async fn a_faithful_processor_fits_in_a_table_and_in_json() {
             assert_eq!(checks.len(), 14);
         } else {
             assert!(text.starts_with("check "), "{text}");
-            let end = "look-up lag: none; --absence-after 15s suits it\nverdict: fits\n";
+            let end = "look-up lag: none; recommended: --absence-after 15s\nverdict: fits\n";
             assert!(text.ends_with(end), "{text}");
         }
         let total = simulator.control.total(feeway_domain::Window::default());

@@ -30,7 +30,7 @@ impl Recorded {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut named = self.headers.iter().filter(|(key, _)| key == name);
         let (_, value) = named.next()?;
-        assert!(named.next().is_none(), "{name} is there twice");
+        assert!(named.next().is_none(), "{name} appears twice");
         Some(value)
     }
 }

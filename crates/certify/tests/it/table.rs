@@ -260,7 +260,7 @@ async fn try_out(rules: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn each_switch_is_found_by_the_checks_that_are_for_it() {
+async fn each_fault_of_the_simulator_is_found_by_its_check() {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut trials = JoinSet::new();
     for (rules, expected) in KINDS.iter().chain(MORE) {
@@ -294,7 +294,7 @@ async fn each_switch_is_found_by_the_checks_that_are_for_it() {
 }
 
 #[test]
-fn every_kind_of_the_manual_is_tried() {
+fn every_processor_preset_of_the_manual_is_tried() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/simulator.md");
     let manual = std::fs::read_to_string(path).unwrap();
     let (_, kinds) = manual.split_once("## One document for each kind").unwrap();

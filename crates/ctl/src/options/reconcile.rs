@@ -10,26 +10,26 @@ use super::{MINUTE, Times, person, seconds};
 /// Options of `reconcile`.
 #[derive(Args, Clone, Debug)]
 pub struct Reconcile {
-    /// The export: a JSON object with correlationId, amount and requestedAt in each line, in
-    /// any order; - reads it from the standard input.
+    /// The export: JSON lines in any order, each an object with correlationId, amount and
+    /// requestedAt; - reads the standard input.
     pub file: PathBuf,
     /// The processor's name in the ledger.
     #[arg(long, value_name = "NAME")]
     pub processor: ProcessorName,
     #[command(flatten)]
     pub(crate) times: Times,
-    /// Settles in the ledger, with this share of the amount as the fee, what the processor
-    /// holds and the ledger does not: after Redis was restored from a copy, before a front
-    /// starts. It shows what it would write and asks. You vouch that the export is that
-    /// processor's and that every line of it was a payment of ours. The end still tells of the
-    /// differences; when it is run again there are none.
+    /// Settle in the ledger what the processor holds and the ledger does not, with this share of
+    /// the amount as the fee: for use after Redis was restored from a copy. It shows what it would
+    /// write, and asks. You vouch that the export is that processor's and that every line of it was
+    /// a payment of ours. The exit code still reports the differences that were found; run it again
+    /// to see that there are none left.
     #[arg(long, value_name = "SHARE")]
     pub settle_with_fee: Option<Fee>,
-    /// The fee was another one then than the one that the fronts have, or nobody knows it.
+    /// Accept a fee that differs from the one of the fronts, or that nothing confirms.
     #[arg(long, requires = "settle_with_fee")]
     pub fee_differs: bool,
-    /// How far the processor's clock may be off: what is settled cannot be in its books at an
-    /// instant that is longer before its acceptance, or longer after now; 0s to 1m.
+    /// How far the processor's clock may be off: a requestedAt that is further before the payment's
+    /// acceptance, or further after now, is impossible; 0s to 1m.
     #[arg(
         long,
         value_name = "DURATION",
@@ -37,19 +37,19 @@ pub struct Reconcile {
         value_parser = between(Duration::ZERO, MINUTE)
     )]
     pub clock_slip: Duration,
-    /// Shows what would be settled, and settles nothing.
+    /// Show what would be settled, and settle nothing.
     #[arg(long, requires = "settle_with_fee")]
     pub dry_run: bool,
-    /// Does not ask.
+    /// Do not ask.
     #[arg(long, requires = "settle_with_fee")]
     pub yes: bool,
-    /// How long to wait until the fronts stand back, if any live.
+    /// How long to wait until the fronts stand back, if any are running.
     #[arg(long, value_name = "SECONDS", default_value = "60s", value_parser = seconds)]
     pub wait: Duration,
-    /// Who settles.
+    /// Who settles; it is recorded.
     #[arg(long, env = "USER", value_name = "NAME", default_value = "unknown", value_parser = person)]
     pub by: String,
-    /// JSON lines: one for each difference, and the totals.
+    /// Print JSON lines: one for each difference, and the totals.
     #[arg(long)]
     pub json: bool,
 }

@@ -17,13 +17,13 @@ pub struct Resolve {
         conflicts_with_all = ["all", "file"]
     )]
     pub ids: Vec<CorrelationId>,
-    /// Everything that is pinned to --processor.
+    /// All payments that are pinned to --processor.
     #[arg(long, requires = "processor")]
     pub all: bool,
-    /// What the processor says, in JSON lines: one with correlationId, amount and requestedAt
-    /// is a payment that it holds, as in an export; one with correlationId and "held": false is
-    /// one that it does not hold. - reads the standard input. With --all --not-held it is the
-    /// processor's whole statement: what is pinned there and not in it is not held.
+    /// The statement of the processor, in JSON lines: a line with correlationId, amount and
+    /// requestedAt is a payment that it holds, as in an export; a line with correlationId and
+    /// "held": false is one that it does not hold. - reads the standard input. With --all
+    /// --not-held the statement is complete: pinned payments that are not in it are not held.
     #[arg(
         long,
         value_name = "FILE",
@@ -31,10 +31,10 @@ pub struct Resolve {
         conflicts_with = "held"
     )]
     pub file: Option<PathBuf>,
-    /// The processor that --all and --file are about.
+    /// The processor of --all and --file.
     #[arg(long, value_name = "NAME")]
     pub processor: Option<ProcessorName>,
-    /// You vouch: this processor holds the payment. It is settled there.
+    /// You vouch that this processor holds the payment. It is settled there.
     #[arg(
         long,
         value_name = "PROCESSOR",
@@ -47,17 +47,17 @@ pub struct Resolve {
     /// 2025-07-15T12:34:56.000001Z.
     #[arg(long, value_name = "INSTANT", requires = "held", value_parser = processors_instant)]
     pub requested_at: Option<RequestedAt>,
-    /// The share of the amount that the processor keeps, such as 0.05. Unless given, that of
-    /// its nearest payments in the ledger.
+    /// The share of the amount that the processor keeps, such as 0.05. Without it, the share of its
+    /// nearest payments in the ledger.
     #[arg(long, value_name = "SHARE")]
     pub fee: Option<Fee>,
-    /// You vouch: the processor they are pinned to does not hold the payments and will never
-    /// take them, whoever asks, also from requests that may still be under way. They may then
-    /// go to any processor: if you are wrong, the customer is charged twice.
+    /// You vouch that the processor to which the payments are pinned does not hold them and will
+    /// never take them, whoever asks, not even from requests that may still be in flight. They may
+    /// then go to any processor: if you are wrong, the customer is charged twice.
     #[arg(long, conflicts_with_all = ["held", "requested_at"])]
     pub not_held: bool,
-    /// How far the processor's clock may be off: a payment cannot be in its books at an instant
-    /// that is longer before its acceptance, or longer after now; 0s to 1m.
+    /// How far the processor's clock may be off: a requestedAt that is further before the payment's
+    /// acceptance, or further after now, is impossible; 0s to 1m.
     #[arg(
         long,
         value_name = "DURATION",
@@ -65,16 +65,16 @@ pub struct Resolve {
         value_parser = between(Duration::ZERO, MINUTE)
     )]
     pub clock_slip: Duration,
-    /// Shows what would be decided, and decides nothing.
+    /// Show what would be decided, and decide nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Does not ask before several payments are decided.
+    /// Do not ask before several payments are decided.
     #[arg(long)]
     pub yes: bool,
     /// How long to wait until the fronts stand back.
     #[arg(long, value_name = "SECONDS", default_value = "60s", value_parser = seconds)]
     pub wait: Duration,
-    /// Who vouches, for the record.
+    /// Who vouches; it is recorded.
     #[arg(long, env = "USER", value_name = "NAME", default_value = "unknown", value_parser = person)]
     pub by: String,
 }
@@ -88,9 +88,11 @@ impl Resolve {
     /// What clap cannot say.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         if self.held.is_some() && self.ids.len() > 1 {
-            Err("--held is for one payment: put several into a --file")
+            Err("--held works for one payment only: put several into a --file")
         } else if self.all && !self.not_held {
-            Err("--all needs --not-held: a processor holds payments at times that a --file has")
+            Err(
+                "--all needs --not-held: for payments that a processor holds, a --file has to name their times",
+            )
         } else if self.file.is_some() && self.not_held && !self.all {
             Err(
                 "--file with --not-held needs --all: it says that what is not in the file is not held",

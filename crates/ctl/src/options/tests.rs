@@ -32,7 +32,7 @@ fn check(rows: &[(&[&str], Option<&str>)]) {
 }
 
 #[test]
-fn a_verdict_is_one_of_two_and_complete() {
+fn resolve_needs_held_or_not_held_with_all_its_options() {
     check(&[
         (&["resolve", ID][..], Some("--held")),
         (&["resolve", ID, "--held=default"], Some("--requested-at")),
@@ -68,7 +68,7 @@ fn several_payments_are_named_listed_in_a_file_or_all_of_a_processor() {
         (&["resolve", ID, OTHER, "--not-held"][..], None),
         (
             &["resolve", ID, OTHER, "--held=a", "--requested-at", T],
-            Some("--held is for one payment"),
+            Some("--held works for one payment only"),
         ),
         (&["resolve", "--not-held"], Some("<ID>...")),
         (&["resolve", "--all", "--not-held"], Some("--processor")),
@@ -110,7 +110,7 @@ fn several_payments_are_named_listed_in_a_file_or_all_of_a_processor() {
 }
 
 #[test]
-fn standing_back_and_reopening_are_about_something() {
+fn stand_back_and_reopen_need_an_argument() {
     check(&[
         (&["stand-back"][..], None),
         (&["stand-back", "a", "--no-wait"], None),
@@ -127,7 +127,7 @@ fn standing_back_and_reopening_are_about_something() {
         (&["reopen", "--all", "--from=2025-07-15T00:00:00Z"], None),
         (
             &["reopen", ID, "--from=2025-07-15T00:00:00Z"],
-            Some("--from and --to are for --all"),
+            Some("--from and --to work only with --all"),
         ),
     ]);
 }
@@ -142,7 +142,7 @@ fn what_is_listed_or_reconciled_is_named() {
                 "--from=2025-07-15T00:00:00Z",
                 "--to=2025-07-14T00:00:00Z",
             ][..],
-            Some("--from lies after --to"),
+            Some("--from is later than --to"),
         ),
         (&["list", "lost"], Some("lost")),
         (&["reconcile", "x.json"], Some("--processor")),

@@ -136,7 +136,7 @@ pub(crate) fn read_lines(
             continue;
         }
         if start.starts_with(b"[") {
-            bail!("line {number}: an array, where each line should be one object");
+            bail!("line {number}: an array; each line must be one object");
         }
         each(&line).with_context(|| format!("line {number}"))?;
     }

@@ -69,15 +69,15 @@ pub(super) async fn make(
     }
     if elsewhere > 0 {
         plan.objections.push(format!(
-            "{} settled at another processor, so it may be the wrong file; if it is not, take \
-             those lines out of it",
+            "{} settled at another processor, so this may be the wrong file; if it is the right \
+             one, remove those lines",
             so_many_are(elsewhere)
         ));
     }
     if impossible > 0 {
         plan.objections.push(format!(
-            "{} at an impossible time, so others may be as wrong; if they are not, take those \
-             lines out of it",
+            "{} at an impossible time, so other times may be wrong too; if they are right, remove \
+             those lines",
             so_many_are(impossible)
         ));
     }
@@ -115,14 +115,17 @@ fn judge(
     let at = one.theirs.requested_at;
     if !possible.includes(at) {
         return Err(Refusal::Impossible(format!(
-            "it can only be in any books {possible}, not at {at}"
+            "it can only have been taken {possible}, not at {at}"
         )));
     }
     if let Some(known) = known.filter(|known| known.amount != one.theirs.amount) {
-        return Err(Refusal::Alone(format!("here it is {}", known.amount)));
+        return Err(Refusal::Alone(format!(
+            "its amount here is {}",
+            known.amount
+        )));
     }
     if is_ambiguous {
-        let why = "the file says two things about it".to_owned();
+        let why = "the file contradicts itself about it".to_owned();
         return Err(Refusal::Alone(why));
     }
     Ok(())
@@ -141,20 +144,20 @@ async fn object_to_fee(
     if let Some((_, told)) = told {
         return Ok((told != fee).then(|| {
             format!(
-                "the fronts have {told} as the fee of {processor}, not {fee}: give --fee-differs \
-                 if it was another one then"
+                "the fronts are configured with the fee {told} for {processor}, not {fee}: give \
+                 --fee-differs if the fee was different then"
             )
         }));
     }
     Ok(match fee_in_force(store, processor, earliest).await? {
         Some(near) if near == fee => None,
         Some(near) => Some(format!(
-            "no front has told the fee of {processor}, and its payments in the ledger have {near}, \
-             not {fee}: give --fee-differs if it was another one then"
+            "no front has recorded the fee of {processor}, and its payments in the ledger have the \
+             fee {near}, not {fee}: give --fee-differs if the fee was different then"
         )),
         None => Some(format!(
-            "no front has told the fee of {processor}, and the ledger has no payment of it near \
-             {earliest}: give --fee-differs if {fee} is right"
+            "no front has recorded the fee of {processor}, and the ledger has no payment of it \
+             near {earliest}: give --fee-differs if {fee} is right"
         )),
     })
 }
@@ -184,10 +187,7 @@ impl Plan {
         }
         rest(self.wanted.len(), out)?;
         if self.wanted.len() > MAX_RUN_PAYMENTS {
-            writeln!(
-                out,
-                "so many cannot all be taken back: it is kept of at most {MAX_RUN_PAYMENTS}"
-            )?;
+            writeln!(out, "undo can take back only {MAX_RUN_PAYMENTS} of them")?;
         }
         if !self.refused.is_empty() {
             writeln!(out, "{} cannot be settled", payments(self.refused.len()))?;

@@ -24,7 +24,7 @@ const RUN_PAYMENTS: usize = MAX_RUN_PAYMENTS / 2;
 const MAX_FILE_CHARS: usize = 200;
 
 const VOUCHED: &str = "You vouch that the file is that processor's and that each line of it was a \
-                       payment of ours: if you are wrong, the shop believes in money that nobody \
+                       payment of ours: if you are wrong, the shop counts on money that nobody \
                        took.";
 
 /// Shows what would be settled, asks, and settles it. Notes of each payment what became of it.
@@ -139,7 +139,7 @@ impl<S: Resolutions> Settling<'_, S> {
                 .settle_stated(&settlement, &self.run, slip, proof)
         };
         let stated = patiently(step).await;
-        stated.context("nobody knows whether the last one was settled: run it again")
+        stated.context("it is unknown whether the last one was settled: run the command again")
     }
 
     fn note(&mut self, place: usize, stated: Stated) -> Step<usize> {
@@ -152,7 +152,7 @@ impl<S: Resolutions> Settling<'_, S> {
             }
             Stated::Known => "settled".to_owned(),
             Stated::Elsewhere { holder } => format!("not settled: it is settled at {holder}"),
-            Stated::AmountDiffers { ours } => format!("not settled: here it is {ours}"),
+            Stated::AmountDiffers { ours } => format!("not settled: its amount here is {ours}"),
             Stated::Impossible => "not settled: it was accepted later than that".to_owned(),
             Stated::TooOld { oldest } => {
                 format!("not settled: the books before {oldest} are closed")

@@ -106,7 +106,7 @@ async fn resolve_silent(
 }
 
 fn done(resolve: Result<Resolve, StoreFault>) -> anyhow::Result<Resolve> {
-    resolve.context("nobody knows whether the last one was done: see resolutions")
+    resolve.context("it is unknown whether the last one was done: see resolutions")
 }
 
 /// What is said of it; nothing when the moment had passed.
@@ -115,8 +115,10 @@ fn told(resolve: Resolve, manner: Manner<'_>) -> Option<Result<Resolve, String>>
         Resolve::Changed => return None,
         Resolve::Settled(_) | Resolve::Released => Ok(resolve),
         Resolve::Gone | Resolve::Unnamed if manner.all => Ok(resolve),
-        Resolve::Gone => Err("it ended or left that processor meanwhile: see show".to_owned()),
-        Resolve::Unnamed => Err("it was released meanwhile: see resolutions".to_owned()),
+        Resolve::Gone => {
+            Err("it ended or left that processor in the meantime: see show".to_owned())
+        }
+        Resolve::Unnamed => Err("it was released in the meantime: see resolutions".to_owned()),
     })
 }
 

@@ -158,13 +158,13 @@ impl<S: Resolutions> Planner<'_, S> {
     ) -> anyhow::Result<Result<Wanted, Place>> {
         let Some(named) = custody.entry.processor.clone() else {
             return Ok(refuse(
-                "it names no processor, so it is not stuck: a front sends it to whichever works",
+                "it is not pinned to a processor, so it is not stuck: a front sends it to any that works",
             ));
         };
         let meant = self.asked.held.as_ref().or(self.asked.processor.as_ref());
         if let Some(meant) = meant.filter(|meant| **meant != named) {
             return Ok(refuse(format!(
-                "it is pinned to {named}, and {meant} never saw it"
+                "it is pinned to {named}; {meant} never saw it"
             )));
         }
         let verdict = match said {
@@ -176,7 +176,7 @@ impl<S: Resolutions> Planner<'_, S> {
                 let ours = custody.entry.payment.amount;
                 if let Some(theirs) = amount.filter(|theirs| *theirs != ours) {
                     return Ok(refuse(format!(
-                        "it is a payment of {ours}, and the file says {theirs}"
+                        "its amount is {ours}, but the file says {theirs}"
                     )));
                 }
                 if let Err(place) = check_time(&custody, requested_at, self.asked.clock_slip) {
@@ -186,8 +186,8 @@ impl<S: Resolutions> Planner<'_, S> {
                     Some(fee) => Verdict::Held { requested_at, fee },
                     None => {
                         return Ok(refuse(format!(
-                            "the ledger has no payment of {named} near {requested_at} to tell \
-                             its fee: give --fee"
+                            "the fee is not known, because the ledger has no payment of {named} \
+                             near {requested_at}: give --fee"
                         )));
                     }
                 }
@@ -231,8 +231,8 @@ fn check_time(custody: &Custody, requested_at: RequestedAt, slip: Duration) -> R
     }
     let accepted = crate::payment_json::time(accepted_at);
     refuse(format!(
-        "it was accepted at {accepted} and can only be in any books {possible}, not at \
-         {requested_at}; a processor whose clock is further off takes --clock-slip"
+        "it was accepted at {accepted} and can only have been taken {possible}, not at \
+         {requested_at}; if the processor's clock is further off, give --clock-slip"
     ))
 }
 
@@ -247,7 +247,7 @@ fn ended(case: &Case, asked: &Resolve, said: Said) -> Place {
             processor,
             requested_at,
         } if meant == Some(processor) && said.is_at(*requested_at) => {
-            Place::Done(format!("it is settled at {processor} already"))
+            Place::Done(format!("it is already settled at {processor}"))
         }
         Status::Settled {
             processor,
@@ -257,8 +257,8 @@ fn ended(case: &Case, asked: &Resolve, said: Said) -> Place {
         )),
         Status::Conflict { .. } => Place::Refused("two processors hold it: see show".to_owned()),
         Status::Rejected { .. } => Place::Refused(
-            "every processor refused it: it is rejected, and reopen takes that back".to_owned(),
+            "every processor declined it: it is rejected, and reopen takes that back".to_owned(),
         ),
-        Status::Open { .. } => Place::Refused("it is open without an entry".to_owned()),
+        Status::Open { .. } => Place::Refused("it is open but has no journal entry".to_owned()),
     }
 }

@@ -74,7 +74,7 @@ impl Statement {
         let place = self.0.partition_point(|(other, _)| *other < id);
         let mut same = self.0[place..].iter().take_while(|(other, _)| *other == id);
         match (same.next(), same.next()) {
-            (_, Some(_)) => Err("the file says two things about it"),
+            (_, Some(_)) => Err("the file contradicts itself about it"),
             (found, None) => Ok(found.map(|(_, said)| *said)),
         }
     }
@@ -92,7 +92,7 @@ fn read_line(line: &[u8]) -> anyhow::Result<(CorrelationId, Said)> {
     let id = read.correlation_id.parse().context("correlationId")?;
     let said = match (read.held, read.amount, &read.requested_at) {
         (Some(false), _, None) => Said::NotHeld,
-        (Some(false), ..) => bail!("held is false, and yet there is a requestedAt"),
+        (Some(false), ..) => bail!("held is false, but there is a requestedAt"),
         (Some(true) | None, Some(amount), Some(at)) => Said::Held {
             amount: Some(read_amount(amount).context("amount")?),
             requested_at: RequestedAt::from_processor(at).context("requestedAt")?,
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_or_two_things_is_refused() {
+    fn empty_or_contradictory_lines_are_refused() {
         let line = |rest: &str| format!(r#"{{"correlationId":"{}"{rest}}}"#, id(1));
         for (rest, named) in [
             ("", "amount is missing"),

@@ -99,7 +99,7 @@ async fn show_tells_all_that_is_known() {
         "acceptedAt   20",
         "moves        0",
         "owner        front-1.a",
-        "in hand of   front-1.a, which lives: its last heartbeat was 0.",
+        "in hand of   front-1.a, which is running: its last heartbeat was 0.",
     ] {
         assert!(text.contains(said), "{said}:\n{text}");
     }
@@ -114,7 +114,7 @@ async fn show_tells_all_that_is_known() {
     desk.store.resign(&hold).await.unwrap();
     let (_, text) = show(1, false).await;
     assert!(
-        text.contains("in hand of   nobody: front-1.a has left it"),
+        text.contains("in hand of   nobody: front-1.a has given it up"),
         "{text}"
     );
     desk.settle(1, "default", at(NOON)).await;

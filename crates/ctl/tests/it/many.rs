@@ -70,7 +70,7 @@ async fn all_that_is_pinned_is_released_while_its_front_lives() {
     assert_eq!(ending, Ending::Fine);
     assert_eq!(
         said,
-        "settled 0, released 20, settled before 0, gone by themselves 0, not done 0\n"
+        "settled 0, released 20, already settled 0, ended by themselves 0, not done 0\n"
     );
     assert!(
         began.elapsed() < Duration::from_secs(4),
@@ -99,7 +99,7 @@ async fn without_fronts_one_watch_is_enough_for_all() {
     assert_eq!(ending, Ending::Fine);
     assert_eq!(
         said,
-        "settled 0, released 20, settled before 0, gone by themselves 0, not done 0\n"
+        "settled 0, released 20, already settled 0, ended by themselves 0, not done 0\n"
     );
     let took = began.elapsed();
     assert!((Duration::from_secs(6)..Duration::from_secs(9)).contains(&took));
@@ -145,7 +145,7 @@ async fn a_file_says_line_by_line_what_is_held_and_what_is_not() {
     for why in [
         "the file says 0.01",
         "pinned to fallback",
-        "names no",
+        "is not pinned to a processor",
         "not known",
     ] {
         assert!(preview.contains(why), "{why}: {preview}");
@@ -155,7 +155,7 @@ async fn a_file_says_line_by_line_what_is_held_and_what_is_not() {
     assert_eq!(ending, Ending::Not);
     assert_eq!(
         said,
-        "settled 1, released 1, settled before 0, gone by themselves 0, not done 4\n"
+        "settled 1, released 1, already settled 0, ended by themselves 0, not done 4\n"
     );
     let state = desk.store.find(id(1)).await.unwrap().unwrap();
     let expected = Status::Settled {
@@ -165,7 +165,7 @@ async fn a_file_says_line_by_line_what_is_held_and_what_is_not() {
     assert_eq!(state.status, expected);
     // The second time the first line is so already.
     let (_, said) = desk.ctl(&[&arguments[..], &more].concat()).await.unwrap();
-    assert!(said.contains("settled before 1"), "{said}");
+    assert!(said.contains("already settled 1"), "{said}");
     front.abort();
 }
 
@@ -185,7 +185,7 @@ async fn a_whole_statement_decides_everything_that_is_pinned() {
     assert_eq!(ending, Ending::Fine);
     assert_eq!(
         said,
-        "settled 4, released 16, settled before 0, gone by themselves 0, not done 0\n"
+        "settled 4, released 16, already settled 0, ended by themselves 0, not done 0\n"
     );
     let summary = desk.store.summary(Window::default()).await.unwrap();
     assert_eq!(summary.of(&"default".parse().unwrap()).count, 5);

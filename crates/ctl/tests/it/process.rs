@@ -32,7 +32,11 @@ async fn the_exit_code_tells_how_it_went() {
         (&["runs"], 0, "no run of reconcile has settled anything"),
         (&["undo", "00a1", "--yes"], 1, "there is no run 00a1"),
         (&["undo"], 64, "<RUN>"),
-        (&["stand-back", "default", "--end"], 1, "are not told to"),
+        (
+            &["stand-back", "default", "--end"],
+            1,
+            "there is no order to",
+        ),
         (
             &["reconcile", "/nowhere.json", "--processor=default"],
             2,
@@ -63,7 +67,7 @@ fn a_redis_that_is_not_there_is_an_error() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{errors}");
     assert!(
-        errors.contains("no redis answers at unix:///nowhere/redis.sock"),
+        errors.contains("cannot connect to Redis at unix:///nowhere/redis.sock"),
         "{errors}"
     );
 }

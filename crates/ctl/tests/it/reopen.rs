@@ -94,7 +94,7 @@ async fn all_of_a_time_are_reopened_and_of_none_nothing_happens() {
 }
 
 #[tokio::test]
-async fn all_are_not_reopened_without_a_word() {
+async fn reopening_all_needs_a_confirmation() {
     let desk = Desk::new().await;
     let hold = desk.enlist("front-1.a").await;
     rejected(&desk, &hold, 1).await;
@@ -118,7 +118,7 @@ async fn all_are_not_reopened_without_a_word() {
 }
 
 #[tokio::test]
-async fn a_time_of_ours_is_listed_and_shown() {
+async fn a_restamped_payment_is_listed_and_shown() {
     let desk = Desk::new().await;
     let restamp = |number: u8| Restamp {
         id: id(number),

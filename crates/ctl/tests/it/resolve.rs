@@ -72,7 +72,7 @@ async fn what_is_not_held_goes_elsewhere_when_a_front_starts() {
 
 /// The front was only slow: its heartbeat comes while the tool watches.
 #[tokio::test]
-async fn a_front_that_is_heard_of_meanwhile_keeps_its_payment() {
+async fn a_front_that_appears_while_watching_keeps_its_payment() {
     let desk = Desk::new().await;
     let hold = desk.enlist("front-1.a").await;
     desk.keep(&hold, 1, Some("default")).await;
@@ -101,7 +101,7 @@ async fn a_front_that_is_heard_of_meanwhile_keeps_its_payment() {
 }
 
 #[tokio::test]
-async fn nothing_else_is_resolved() {
+async fn payments_that_do_not_match_the_verdict_are_not_resolved() {
     let desk = Desk::new().await;
     let hold = desk.enlist("front-1.a").await;
     desk.keep(&hold, 1, None).await;
@@ -155,7 +155,7 @@ async fn nothing_else_is_resolved() {
 
 /// While Redis is away no front can beat, so the silence before it came back says nothing.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_silence_is_counted_anew_when_redis_comes_back() {
+async fn the_watch_starts_again_when_redis_comes_back() {
     let redis = PrivateRedis::start_with(Persistence::AppendOnly, &[]);
     let desk = Desk::on(redis).await;
     let hold = desk.enlist("front-1.a").await;

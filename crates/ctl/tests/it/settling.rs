@@ -54,10 +54,13 @@ async fn what_only_the_processor_has_is_settled_while_the_fronts_stand_back() {
         (1, "here open  now settled"),
         (2, "here open at fallback  now settled"),
         (3, "here unknown  now settled"),
-        (4, "here open at default  now not settled: here it is 10.04"),
+        (
+            4,
+            "here open at default  now not settled: its amount here is 10.04",
+        ),
         (
             5,
-            "here unknown  now not settled: the file says two things about it",
+            "here unknown  now not settled: the file contradicts itself about it",
         ),
     ] {
         let lines: Vec<&str> = said
@@ -70,7 +73,7 @@ async fn what_only_the_processor_has_is_settled_while_the_fronts_stand_back() {
     assert_eq!(desk.store.stand_backs().await.unwrap(), [], "it has ended");
     let (_, after) = settle(&desk, &lines[..4], &["--json"]).await;
     assert_eq!(after.lines().count(), 2, "{after}");
-    let expected = r#""now":"not settled: here it is 10.04""#;
+    let expected = r#""now":"not settled: its amount here is 10.04""#;
     assert!(after.contains(expected), "{after}");
     front.abort();
     let open = desk.store.queued(&hold.owner, None, 10).await.unwrap();
@@ -85,7 +88,7 @@ async fn what_only_the_processor_has_is_settled_while_the_fronts_stand_back() {
 }
 
 #[tokio::test]
-async fn without_any_front_the_silence_is_watched_first() {
+async fn without_a_running_front_it_watches_before_it_settles() {
     let desk = Desk::new().await;
     let began = tokio::time::Instant::now();
     let (_, said) = settle(&desk, &[same(1, later(1))], &[]).await;
@@ -137,7 +140,7 @@ async fn impossible_times_settle_nothing_at_all() {
         let lines = [same(number, at), same(3, later(3))];
         let (ending, said) = settle(&desk, &lines, &[]).await;
         assert_eq!(ending, Ending::Not);
-        let refused = "now not settled: it can only be in any books between";
+        let refused = "now not settled: it can only have been taken between";
         assert!(told(&said, number).contains(refused), "{said}");
         assert!(!is_settled(&desk, number).await && !is_settled(&desk, 3).await);
     }
@@ -165,7 +168,7 @@ async fn a_dry_run_shows_what_would_be_settled_and_settles_nothing() {
 
 /// Fronts tell their fees; else the ledger does; else nobody knows.
 #[tokio::test]
-async fn the_fee_has_to_be_the_one_that_is_known() {
+async fn a_fee_that_differs_from_the_known_one_is_refused() {
     let desk = Desk::new().await;
     let show = async |fee: &str| {
         let options = [fee, "--dry-run"];
@@ -180,7 +183,10 @@ async fn the_fee_has_to_be_the_one_that_is_known() {
     desk.settle(2, "default", later(0)).await;
     assert_eq!(show(five).await, None);
     let why = show(seven).await.unwrap();
-    assert!(why.contains("in the ledger have 0.05, not 0.07"), "{why}");
+    assert!(
+        why.contains("in the ledger have the fee 0.05, not 0.07"),
+        "{why}"
+    );
     let told = [(
         "default".parse().unwrap(),
         Fee::from_millionths(70_000).unwrap(),
@@ -188,7 +194,7 @@ async fn the_fee_has_to_be_the_one_that_is_known() {
     desk.store.tell_fees(&told).await.unwrap();
     assert_eq!(show(seven).await, None);
     let why = show(five).await.unwrap();
-    assert!(why.contains("the fronts have 0.07 as the fee"), "{why}");
+    assert!(why.contains("configured with the fee 0.07"), "{why}");
     // Without --fee-differs nothing is settled then.
     let options = [five, "--yes"];
     let (_, said) = reconcile(&desk, &[same(1, later(1))], &options).await;

@@ -40,7 +40,7 @@ async fn a_front_that_does_not_confirm_is_named() {
     let (ending, said) = desk.ctl(&give).await.unwrap();
     assert_eq!((ending, &said[..]), (Ending::Not, ""));
     let (_, listed) = desk.ctl(&["stand-back"]).await.unwrap();
-    let expected = "by ann; 0 of 1 fronts stand back, not front-1.a\n";
+    let expected = "by ann; 0 of 1 fronts stand back, waiting for front-1.a\n";
     assert!(listed.ends_with(expected), "{listed}");
 }
 
@@ -49,7 +49,7 @@ async fn without_waiting_or_without_fronts_it_is_in_force_at_once() {
     let desk = Desk::new().await;
     let (ending, said) = desk.ctl(&["stand-back", "a"]).await.unwrap();
     assert_eq!(ending, Ending::Fine);
-    assert!(said.starts_with("no front lives"), "{said}");
+    assert!(said.starts_with("no front is running"), "{said}");
     desk.enlist("front-1.a").await;
     let (ending, _) = desk.ctl(&["stand-back", "b", "--no-wait"]).await.unwrap();
     assert_eq!(ending, Ending::Fine);

@@ -61,7 +61,7 @@ async fn a_run_is_listed_and_taken_back_but_for_what_something_else_has_touched(
     );
     for (number, why) in [
         (3, "another processor holds it as well"),
-        (4, "its processor was heard to hold it since"),
+        (4, "its processor has confirmed since then that it holds it"),
     ] {
         assert!(said.contains(&format!("{}  {why}", id(number))), "{said}");
     }
@@ -71,13 +71,13 @@ async fn a_run_is_listed_and_taken_back_but_for_what_something_else_has_touched(
     assert_eq!(ending, Ending::Not);
     assert_eq!(
         said,
-        "taken back 2 payments, 20.03 in all; taken back before 0, not done 2\n"
+        "taken back 2 payments, 20.03 in all; already taken back 0, not done 2\n"
     );
     assert_eq!(count(&desk).await, 2);
     let (_, again) = undo(&desk, &run, &["--yes"]).await;
     assert_eq!(
         again,
-        "taken back 0 payments, 0.00 in all; taken back before 2, not done 2\n"
+        "taken back 0 payments, 0.00 in all; already taken back 2, not done 2\n"
     );
     assert_eq!(desk.store.find(id(2)).await, Ok(None));
     let open = desk.store.find(id(1)).await.unwrap().unwrap();
@@ -107,9 +107,6 @@ async fn only_a_run_that_is_kept_is_taken_back() {
     desk.store.purge().await.unwrap();
     let (ending, said) = undo(&desk, &run, &["--dry-run"]).await;
     assert_eq!(ending, Ending::Not);
-    assert!(
-        said.contains("of 1 it is no longer kept which they are"),
-        "{said}"
-    );
+    assert!(said.contains("1 more are no longer recorded"), "{said}");
     front.abort();
 }

@@ -25,7 +25,7 @@ fn numbers_with_at_most_two_decimals_are_money() {
 }
 
 #[test]
-fn everything_else_is_not() {
+fn anything_else_is_not_money() {
     use MoneyError::{FractionOfACent, NotANumber, NotPositive, TooLarge};
     for (text, error) in [
         ("19.905", FractionOfACent),
@@ -129,7 +129,7 @@ proptest! {
     }
 
     #[test]
-    fn a_processor_may_add_or_take_what_is_too_little_to_matter(
+    fn an_amount_may_differ_by_less_than_a_hundredth_of_a_cent(
         cents in 2..Money::MAX.cents(),
         millionths in -9_999_i64..=9_999,
         scale in 0_i32..=12,

@@ -6,10 +6,10 @@ use feeway_worker::{Dispatch, IntakeMode};
 pub enum IntakeOption {
     /// Once it is in the journal: a front that dies loses nothing that it accepted.
     Durable,
-    /// As soon as this process has it in memory, for up to 512 at a time, 0.1 ms earlier: a
-    /// front that dies LOSES what it accepted and had not yet journalled, a few milliseconds
-    /// of payments or all while Redis is away, and a repeated id with another amount may be
-    /// answered with 202 and dropped.
+    /// As soon as it is in the memory of this process, for up to 512 payments at a time, 0.1 ms
+    /// earlier. A front that dies LOSES what it has accepted but not yet written into the journal:
+    /// a few milliseconds of payments, or everything since the connection to Redis was lost. A
+    /// repeated id with another amount may be answered with 202 and dropped.
     Memory,
 }
 

@@ -109,7 +109,7 @@ fn an_amount_that_is_not_json_is_refused() {
 }
 
 #[test]
-fn each_member_must_be_there_once() {
+fn each_member_must_appear_exactly_once() {
     let id = format!(r#""correlationId":"{ID}""#);
     check("{}", Err("correlationId is missing"));
     check(r#"{"amount":1}"#, Err("correlationId is missing"));

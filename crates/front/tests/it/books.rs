@@ -68,7 +68,7 @@ async fn a_query_that_is_no_window_is_refused_by_name() {
         ),
         (
             format!("From={july}"),
-            "there is no parameter \"From\" here; there are from and to",
+            "unknown parameter \"From\"; allowed: from and to",
         ),
         (
             format!("from={july}&from={july}"),
@@ -76,7 +76,7 @@ async fn a_query_that_is_no_window_is_refused_by_name() {
         ),
         (
             format!("from={july}&to=2025-07-15T12:34:55Z"),
-            "from must not lie after to",
+            "from must not be later than to",
         ),
     ] {
         let reply = client
@@ -177,11 +177,11 @@ async fn a_query_that_is_no_listing_is_refused_by_name() {
         ),
         ("limit=1001", "limit must be a whole number from 1 to 1000"),
         ("limit=", "limit must be a whole number from 1 to 1000"),
-        ("after=x", "after must be the next of a page"),
+        ("after=x", "after must be the unchanged next of a page"),
         ("from=yesterday", "from is not an instant such as"),
         (
             "Limit=1",
-            "there is no parameter \"Limit\" here; there are status, from, to, after and limit",
+            "unknown parameter \"Limit\"; allowed: status, from, to, after and limit",
         ),
         ("status=open&status=open", "status appears more than once"),
     ] {
@@ -201,8 +201,8 @@ async fn what_is_no_longer_exact_is_refused_with_the_oldest_instant() {
     *front.script.summary.lock().unwrap() = Some(Err(too_old));
     *front.script.page.lock().unwrap() = Some(Err(too_old));
     for (path, why) in [
-        ("/payments-summary", "begin with a whole hour"),
-        ("/payments", "from, to and the place of after"),
+        ("/payments-summary", "must be the start of an hour"),
+        ("/payments", "from, to and after must not be earlier"),
     ] {
         let detail = client.ask("GET", path).await.detail(400);
         assert!(detail.contains("2025-07-08T12:00:00.000000Z"), "{detail}");

@@ -137,7 +137,7 @@ async fn payments_beyond_the_limit_are_shed_and_questions_still_answered() {
             .post(&payment("2"))
             .await
             .detail(503)
-            .contains("busy")
+            .contains("overloaded")
     );
     assert_eq!(client.ask("GET", "/payments-summary").await.status, 200);
     assert_eq!(client.ask("GET", "/readyz").await.status, 200);
@@ -225,7 +225,7 @@ async fn a_socket_is_open_to_all_users_and_goes_away_with_its_front() {
 }
 
 #[tokio::test]
-async fn an_abandoned_socket_is_replaced_and_a_live_one_is_not() {
+async fn a_leftover_socket_is_replaced_and_a_live_one_is_not() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.sock");
     // The standard library leaves the file behind, as a killed process does.

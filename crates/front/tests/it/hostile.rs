@@ -249,7 +249,7 @@ async fn a_length_beside_chunks_is_ignored_and_the_connection_closed() {
 }
 
 #[tokio::test]
-async fn nonsense_is_refused_and_cut_off() {
+async fn malformed_requests_are_refused_and_disconnected() {
     let front = front().await;
     let length = "POST /payments HTTP/1.1\r\nhost: x\r\ncontent-length: ";
     for (nonsense, status) in [

@@ -29,17 +29,17 @@ async fn what_the_intake_says_becomes_a_status() {
         (
             Submit::Rejected("a answered 402, b answered \"400\"".to_owned()),
             422,
-            "declined this payment: a answered 402, b answered \"400\"; to try it again send",
+            "declined this payment: a answered 402, b answered \"400\"; to try again, send",
         ),
         (
             Submit::NotKept(NotKept::StoreAway),
             503,
-            "not accepted because the journal is away",
+            "not accepted because there is no connection to the journal",
         ),
         (
             Submit::NotKept(NotKept::StoreClosed),
             503,
-            "not accepted because Redis was restarted and may have forgotten",
+            "not accepted because Redis was restarted and the fronts are still repeating",
         ),
         (
             Submit::NotKept(NotKept::JournalFull),
@@ -49,7 +49,7 @@ async fn what_the_intake_says_becomes_a_status() {
         (
             Submit::NotKept(NotKept::MemoryFull),
             503,
-            "not accepted because the memory of the journal is full",
+            "not accepted because the journal is out of memory",
         ),
         (
             Submit::NotKept(NotKept::StandsStill("it says \"no\"".to_owned())),
@@ -59,12 +59,12 @@ async fn what_the_intake_says_becomes_a_status() {
         (
             Submit::NotKept(NotKept::Busy),
             503,
-            "not accepted because this front is busy",
+            "not accepted because this front is overloaded",
         ),
         (
             Submit::Unknown,
             503,
-            "unknown whether the payment was accepted; send the same",
+            "unknown whether the payment was accepted; send it again with the same",
         ),
     ] {
         front.script.submits.lock().unwrap().push_back(submit);
@@ -93,7 +93,7 @@ async fn a_payment_that_comes_back_is_refused_and_goes_no_further() {
     ] {
         client.write(&with(lines)).await;
         let detail = client.reply().await.detail(508);
-        assert!(detail.contains("has come back"), "{lines:?}: {detail}");
+        assert!(detail.contains("sent it back"), "{lines:?}: {detail}");
     }
     assert_eq!(front.submitted_cents(), Vec::<i64>::new());
     for lines in [

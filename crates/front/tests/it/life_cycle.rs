@@ -27,7 +27,7 @@ async fn a_front_that_starts_first_says_what_it_waits_for_and_is_ready_once_redi
     assert_eq!(status, 503);
     let detail = body["detail"].as_str().unwrap();
     assert!(
-        detail.starts_with("this front waits for Redis: "),
+        detail.starts_with("this front is waiting for Redis: "),
         "{detail}"
     );
     assert_eq!(
@@ -35,7 +35,7 @@ async fn a_front_that_starts_first_says_what_it_waits_for_and_is_ready_once_redi
         (&false.into(), &false.into())
     );
     let reason = body["reason"].as_str().unwrap();
-    assert!(reason.starts_with("Redis is away: "), "{reason}");
+    assert!(reason.starts_with("no connection to Redis: "), "{reason}");
     assert_eq!(body["redis"], "away");
     assert_eq!(body["clockOffsetMs"], Value::Null);
     let healthz = started.operator().await.ask("GET", "/healthz").await;
@@ -44,8 +44,8 @@ async fn a_front_that_starts_first_says_what_it_waits_for_and_is_ready_once_redi
     // Long enough for thirty attempts to connect.
     sleep(Duration::from_secs(3)).await;
     assert_eq!(started.logged("waiting for Redis"), 1);
-    assert_eq!(started.logged("redis is away"), 1);
-    assert_eq!(started.logged("NATS is away"), 1);
+    assert_eq!(started.logged("no connection to Redis"), 1);
+    assert_eq!(started.logged("no connection to NATS"), 1);
     assert_eq!(started.logged(r#""ready""#), 0);
 
     let mut redis = started.start_redis_with(&[]);
@@ -82,13 +82,13 @@ async fn a_front_that_starts_first_says_what_it_waits_for_and_is_ready_once_redi
         }
     };
     timeout(Duration::from_secs(5), away).await.unwrap();
-    assert_eq!(started.logged("redis is there"), 1);
+    assert_eq!(started.logged("connected to Redis"), 1);
 }
 
 #[tokio::test]
 async fn a_redis_that_refuses_our_functions_is_named_and_tried_again() {
     let started = Started::with_processor(UNREACHABLE);
-    until(|| started.logged("redis is away") == 1).await;
+    until(|| started.logged("no connection to Redis") == 1).await;
     let mut redis = started.start_redis_with(&["--rename-command", "FUNCTION", ""]);
     until(|| started.logged("unknown command") == 1).await;
     let (status, body) = readyz(&started).await;

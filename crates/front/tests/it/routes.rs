@@ -78,7 +78,7 @@ async fn a_head_is_a_get_without_the_body() {
 }
 
 #[tokio::test]
-async fn a_path_that_holds_no_id_is_told_what_an_id_is() {
+async fn a_path_without_an_id_is_answered_with_what_an_id_is() {
     let front = Front::start().await;
     let mut client = Client::unix(&front).await;
     for id in ["x", "4a7901b87d264d9daa194dc1c7cf60b3", "%34a7901b8"] {
@@ -102,7 +102,7 @@ async fn a_request_that_takes_no_parameters_refuses_them() {
         let reply = client.ask(method, &format!("{path}?dry-run=1")).await;
         let detail = reply.detail(400);
         assert!(detail.contains("\"dry-run\""), "{detail}");
-        assert!(detail.ends_with("this request takes none"), "{detail}");
+        assert!(detail.ends_with("allowed: none"), "{detail}");
     }
     let mut client = Client::unix(&front).await;
     client.ask("GET", &format!("{id}?")).await.detail(404);
@@ -110,7 +110,7 @@ async fn a_request_that_takes_no_parameters_refuses_them() {
 }
 
 #[tokio::test]
-async fn anything_else_is_not_there() {
+async fn any_other_path_is_answered_with_404() {
     let front = Front::start().await;
     for path in [
         "/",

@@ -158,7 +158,7 @@ fn an_authorization_file_that_is_empty_ends_the_start() {
 }
 
 #[tokio::test]
-async fn a_front_opens_redis_and_nats_and_tells_nobody_how() {
+async fn a_front_logs_in_to_redis_and_nats_and_logs_no_secret() {
     let folder = tempfile::tempdir().unwrap();
     let authority = TestAuthority::new();
     let server = authority.certify("127.0.0.1");
@@ -208,7 +208,7 @@ async fn a_front_opens_redis_and_nats_and_tells_nobody_how() {
         while client.ask("GET", "/readyz").await.status != 200
             || !fs::read_to_string(&log)
                 .unwrap()
-                .contains("NATS is connected")
+                .contains("connected to NATS")
         {
             sleep(Duration::from_millis(5)).await;
         }

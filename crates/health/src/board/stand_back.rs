@@ -33,7 +33,7 @@ impl Board {
                 let retreat = standings[rank.index()].retreat();
                 let was_on = std::mem::replace(&mut retreat.is_on, is_on);
                 if was_on != is_on {
-                    info!(processor = %self.name(rank), stands_back = is_on, "an operator's order");
+                    info!(processor = %self.name(rank), stands_back = is_on, "the operator's order to stand back has changed");
                 }
             }
             self.standing_back.store(bits, Ordering::Release);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_permit_that_is_out_is_not_worth_using_and_not_quiet() {
+    async fn while_standing_back_an_open_permit_is_not_used_and_counts_as_busy() {
         let (board, rank, now) = (board(), Rank::new(A), Instant::now());
         let permit = board.try_start(rank, now).unwrap();
         assert!(permit.is_worth_using(now));

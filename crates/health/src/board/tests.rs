@@ -106,7 +106,7 @@ async fn after_a_failure_behind_a_long_delay_a_fresh_probe_says_how_fast_it_is()
 }
 
 #[tokio::test(start_paused = true)]
-async fn if_the_fresh_probe_is_slow_as_well_it_is_slow() {
+async fn a_slow_fresh_probe_makes_the_processor_slow() {
     let (board, rank) = board(4);
     let old = board.try_start(rank, now()).unwrap();
     let probe = board.try_start(rank, now()).unwrap();
@@ -215,7 +215,7 @@ async fn a_time_out_of_long_ago_does_not_open_the_breaker() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_of_something_asked_earlier_does_not_either() {
+async fn a_failure_of_an_earlier_attempt_does_not_open_the_breaker() {
     let (board, rank) = board(4);
     let early = board.try_start(rank, now()).unwrap();
     board.try_start(rank, now()).unwrap().ended(Ended::Answered);
@@ -226,7 +226,7 @@ async fn a_failure_of_something_asked_earlier_does_not_either() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_asked_in_vain_is_woken_when_a_permit_comes_back() {
+async fn a_returned_permit_wakes_those_who_wait() {
     let (board, rank) = board(1);
     let permit = board.try_start(rank, now()).unwrap();
     assert!(board.try_start(rank, now()).is_none());
@@ -253,7 +253,7 @@ fn refuse(board: &Arc<Board>, rank: Rank, retry_after: Option<Duration>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_refuses_everything_gets_ever_less_and_five_attempts_a_second_at_most() {
+async fn a_processor_that_refuses_everything_gets_at_most_five_attempts_a_second() {
     let (board, rank) = board(100);
     let mut asked = Vec::new();
     let begin = now();
@@ -336,7 +336,7 @@ fn break_off(board: &Arc<Board>, rank: Rank) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_leaves_probes_in_doubt_gets_those_that_it_has_already() {
+async fn while_payments_are_tied_only_they_probe_the_processor() {
     let (board, rank) = board(4);
     break_off(&board, rank);
     let tie = board.tie(rank);
@@ -351,7 +351,7 @@ async fn what_leaves_probes_in_doubt_gets_those_that_it_has_already() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_any_it_gets_fresh_ones_ever_more_seldom() {
+async fn without_tied_payments_probes_become_rarer() {
     let (board, rank) = board(100);
     break_off(&board, rank);
     let (begin, mut probed) = (now(), Vec::new());
@@ -389,7 +389,7 @@ async fn a_look_up_that_is_answered_again_allows_a_probe_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_answer_that_nobody_can_confirm_is_that_payments_alone_three_are_not() {
+async fn one_unconfirmed_answer_concerns_its_payment_and_three_the_processor() {
     let (board, rank) = board(4);
     for expected in [Condition::Fine, Condition::Fine, Condition::Failing] {
         let permit = board.try_start(rank, now()).unwrap();

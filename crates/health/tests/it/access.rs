@@ -83,7 +83,7 @@ async fn a_wrong_password_is_told_of_once_and_tried_again() {
     let log = CaughtLog::start();
     let wrong = config(&server.url().to_string(), user("hush-wrong"));
     let mut subscriber = ReportSubscriber::connect(wrong).await.unwrap();
-    let refused = "NATS does not let us in";
+    let refused = "NATS rejected the credentials";
     let listening = tokio::spawn(async move { subscriber.next().await });
     until_logged(&log, "ERROR", refused).await;
     // The client's own lines show that it goes on.
@@ -129,7 +129,7 @@ async fn nats_is_spoken_to_over_tls_if_it_is_trusted() {
     };
     let _publisher = ReportPublisher::connect(distrusting).await.unwrap();
     until_logged(&log, "DEBUG", "invalid peer certificate").await;
-    until_logged(&log, "WARN", "NATS is away").await;
+    until_logged(&log, "WARN", "no connection to NATS").await;
     assert!(!log.text().contains("hush"), "{}", log.text());
 }
 
@@ -144,7 +144,7 @@ async fn a_nats_without_tls_hears_no_password_where_tls_is_wanted() {
         ..config(&server.url().to_string(), user(PASSWORD))
     };
     let publisher = ReportPublisher::connect(wanting).await.unwrap();
-    until_logged(&log, "WARN", "NATS is away").await;
+    until_logged(&log, "WARN", "no connection to NATS").await;
     let report = HealthReport {
         processor: "default".parse().unwrap(),
         failing: false,

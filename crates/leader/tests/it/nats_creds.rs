@@ -14,7 +14,7 @@ use crate::leader_process::{LeaderProcess, leader};
 use crate::private_servers::{NatsServer, RedisServer};
 use crate::processor_stub::{Manner, ProcessorStub};
 
-const REFUSED: &str = "NATS does not let us in";
+const REFUSED: &str = "NATS rejected the credentials";
 
 /// What async-nats says before each attempt.
 const ATTEMPT: &str = "attempting connection";

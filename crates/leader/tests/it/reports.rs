@@ -139,14 +139,18 @@ async fn answers_are_published_and_kept_and_anything_else_is_no_news() {
 }
 
 #[tokio::test]
-async fn that_there_is_no_endpoint_is_said_once() {
+async fn a_missing_health_endpoint_is_logged_once() {
     let (redis, nats) = (RedisServer::up(), NatsServer::up());
     let stub = ProcessorStub::start(Manner::NoEndpoint).await;
     let leader = LeaderProcess::start("a", &redis, &nats, &[("default", &stub)]);
     let asked = r#"feeway_leader_asks_total{processor="default",answer="no_endpoint"} 2"#;
     metrics_with(&leader, asked).await;
     let log = leader.log();
-    assert_eq!(log.matches("cannot be asked").count(), 1, "{log}");
+    assert_eq!(
+        log.matches("has no GET /payments/service-health").count(),
+        1,
+        "{log}"
+    );
 }
 
 /// Two of them have 20 MB each in the containers.

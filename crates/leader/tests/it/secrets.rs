@@ -150,7 +150,7 @@ async fn assert_told_nobody(leader: &LeaderProcess) {
 }
 
 #[tokio::test]
-async fn a_leader_opens_redis_and_nats_and_tells_nobody_how() {
+async fn a_leader_logs_in_to_redis_and_nats_and_logs_no_secret() {
     let guarded = Guarded::up();
     let mut subscriber = guarded.subscriber().await;
     let stub = ProcessorStub::start(Manner::Reports {
@@ -186,8 +186,8 @@ async fn wrong_passwords_are_told_of_and_not_quoted() {
     let guarded = Guarded::up();
     let stub = ProcessorStub::refusing().await;
     let leader = guarded.leader("hush-wrong", "hush-wrong", &stub);
-    until_logged(&leader, "redis does not let us in").await;
-    until_logged(&leader, "NATS does not let us in").await;
+    until_logged(&leader, "Redis rejected the credentials").await;
+    until_logged(&leader, "NATS rejected the credentials").await;
     assert_eq!(leader.page("/readyz").await.0, 503);
     assert_told_nobody(&leader).await;
 }

@@ -83,7 +83,7 @@ impl Members<'_> {
         let mut named = self.0.iter().filter(|(key, _)| key == name);
         let (_, value) = named.next().ok_or(missing(name))?;
         if named.next().is_some() {
-            return Err(unreadable(name, "is there twice"));
+            return Err(unreadable(name, "appears twice"));
         }
         match value.get() {
             "null" => Err(missing(name)),
@@ -109,10 +109,7 @@ impl Members<'_> {
         let amount = amount.map_err(|error| unreadable(AMOUNT, amount_fault(error)))?;
         let requested_at = text_of(self.only(REQUESTED_AT)?)
             .and_then(|text| RequestedAt::from_processor(&text).ok())
-            .ok_or(unreadable(
-                REQUESTED_AT,
-                "is not an instant as RFC 3339 writes it",
-            ))?;
+            .ok_or(unreadable(REQUESTED_AT, "is not an RFC 3339 instant"))?;
         Ok((amount, requested_at))
     }
 }
@@ -289,7 +286,7 @@ mod tests {
             (
                 ours.replace("{", &format!("{{\"correlationId\":\"{ID}\",")),
                 "correlationId",
-                "is there twice",
+                "appears twice",
             ),
             (without("amount"), "amount", "is missing"),
             (amount("null"), "amount", "is missing"),
@@ -309,17 +306,17 @@ mod tests {
                 "is not a whole number of cents",
             ),
             (amount("1e10"), "amount", "is more than 9999999999.99"),
-            (amount("19.9,\"amount\":20"), "amount", "is there twice"),
+            (amount("19.9,\"amount\":20"), "amount", "appears twice"),
             (without("requestedAt"), "requestedAt", "is missing"),
             (
                 ours.replace(AT, "yesterday"),
                 "requestedAt",
-                "is not an instant as RFC 3339 writes it",
+                "is not an RFC 3339 instant",
             ),
             (
                 written("19.9", "1594384496"),
                 "requestedAt",
-                "is not an instant as RFC 3339 writes it",
+                "is not an RFC 3339 instant",
             ),
         ] {
             check(body, GetAnswer::Unreadable(Unreadable { field, reason }));

@@ -58,7 +58,7 @@ async fn a_bare_request_stays_below_the_payments() {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_there_is_no_connection() {
+async fn a_bare_request_to_a_closed_port_fails() {
     let client = HttpProcessor::new(&refused_url().await, quick()).unwrap();
     assert!(client.dial().await.is_err());
 }

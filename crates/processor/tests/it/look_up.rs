@@ -48,7 +48,7 @@ async fn a_look_up_reads_what_processors_write() {
         (answer(200, "{"), unreadable("body", "is not a JSON object")),
         (
             answer(200, &body("noon")),
-            unreadable("requestedAt", "is not an instant as RFC 3339 writes it"),
+            unreadable("requestedAt", "is not an RFC 3339 instant"),
         ),
     ];
     let server = ScriptedServer::answering(table.iter().map(|(text, _)| text)).await;

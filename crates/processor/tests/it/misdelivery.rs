@@ -270,7 +270,7 @@ async fn health_and_look_ups_are_watched_as_well() {
 
 /// Load balancers say so before they close what has rested too long.
 #[tokio::test]
-async fn a_farewell_is_no_answer() {
+async fn a_closing_408_is_not_an_unrequested_answer() {
     let farewell = "HTTP/1.1 408 Request Time-out\r\nconnection: close\r\n\r\n".to_owned();
     let acts = [
         Act::AnswerInParts(vec![ok(), farewell], LATE),
@@ -289,7 +289,7 @@ async fn a_farewell_is_no_answer() {
 
 /// What comes before the first request has been taken for nobody's answer.
 #[tokio::test]
-async fn a_greeting_is_no_answer() {
+async fn a_greeting_is_not_an_unrequested_answer() {
     let log = CaughtLog::start();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -35,7 +35,7 @@ async fn a_post_is_written_as_processors_read_it() {
 }
 
 #[tokio::test]
-async fn every_request_says_whence_it_comes() {
+async fn every_request_names_its_deployment() {
     let server = ScriptedServer::start([
         Act::Answer(answer(200, "")),
         Act::Answer(answer(404, "")),
@@ -122,7 +122,7 @@ async fn every_status_is_told_apart() {
 }
 
 #[tokio::test]
-async fn an_overloaded_processor_may_say_until_when() {
+async fn an_overloaded_processor_may_set_a_pause() {
     let table = [
         ("retry-after: 7", Some(7)),
         ("retry-after: 3600", Some(60)),
@@ -147,7 +147,7 @@ async fn an_overloaded_processor_may_say_until_when() {
 }
 
 #[tokio::test]
-async fn a_body_may_take_its_success_back() {
+async fn a_body_may_contradict_its_success_status() {
     let html = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\ncontent-length: 2\r\n\r\nok";
     let chunked = "HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\n\
         a\r\n{\"success\"\r\n7\r\n:false}\r\n0\r\n\r\n";
@@ -241,7 +241,7 @@ async fn a_connection_reset_before_reading_never_counts_as_an_answer() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_leaves_a_doubt() {
+async fn an_answer_that_breaks_off_leaves_the_outcome_unknown() {
     for (text, doubt) in [
         ("", Doubt::Reset),
         ("HTTP/1.1 200", Doubt::Reset),
@@ -312,7 +312,7 @@ async fn a_success_whose_body_is_late_proves_nothing_and_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn no_answer_in_time_is_a_doubt_and_ends_the_connection() {
+async fn no_answer_in_time_leaves_the_outcome_unknown_and_ends_the_connection() {
     let server = ScriptedServer::start([Act::Silence, Act::Answer(answer(200, ""))]).await;
     let client = server.client(quick());
     let start = Instant::now();

@@ -163,7 +163,7 @@ async fn a_processor_that_is_not_trusted_gets_nothing_and_is_told_of_once() {
         assert_eq!(outcome, Outcome::NotHeld(No::Unreachable));
     }
     assert_eq!(untrusted.requests().len(), 0);
-    let told = log.lines("ERROR", "no TLS with the processor");
+    let told = log.lines("ERROR", "cannot set up TLS to the processor");
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("invalid peer certificate"), "{told:?}");
 }
@@ -194,7 +194,7 @@ async fn a_server_without_tls_gets_nothing() {
 
 /// The whole handshake has the time-out of a connection.
 #[tokio::test]
-async fn a_server_that_never_shakes_hands_is_as_good_as_refused() {
+async fn a_server_without_a_handshake_counts_as_unreachable() {
     let authority = TestAuthority::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
@@ -313,5 +313,10 @@ async fn files_that_cannot_be_used_are_named_and_not_quoted() {
         certified.clone(),
         "does not hold certificates",
     );
-    check(Some(""), "http://localhost", certified, "https:// only");
+    check(
+        Some(""),
+        "http://localhost",
+        certified,
+        "works only with https://",
+    );
 }

@@ -46,7 +46,7 @@ impl Members {
         } else {
             &path
         };
-        Err(RulesError::new(field, "is no JSON object"))
+        Err(RulesError::new(field, "is not a JSON object"))
     }
 
     /// A member of that type, if there is one.
@@ -101,7 +101,7 @@ impl Members {
             None => Ok(()),
             Some(name) => {
                 let known = self.known.join(", ");
-                Err(self.refused(name, format!("is not known here; known are {known}")))
+                Err(self.refused(name, format!("is unknown; allowed are {known}")))
             }
         }
     }

@@ -71,7 +71,7 @@ impl Step for Accepting {
         let mut written = Vec::with_capacity(intakes.len());
         for (at, intake) in intakes.enumerate() {
             if let Some(error) = reply.failure(at + 2) {
-                error!(id = %intake.payment.id, error, "redis could not accept a payment");
+                error!(id = %intake.payment.id, error, "Redis could not accept a payment");
                 accepts.push(Err(StoreFault::Unknown));
                 continue;
             }

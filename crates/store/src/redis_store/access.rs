@@ -5,7 +5,7 @@ use redis::{Client, ConnectionAddr, ConnectionInfo, RedisResult, TlsCertificates
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-/// What it takes to be let in at a Redis, and to know that it is the right one.
+/// The credentials for a Redis, and what is needed to verify its identity.
 #[derive(Clone, Debug, Default)]
 pub struct RedisAccess {
     /// Its user; `default` unless given. Of no use without a password.

@@ -85,7 +85,7 @@ impl fmt::Debug for RedisUrl {
 pub struct RedisConfig {
     /// Where Redis is.
     pub url: RedisUrl,
-    /// What it takes to be let in there.
+    /// The credentials, and what is needed to verify its identity.
     pub access: RedisAccess,
     /// The most payments that may be open at once; intake is refused beyond.
     pub max_open: u64,
@@ -94,7 +94,7 @@ pub struct RedisConfig {
     /// Whether this program only reads: then it loads no functions and writes no schema, and
     /// says what is missing.
     pub only_reads: bool,
-    /// What is done about settings of Redis that break a promise.
+    /// What is done about unsafe settings of Redis.
     pub settings: Settings,
     /// Whether this program belongs to the data that it finds first, and stands still before any
     /// other. A tool goes on with what it finds.

@@ -14,28 +14,28 @@ pub(crate) enum ConnectError {
     Schema(#[from] SchemaError),
     #[error(transparent)]
     Functions(#[from] MissingFunctions),
-    #[error("Redis lacks functions ({missing}) and does not take them: {error}")]
+    #[error("Redis lacks functions ({missing}) and refused to load them: {error}")]
     NotLoaded {
         missing: String,
         #[source]
         error: RedisError,
     },
-    #[error("redis does not say which run it is")]
+    #[error("Redis does not report its run id")]
     NoRunId,
     #[error(transparent)]
     Lost(#[from] Lost),
-    #[error("other data took its place meanwhile")]
+    #[error("its data was replaced in the meantime")]
     Replaced,
-    #[error("redis is in another run than a moment ago")]
+    #[error("Redis was restarted a moment ago")]
     AnotherRun,
-    #[error("redis does not take again what it may have forgotten: {0}")]
+    #[error("Redis refuses to accept again what it may have forgotten: {0}")]
     NotRepeated(String),
     #[error("it is a replica, which takes no writes")]
     Replica,
-    #[error("Redis {0} is too old: 7.0 is the first that has functions")]
+    #[error("Redis {0} is too old: Feeway needs 7.0 or newer")]
     TooOld(String),
     /// It was asked a moment ago, and only a person can change its mind.
-    #[error("redis does not let us in")]
+    #[error("Redis rejected the credentials")]
     Refused,
 }
 

@@ -118,12 +118,12 @@ fn names(list: &Value) -> Vec<String> {
 }
 
 impl Shared {
-    /// Draws the conclusions: stands still, or says what is wrong.
+    /// Draws the conclusions: accepts nothing any longer, or logs what is wrong.
     fn inspected(&self, told: &Told) {
         let found = judge(told, &self.inspection.last().found);
         for remark in &found.remarks {
             if !self.inspection.last().found.remarks.contains(remark) {
-                warn!(remark, "something about Redis is worth a look");
+                warn!(remark, "check Redis");
             }
         }
         if found.memory.is_some_and(RedisMemory::is_full) {
@@ -152,14 +152,14 @@ impl Shared {
         });
         if is_due {
             last.said = Some((why.to_owned(), Instant::now()));
-            error!(why, stands_still, "a setting of Redis breaks a promise");
+            error!(why, stands_still, "a setting of Redis is unsafe");
         }
     }
 
     fn settings_are_right(&self) {
         self.standstill.end(Cause::Settings);
         if self.inspection.last().said.take().is_some() {
-            info!("the settings of Redis are as they should be");
+            info!("the settings of Redis are safe");
         }
     }
 
@@ -169,7 +169,7 @@ impl Shared {
         if let Some(why) = older.as_ref().filter(|_| last.older_functions != older) {
             warn!(
                 why,
-                "Redis does not take newer functions; those that are there do"
+                "Redis refused to load newer functions; the older ones still work"
             );
         }
         last.older_functions = older;
@@ -254,10 +254,10 @@ mod tests {
         }
     }
 
-    const SAID: &str = "a setting of Redis breaks a promise";
+    const SAID: &str = "a setting of Redis is unsafe";
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_trusted_all_the_same_is_said_once_a_minute() {
+    async fn a_trusted_unsafe_setting_is_logged_once_a_minute() {
         let log = CaughtLog::start();
         let shared = shared(Settings::Logged);
         for _ in 0..91 {
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_stops_a_front_is_said_once_for_each_change() {
+    async fn a_setting_that_stops_a_front_is_logged_once_for_each_change() {
         let log = CaughtLog::start();
         let shared = shared(Settings::Required);
         for policy in ["allkeys-lru", "volatile-ttl", "noeviction", "noeviction"] {
@@ -284,19 +284,19 @@ mod tests {
             }
         }
         assert_eq!(log.lines("ERROR", SAID).len(), 2, "{}", log.text());
-        let right = log.lines("INFO", "the settings of Redis are as they should be");
+        let right = log.lines("INFO", "the settings of Redis are safe");
         assert_eq!(right.len(), 1, "{}", log.text());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn why_older_functions_do_is_said_once_for_each_change() {
+    async fn the_reason_for_older_functions_is_logged_once_for_each_change() {
         let log = CaughtLog::start();
         let shared = shared(Settings::Required);
         for older in ["OOM", "OOM", "NOPERM", "", "NOPERM"] {
             let why = Some(older.to_owned());
             shared.has_functions(why.filter(|why| !why.is_empty()));
         }
-        let said = log.lines("WARN", "Redis does not take newer functions");
+        let said = log.lines("WARN", "Redis refused to load newer functions");
         assert_eq!(said.len(), 3, "{}", log.text());
     }
 }

@@ -99,13 +99,13 @@ impl std::fmt::Display for MissingFunctions {
             Some(found) if found < VERSION => write!(
                 f,
                 "Redis has version {found} of Feeway's functions, which lacks {missing}; this \
-                 program calls version {VERSION} and, since it only reads, does not load it. \
-                 Take the program of the fronts' release, or start a front of this one first"
+                 program needs version {VERSION} and, since it only reads, does not load it. Use \
+                 the program of the fronts' release, or start a front of this release first"
             ),
             Some(found) => write!(
                 f,
                 "Redis has version {found} of Feeway's functions, which lacks {missing}; this \
-                 program calls version {VERSION} and does not replace a newer one. Start one \
+                 program needs version {VERSION} and does not replace a newer one. Use a program \
                  of a newer release"
             ),
         }
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn both_say_the_same_version() {
+    fn the_lua_text_and_the_code_have_the_same_version() {
         let line = format!("local VERSION = '{VERSION}'");
         assert!(TEXT.lines().any(|one| one == line), "{line}");
     }

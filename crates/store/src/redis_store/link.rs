@@ -100,14 +100,14 @@ impl Link {
             Some("LOADING" | "BUSY" | "NOAUTH" | "CLUSTERDOWN" | "TRYAGAIN") => StoreFault::Away,
             _ if is_missing_function(error) => {
                 // Somebody flushed the functions; a new connection loads them again.
-                self.give_up("the functions are gone");
+                self.give_up("Redis no longer has the functions");
                 StoreFault::Away
             }
             _ => {
                 if let Some(Subject { step, ids }) = command.map(subject) {
-                    error!(%error, step, %ids, "redis could not carry out a step");
+                    error!(%error, step, %ids, "Redis could not carry out a step");
                 } else {
-                    error!(%error, "redis could not carry out a step");
+                    error!(%error, "Redis could not carry out a step");
                 }
                 if is_denial(error) {
                     self.denied(error);

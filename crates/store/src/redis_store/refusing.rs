@@ -1,4 +1,4 @@
-//! What a Redis refuses that can be reached, and that it does so no longer.
+//! What a Redis that answers refuses, and when it no longer does.
 
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,7 +17,7 @@ const DENIAL: Duration = Duration::from_secs(10);
 impl Shared {
     /// It refused a write as it will refuse the next.
     pub(crate) fn refuses(&self, why: &str) {
-        let why = format!("Redis takes no writes: {why}");
+        let why = format!("Redis does not accept writes: {why}");
         if self.standstill.begin(Cause::Refusing, &why) {
             warn!(why, "Redis refuses writes: nothing is accepted or started");
         }
@@ -40,7 +40,7 @@ impl Shared {
             return;
         }
         if self.standstill.end(Cause::Refusing) {
-            info!("Redis takes writes again");
+            info!("Redis accepts writes again");
         }
     }
 
@@ -57,7 +57,7 @@ impl Shared {
         if self.standstill.begin(Cause::Past, &why) {
             error!(
                 why,
-                "the store has lost its past: nothing is accepted, started or written"
+                "Redis has lost data: nothing is accepted, started or written"
             );
         }
     }
@@ -65,7 +65,7 @@ impl Shared {
     /// It has our data, or an operator has let us go on with what it has.
     pub(crate) fn has_its_past(&self) {
         if self.standstill.end(Cause::Past) {
-            info!("the store has its past, or one that an operator has adopted");
+            info!("Redis has its data again, or an operator has adopted what it has");
         }
     }
 
@@ -79,9 +79,9 @@ impl Shared {
         self.inspection.memory_is_full();
         if self
             .standstill
-            .begin(Cause::Memory, "the memory of Redis is full (maxmemory)")
+            .begin(Cause::Memory, "Redis is out of memory (maxmemory)")
         {
-            warn!("the memory of Redis is full: new payments are refused");
+            warn!("Redis is out of memory: new payments are refused");
         }
     }
 

@@ -81,8 +81,8 @@ pub(crate) fn parsed<T: std::str::FromStr>(value: &Value) -> Option<T> {
     std::str::from_utf8(bytes(value)?).ok()?.parse().ok()
 }
 
-/// Somebody must look: either the functions or the data are not ours.
+/// An operator has to look: either the functions or the data are not ours.
 pub(crate) fn unreadable(value: &dyn std::fmt::Debug) -> StoreFault {
-    error!(?value, "redis holds or says something that nobody can read");
+    error!(?value, "cannot read what Redis holds or answers");
     StoreFault::Unknown
 }

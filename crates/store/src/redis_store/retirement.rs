@@ -40,7 +40,7 @@ impl RedisStore {
                 let behind_micros: u64 = reply.parsed(1)?;
                 if behind_micros > 0 {
                     let behind_hours = behind_micros / 3_600_000_000;
-                    error!(behind_hours, "the clock of redis has leapt: check it; the books close an hour a minute until they are up with it");
+                    error!(behind_hours, "the clock of Redis has jumped ahead: check it; the books close one hour per minute until they have caught up");
                 }
                 Ok((Retire::Done, None))
             }

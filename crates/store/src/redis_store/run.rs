@@ -74,7 +74,9 @@ impl Run {
     pub(crate) fn note(&self, id: &str, is_open: bool) -> bool {
         let is_same = self.known().claim.repeated_in == id;
         if is_same && is_open != self.is_open.swap(is_open, Ordering::AcqRel) && is_open {
-            info!("Redis has everything that it was asked to keep: unknown payments are accepted");
+            info!(
+                "all fronts have repeated what Redis may have forgotten: new payments are accepted"
+            );
         }
         is_same
     }
@@ -143,7 +145,7 @@ impl Connector {
         self.look_whether_open(link, beat, 4).await?;
         if !shared.run.is_open() {
             info!(
-                "Redis may have forgotten what others remember: unknown payments are refused until they have repeated it"
+                "Redis may have forgotten what other fronts remember: new payments are refused until they have repeated it"
             );
         }
         shared.give_up_links();
@@ -214,12 +216,12 @@ impl Connector {
         }
         info!(
             writes = count,
-            "repeated the last writes to a redis that restarted"
+            "repeated the last writes to a restarted Redis"
         );
         if others > 0 {
             warn!(
                 writes = others,
-                "payments that Redis had forgotten were accepted anew before they were repeated"
+                "payments that Redis had forgotten were accepted again before they were repeated"
             );
         }
         Ok(())
@@ -326,13 +328,13 @@ impl RedisStore {
         }
     }
 
-    /// Whether as many writes are kept for a replay as may be. None is dropped for a new payment.
+    /// Whether the limit of writes kept for a replay is reached. None is dropped for a new payment.
     pub(crate) fn remembers_too_much(&self) -> bool {
         let shared = &self.inner.shared;
         let is_full = shared.recent.is_full();
         if is_full && !shared.is_overflow_told.swap(true, Ordering::Relaxed) {
             warn!(
-                "payments are refused: Redis has acknowledged more in its last 3 s than is kept to be repeated"
+                "payments are refused: Redis acknowledged more in the last 3 s than a front keeps for repeating"
             );
         }
         is_full

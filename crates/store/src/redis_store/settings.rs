@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::redis_store::node::field;
 
-/// What a program does about settings of Redis that break a promise.
+/// What a program does about unsafe settings of Redis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Settings {
     /// It does not look: a tool is done in a moment.
@@ -12,11 +12,11 @@ pub enum Settings {
     Ignored,
     /// It says so, once a minute.
     Logged,
-    /// It stands still until they are right.
+    /// It accepts and starts nothing until they are right.
     Required,
 }
 
-/// A setting of Redis that breaks a promise.
+/// An unsafe setting of Redis: with it accepted payments may be lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Breach {
     /// Redis may throw payments away, by this policy.
@@ -51,17 +51,17 @@ impl fmt::Display for Breach {
         match self {
             Self::Eviction(policy) => write!(
                 f,
-                "Redis throws payments away when its memory is full: its maxmemory-policy is \
-                 {policy}, and has to be noeviction"
+                "Redis evicts payments when its memory is full: its maxmemory-policy is {policy} \
+                 and must be noeviction"
             ),
             Self::NoAppendOnlyFile => f.write_str(
-                "Redis forgets every payment when it ends: it has no append-only file, or no \
-                 whole one yet (appendonly has to be yes)",
+                "Redis loses every payment when it stops: it has no append-only file, or no \
+                 complete one yet (appendonly must be yes)",
             ),
             Self::Rights(missing) => {
                 let first = missing.iter().take(RIGHTS_NAMED);
                 let first: Vec<&str> = first.map(String::as_str).collect();
-                write!(f, "the user of Redis lacks rights: {}", first.join(", "))?;
+                write!(f, "the Redis user lacks rights: {}", first.join(", "))?;
                 match missing.len().checked_sub(RIGHTS_NAMED) {
                     None | Some(0) => Ok(()),
                     Some(others) => write!(f, " and {others} more"),
@@ -134,7 +134,7 @@ pub(crate) fn judge(told: &Told, before: &Findings) -> Findings {
         ..Findings::default()
     };
     match field(&told.info, "maxmemory_policy") {
-        None => found.unchecked("maxmemory-policy", "INFO does not have it"),
+        None => found.unchecked("maxmemory-policy", "INFO does not show it"),
         // Also without a limit: with the next one it throws payments away at once.
         Some(policy) if policy != "noeviction" => {
             found.breaches.push(Breach::Eviction(policy.to_owned()));
@@ -142,7 +142,7 @@ pub(crate) fn judge(told: &Told, before: &Findings) -> Findings {
         Some(_) => {}
     }
     match field(&told.info, "aof_enabled") {
-        None => found.unchecked("appendonly", "INFO does not have it"),
+        None => found.unchecked("appendonly", "INFO does not show it"),
         Some("1") if !(before.lacks_a_file() && is_writing_the_file(&told.info)) => {}
         Some(_) => found.breaches.push(Breach::NoAppendOnlyFile),
     }
@@ -153,19 +153,19 @@ pub(crate) fn judge(told: &Told, before: &Findings) -> Findings {
     }
     match &told.appendfsync {
         Ok(Some(how)) if how == "no" => found.remark(
-            "appendfsync is no: a power cut loses what was accepted in the last half minute",
+            "appendfsync is no: a power failure loses what was accepted in the last half minute",
         ),
         Ok(Some(_)) => {}
-        Ok(None) => found.unchecked("appendfsync", "CONFIG GET does not have it"),
+        Ok(None) => found.unchecked("appendfsync", "CONFIG GET does not show it"),
         Err(why) => found.unchecked("appendfsync", why),
     }
     match found.memory {
-        None => found.unchecked("memory", "INFO does not have it"),
+        None => found.unchecked("memory", "INFO does not show it"),
         Some(memory) if memory.limit == 0 => found.remark(
-            "there is no maxmemory: when the machine's memory is used up, the kernel ends Redis",
+            "there is no maxmemory: when the machine runs out of memory, the kernel kills Redis",
         ),
         Some(memory) if memory.is_scarce() => {
-            found.remark("nine tenths of the memory of Redis (maxmemory) are in use");
+            found.remark("Redis uses more than nine tenths of its memory (maxmemory)");
         }
         Some(_) => {}
     }
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_redis_is_silent() {
+    fn a_sound_redis_has_no_findings() {
         let found = judged(GOOD);
         assert!(
             found.breaches.is_empty() && found.remarks.is_empty(),
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_a_promise_is_named() {
+    fn unsafe_settings_are_named() {
         let unlimited = GOOD.replace("maxmemory:1000", "maxmemory:0");
         for (info, from, to, label) in [
             (GOOD, "noeviction", "allkeys-lru", "eviction"),
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn rights_are_named_until_it_gets_long() {
+    fn only_the_first_missing_rights_are_named() {
         for (missing, said) in [
             (1, "lacks rights: right 0"),
             (4, "right 2, right 3"),
@@ -289,12 +289,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_worth_knowing_or_not_known_breaks_nothing() {
+    fn remarks_and_unknown_settings_are_not_unsafe() {
         let no: Result<Option<String>, String> = Ok(Some("no".to_owned()));
         let forbidden = Err("NOPERM".to_owned());
         let gone = Err("gone".to_owned());
         for (from, to, appendfsync, rights, said) in [
-            ("", "", no, Ok(Vec::new()), "power cut"),
+            ("", "", no, Ok(Vec::new()), "power failure"),
             (
                 "",
                 "",

@@ -104,11 +104,11 @@ pub(crate) fn read_settle(
             None => reply.unreadable(),
         },
         "unfit" => {
-            error!(id = %settlement.payment.id, "the cents of a day do not fit into the ledger");
+            error!(id = %settlement.payment.id, "the total of a day is too large for the ledger");
             Err(StoreFault::Unknown)
         }
         "failed" => {
-            error!(id = %settlement.payment.id, error = rest, "redis could not settle a payment");
+            error!(id = %settlement.payment.id, error = rest, "Redis could not settle a payment");
             Err(StoreFault::Unknown)
         }
         _ => reply.unreadable(),

@@ -18,7 +18,7 @@ pub(crate) enum Lane {
 
 /// Redis holds data of a schema that this build does not know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Redis holds data of schema {found:?}; this build knows {known:?} only")]
+#[error("Redis holds data of schema {found:?}; this program supports only {known:?}")]
 pub struct SchemaError {
     /// The schema Redis names.
     pub found: String,
@@ -141,7 +141,7 @@ impl Standing {
             state.trouble = None;
             info!(
                 away_ms = away.unwrap_or(Duration::ZERO).as_millis(),
-                "redis is there"
+                "connected to Redis"
             );
         }
         if state.ever_up && (back || forgetful) {
@@ -161,14 +161,14 @@ impl Standing {
         self.broken.notify_one();
     }
 
-    /// No connection could be made, or none that is of use to a Redis that answers.
+    /// No connection could be made, or Redis answers but cannot be used.
     pub(crate) fn unreachable(&self, lane: Lane, why: &str, answers: bool) {
         let mut state = self.state();
         *state.connection(lane) = None;
         away(&mut state, why, answers);
     }
 
-    /// It was there, and did not let us in: somebody must see to that.
+    /// It answered and rejected our credentials: an operator has to correct them.
     pub(crate) fn refused(&self, lane: Lane, why: &str) {
         let mut state = self.state();
         *state.connection(lane) = None;
@@ -180,7 +180,7 @@ impl Standing {
         });
         if !state.refused {
             state.refused = true;
-            error!(why, "redis does not let us in");
+            error!(why, "Redis rejected the credentials");
         }
     }
 
@@ -190,7 +190,7 @@ impl Standing {
             let news = ready.as_ref() != Some(&result);
             if news {
                 if let Err(error) = &result {
-                    error!(%error, "redis cannot be used");
+                    error!(%error, "cannot use Redis");
                 }
                 *ready = Some(result);
             }
@@ -219,7 +219,7 @@ fn away(state: &mut State, why: &str, answers: bool) {
     let is_news = !state.told.iter().any(|told| told == why);
     if is_news && state.told.len() < REASONS_TOLD {
         state.told.push(why.to_owned());
-        warn!(why, "redis is away");
+        warn!(why, "no connection to Redis");
     }
 }
 

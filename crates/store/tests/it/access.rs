@@ -130,7 +130,7 @@ async fn a_wrong_password_is_told_of_once_and_not_repeated_without_end() {
     let redis = PrivateRedis::start_with(Persistence::None, &["--requirepass", PASSWORD]);
     let log = CaughtLog::start();
     let store = RedisStore::new(config(&redis.url().to_string(), password(WRONG)));
-    let told = until_logged(&log, "ERROR", "redis does not let us in").await;
+    let told = until_logged(&log, "ERROR", "Redis rejected the credentials").await;
     assert!(told.contains("WRONGPASS"), "{told}");
     assert!(!store.is_up());
     // Somebody sees to it.
@@ -152,7 +152,7 @@ async fn a_missing_password_is_told_of() {
     let redis = PrivateRedis::start_with(Persistence::None, &["--requirepass", PASSWORD]);
     let log = CaughtLog::start();
     let _store = RedisStore::new(RedisConfig::new(redis.url()));
-    let told = until_logged(&log, "ERROR", "redis does not let us in").await;
+    let told = until_logged(&log, "ERROR", "Redis rejected the credentials").await;
     assert!(told.contains("NOAUTH"), "{told}");
 }
 
@@ -181,7 +181,7 @@ async fn a_redis_that_is_not_trusted_is_told_of_once_and_hears_no_password() {
         let log = CaughtLog::start();
         let url = format!("rediss://127.0.0.1:{port}");
         let _store = RedisStore::new(config(&url, trusting(trusted)));
-        let told = until_logged(&log, "ERROR", "redis does not let us in").await;
+        let told = until_logged(&log, "ERROR", "Redis rejected the credentials").await;
         assert!(told.contains("invalid peer certificate"), "{told}");
         assert_eq!(refusals(&mut admin(&redis)), 0);
         assert!(!log.text().contains("hush"), "{}", log.text());

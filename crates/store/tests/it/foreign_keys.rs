@@ -139,7 +139,7 @@ async fn of_a_group_only_the_one_whose_bucket_is_none_is_not_settled() {
         Ok(Settle::Settled),
     ];
     assert_eq!(settled, expected);
-    let lines = log.lines("ERROR", "redis could not settle a payment");
+    let lines = log.lines("ERROR", "Redis could not settle a payment");
     assert_eq!(lines.len(), 2, "{}", log.text());
     assert!(lines.iter().all(|line| line.contains(&id(1).to_string())));
     let open = store.queued(&hold.owner, None, 10).await.unwrap();
@@ -286,7 +286,7 @@ async fn a_rejection_is_not_repeated_by_half() {
 
 /// Nobody would ever adopt what an owner that is not among them leaves behind.
 #[tokio::test]
-async fn who_holds_an_owner_is_among_the_owners() {
+async fn a_damaged_set_of_owners_refuses_a_hold() {
     let world = InRedis::new(100).await;
     let restore = async || {
         let mut call = redis::cmd("FCALL");
@@ -316,7 +316,7 @@ async fn who_holds_an_owner_is_among_the_owners() {
 
 /// One payment whose bucket is none does not keep the others for ever.
 #[tokio::test]
-async fn the_others_are_forgotten_in_their_time() {
+async fn damaged_keys_do_not_stop_retirement() {
     let world = InRedis::new(100).await;
     let store = &world.store;
     for number in 1..=3 {

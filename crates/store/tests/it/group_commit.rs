@@ -278,7 +278,7 @@ async fn a_frozen_redis_leaves_all_of_them_unknown_within_a_second() {
 }
 
 #[tokio::test]
-async fn whoever_hangs_up_takes_nothing_back() {
+async fn a_caller_that_goes_away_takes_nothing_back() {
     let world = InRedis::new(100).await;
     let store = &world.store;
     let hold = enlist(store, "front-1.a").await;

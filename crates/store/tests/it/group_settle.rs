@@ -71,7 +71,7 @@ async fn many_at_once_are_few_steps_and_every_one_is_booked_at_its_instant() {
 }
 
 #[tokio::test]
-async fn the_unhurried_wait_for_others() {
+async fn settles_without_hurry_wait_to_go_together() {
     let world = InRedis::new(100).await;
     let store = &world.store;
     // The first of a day also notes that the day exists.

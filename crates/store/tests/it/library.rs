@@ -173,7 +173,7 @@ async fn a_full_redis_does_where_the_older_functions_are_all_there() {
     let world = InRedis::on(redis, 10).await;
     enlist(&world.store, "front-1.a").await;
     assert!(loaded(&mut raw).await.contains("version 0"));
-    let told = log.lines("WARN", "Redis does not take newer functions");
+    let told = log.lines("WARN", "Redis refused to load newer functions");
     assert!(told[0].contains("OOM"), "{told:?}");
 }
 

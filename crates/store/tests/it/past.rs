@@ -206,7 +206,13 @@ async fn a_step_for_other_data_is_not_carried_out() {
         .unwrap();
     let beat = store.beat(std::slice::from_ref(&hold)).await;
     assert_eq!(beat, Err(StoreFault::Away));
-    check_lost(&store, &standstill, &hold, "other data: abcdef").await;
+    check_lost(
+        &store,
+        &standstill,
+        &hold,
+        "the data of another store, abcdef",
+    )
+    .await;
     let tool = tool(&redis).await;
     assert_eq!(
         tool.summary(Default::default()).await,
@@ -215,7 +221,7 @@ async fn a_step_for_other_data_is_not_carried_out() {
 }
 
 #[tokio::test]
-async fn a_kill_that_forgets_nothing_sure_is_an_ordinary_restart() {
+async fn a_kill_that_forgets_nothing_durable_is_an_ordinary_restart() {
     let mut redis = PrivateRedis::start_with(Persistence::AppendOnly, &[]);
     let (store, standstill) = front(&redis);
     up(&store).await;

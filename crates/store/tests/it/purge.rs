@@ -142,7 +142,7 @@ async fn what_was_acknowledged_after_a_purge_stays() {
 
 /// A purge that its own front cannot repeat any longer, since it died as well.
 #[tokio::test]
-async fn who_hears_of_a_purge_repeats_it() {
+async fn a_store_that_has_seen_a_purge_repeats_it() {
     let mut fronts = Fronts::start().await;
     let hold = enlist(&fronts.other, "front-2.b").await;
     a_busy_second(&fronts.other, &hold).await;

@@ -76,7 +76,7 @@ async fn a_demoted_redis_is_given_up_and_one_that_was_promoted_is_found() {
     keep(&world.store, &hold, 2, None).await;
     let refused = log.lines("WARN", "Redis refuses writes").len();
     assert!((1..=2).contains(&refused), "{}", log.text());
-    assert_eq!(log.lines("INFO", "Redis takes writes again").len(), 1);
+    assert_eq!(log.lines("INFO", "Redis accepts writes again").len(), 1);
 }
 
 /// Nothing tells the client that another server is behind the address by now. Its link for
@@ -128,7 +128,7 @@ async fn a_redis_that_lacks_replicas_is_asked_again_on_the_same_link() {
     config(&world.redis, "min-replicas-to-write", "0").await;
     until_it_stands_still(&world.store, &hold, false).await;
     keep(&world.store, &hold, 2, None).await;
-    for line in ["Redis refuses writes", "Redis takes writes again"] {
+    for line in ["Redis refuses writes", "Redis accepts writes again"] {
         assert_eq!(log.text().matches(line).count(), 1, "{}", log.text());
     }
 }
@@ -212,7 +212,7 @@ async fn at_maxmemory_everything_but_a_new_payment_goes_on() {
     config(&world.redis, "maxmemory", "0").await;
     keep(store, &hold, 4, None).await;
     until_has_memory(store).await;
-    for line in ["the memory of Redis is full", "Redis has memory again"] {
+    for line in ["Redis is out of memory", "Redis has memory again"] {
         assert_eq!(log.text().matches(line).count(), 1, "{}", log.text());
     }
 }

@@ -12,8 +12,8 @@ use tokio::time::sleep;
 use crate::library::release;
 use crate::world::{enlist, keep, payment, raw, up};
 
-const BREAKS: &str = "a setting of Redis breaks a promise";
-const WORTH: &str = "something about Redis is worth a look";
+const BREAKS: &str = "a setting of Redis is unsafe";
+const WORTH: &str = "check Redis";
 
 fn redis(options: &[&str]) -> PrivateRedis {
     PrivateRedis::start_with(Persistence::AppendOnly, options)
@@ -188,7 +188,7 @@ async fn of_rights_that_were_taken_away_one_line_is_logged() {
     };
     let healed = tokio::time::timeout(Duration::from_secs(20), right).await;
     assert!(healed.is_ok(), "{}", why(&store));
-    assert_eq!(log.text().matches("Redis takes writes again").count(), 1);
+    assert_eq!(log.text().matches("Redis accepts writes again").count(), 1);
     keep(&store, &hold, 50, None).await;
 }
 
@@ -245,7 +245,7 @@ async fn functions_that_were_refused_are_loaded_when_there_is_memory() {
     let hold = enlist(&store, "front-1.a").await;
     let refused = store.accept(&hold, &payment(1), None).await;
     assert_eq!(refused, Err(StoreFault::Full));
-    assert!(log.text().contains("Redis does not take newer functions"));
+    assert!(log.text().contains("Redis refused to load newer functions"));
     let restarts = *store.restarts().borrow();
     command(&redis, &["CONFIG", "SET", "maxmemory", "1gb"]).await;
     until(HEALS, "they are loaded", || {

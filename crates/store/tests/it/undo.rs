@@ -362,7 +362,7 @@ async fn what_is_repeated_of_a_payment_of_a_run_is_open_once_that_is_taken_back(
 
 /// A front that heard its processor repeats that. So does one of a payment that the run never had.
 #[tokio::test]
-async fn a_repeated_settlement_says_that_the_processor_was_heard() {
+async fn a_repeated_settlement_records_the_processors_confirmation() {
     let world = InRedis::new(100).await;
     let done = settlement(1, "default", at(NOON));
     settle(&world.store, ONE, &done).await;

@@ -117,7 +117,7 @@ async fn reject<S: Store, C: ProcessorClient>(context: &Context<S, C>, job: &Job
     match persist::reject(&context.store, &tenure.hold, &job.payment, &why).await {
         Reject::Rejected => {
             context.meters.rejected.increment(1);
-            tracing::debug!(id = %job.payment.id, why, "every processor declined it");
+            tracing::debug!(id = %job.payment.id, why, "every processor declined the payment");
         }
         Reject::Gone => {}
         Reject::Fenced => context.lose(tenure),

@@ -31,12 +31,9 @@ const COUNTERS: &[Described] = &[
     ),
     (
         "feeway_fees_saved_cents_total",
-        "What the fees would have been more at the dearest processor, in cents.",
+        "How much more the fees would have been at the dearest processor, in cents.",
     ),
-    (
-        "feeway_attempts_total",
-        "Attempts that ended, by what became of them.",
-    ),
+    ("feeway_attempts_total", "Attempts that ended, by outcome."),
     (
         "feeway_conflicts_total",
         "Settlements of payments that another processor holds too. It must stay 0.",
@@ -47,11 +44,11 @@ const COUNTERS: &[Described] = &[
     ),
     (
         "feeway_unreadable_answers_total",
-        "Payments of which a processor's answer to a look-up could not be read.",
+        "Payments for which a processor's answer to a look-up could not be read.",
     ),
     (
         "feeway_misdelivered_answers_total",
-        "Payments that got the answer to another one, and of which the books differ from the processor's.",
+        "Payments that may have got another payment's answer and whose books differ from the processor's.",
     ),
     (
         "feeway_impossible_times_total",
@@ -59,7 +56,7 @@ const COUNTERS: &[Described] = &[
     ),
     (
         "feeway_adoptions_total",
-        "Fronts, or former lives of this one, whose open payments this front took over.",
+        "Fronts, or earlier processes of this one, whose open payments this front took over.",
     ),
     (
         "feeway_payments_adopted_total",
@@ -82,7 +79,7 @@ const GAUGES: &[Described] = &[
     ),
     (
         "feeway_lane_queue_payments",
-        "Payments in the channel before a lane, or in the one before all of them.",
+        "Payments that wait in the channel of a lane, or in the one shared by all lanes.",
     ),
     (
         "feeway_payments_in_hand",
@@ -90,11 +87,11 @@ const GAUGES: &[Described] = &[
     ),
     (
         "feeway_open_payments",
-        "Payments accepted and not settled in this front's care, at its last heartbeat.",
+        "Payments that this front owns and that are accepted but not settled, at its last heartbeat.",
     ),
     (
         "feeway_redis_clock_offset_seconds",
-        "This machine's clock less Redis's, at the last heartbeat.",
+        "This machine's clock minus Redis's, at the last heartbeat.",
     ),
     (
         "feeway_attempts_in_flight",
@@ -125,7 +122,7 @@ const HISTOGRAMS: &[Described] = &[
     ),
     (
         "feeway_settle_duration_seconds",
-        "How long one settle took, with the 5 ms at most that it waited for others to go with.",
+        "How long one settle took, including up to 5 ms of waiting for others to go with it.",
     ),
     (
         "feeway_payment_open_duration_seconds",

@@ -179,7 +179,7 @@ async fn a_lost_hold_is_replaced_before_the_next_heartbeat() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_contradicts_the_journal_holds_nobody_up() {
+async fn a_payment_that_contradicts_the_journal_delays_no_other() {
     let world = world(Mood::Gone).await;
     let gateway = world.front.gateway().unwrap();
     assert_eq!(gateway.submit(payment(1)).await, Submit::Kept);

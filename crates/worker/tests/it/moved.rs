@@ -127,8 +127,8 @@ async fn a_pinned_payment_keeps_a_front_with_another_ledger_out() {
     assert_eq!(refused, expected);
     let said = refused.to_string();
     for part in [
-        "processor default was at http://ledger-0/0 and is at http://ledger-1/0 here",
-        "1 open payments may have reached it there",
+        "processor default has the URL http://ledger-0/0 in Redis and http://ledger-1/0 here",
+        "1 open payments may have been sent to the old URL",
         "--moved default",
     ] {
         assert!(said.contains(part) && !said.contains('\n'), "{said}");

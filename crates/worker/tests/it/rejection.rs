@@ -188,7 +188,7 @@ async fn without_others_a_declined_payment_is_tried_again_for_three_rounds_of_pa
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_has_no_patience_rejects_at_once() {
+async fn without_patience_a_declined_payment_is_rejected_at_once() {
     let mut world = World::begin(Duration::ZERO, true).await;
     world.decline(0, 10, 402);
     world.decline(1, 10, 410);

@@ -113,7 +113,7 @@ async fn what_is_tied_to_a_processor_waits_there_and_ends_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_memory_is_no_reason_to_stand_still() {
+async fn with_a_full_memory_open_payments_go_on() {
     let scene = Scene::begin().await;
     scene.standstill.begin(Cause::Memory, "memory is full");
     assert_eq!(scene.submit(1).await, Submit::Kept, "the store has the say");

@@ -96,7 +96,7 @@ impl<'a> Store<'a> {
         let deadline = Deadline::after(GONE_WITHIN);
         while killed.is_some_and(|id| id.is_alive()) {
             if deadline.passed() {
-                bail!("redis does not end");
+                bail!("Redis does not end");
             }
             thread::sleep(LOOK_EVERY);
         }
@@ -119,7 +119,7 @@ impl<'a> Store<'a> {
             Resource::Fsize,
             limit,
         )
-        .context("cannot limit the files of redis")?;
+        .context("cannot limit the file size of Redis")?;
         Ok(())
     }
 }

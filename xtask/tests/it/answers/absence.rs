@@ -90,7 +90,7 @@ fn a_payment_stays_at_a_processor_whose_look_ups_have_never_found_one() {
     let lines = |id: &str| {
         let lines = told(
             &stack,
-            "whose look-ups have never found one: it stays there",
+            "its look-ups have never found any: the payment stays pinned to it",
         );
         lines.iter().filter(|line| line["id"] == id).count()
     };

@@ -114,7 +114,7 @@ fn unreadable_kinds() -> [Kind; 6] {
         (
             doubtful(),
             json!({ "adds": { "requestedAt": "yesterday" } }),
-            Some(("requestedAt", "is not an instant as RFC 3339 writes it")),
+            Some(("requestedAt", "is not an RFC 3339 instant")),
         ),
         // This can be read: it says to wait.
         (doubtful(), json!({ "adds": { "status": "pending" } }), None),

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::stack::eventually;
 
-const NOTICED: &str = "the processor sent an answer that nobody had asked for";
+const NOTICED: &str = "the processor sent an unrequested answer";
 const NAMED: &str = "compare it with the processor's books";
 
 /// 30 payments a second.

@@ -133,12 +133,12 @@ impl fmt::Display for Lost {
         match self {
             Self::All { ours } => write!(
                 f,
-                "Redis has lost all its data, or it is another Redis: there is none of {ours}, \
-                 which this front belongs to"
+                "Redis has lost all its data, or it is another Redis: it has nothing of the store \
+                 {ours}, which this front belongs to"
             ),
             Self::Other { found, ours } => write!(
                 f,
-                "Redis has other data: {found}, and this front belongs to {ours}"
+                "Redis has the data of another store, {found}; this front belongs to {ours}"
             ),
             Self::Since { from, until } => {
                 f.write_str("Redis has an older copy of its data, which lacks what was written ")?;
