@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use feeway_domain::{Hold, Incarnation, Payment, ProcessorName};
 use feeway_front::{PaymentParser, accepted};
-use feeway_store::testing::accept_command;
+use feeway_redis_layout::command::accept_all;
 
 /// A body as the contest sends it.
 const BODY: &[u8] = br#"{"correlationId":"4a7901b8-7d26-4d9d-aa19-4dc1c7cf60b3","amount":19.90}"#;
@@ -44,7 +44,8 @@ impl Intake {
 
     /// The journal's command, word by word as it is handed to the connection.
     pub fn encode(&self, payment: &Payment) {
-        black_box(accept_command(&self.hold, payment, &self.processor));
+        let one = [(payment, Some(&self.processor))].into_iter();
+        black_box(accept_all(&self.hold, one, u64::MAX));
     }
 
     /// All three steps of one request.

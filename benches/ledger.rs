@@ -6,8 +6,8 @@ use std::time::Duration;
 use feeway_domain::{
     CorrelationId, Fee, Money, Payment, ProcessorName, RequestedAt, Settlement, Store,
 };
-use feeway_store::testing::PrivateRedis;
 use feeway_store::{RedisConfig, RedisStore};
+use feeway_testing::PrivateRedis;
 use futures_util::stream::{self, StreamExt};
 use redis::aio::MultiplexedConnection;
 
@@ -34,8 +34,13 @@ impl Ledger {
     /// When no redis-server can be started.
     pub async fn start() -> Self {
         let redis = PrivateRedis::start();
-        let store = RedisStore::new(RedisConfig::new(redis.url()));
-        store.ready().await.expect("an empty redis");
+        let store = RedisStore::new(RedisConfig::new(
+            redis
+                .url()
+                .parse()
+                .expect("the path of a socket makes a URL"),
+        ));
+        store.redis().ready().await.expect("an empty redis");
         let raw = connect(&redis).await;
         Self { store, raw, redis }
     }

@@ -7,15 +7,11 @@
 //! ```text
 //! cargo bench --bench dispatcher ──► designs
 //! cargo bench --bench intake ────► intake_path
-//! cargo bench --bench summary ─────► ledger, original, times
-//! cargo bench --bench settle ──────► ledger, times
-//! feeway-pace ───────────────────► arrivals, wire     (load for `cargo xtask compare floor`)
+//! cargo bench --bench summary ─────► ledger, original
+//! cargo bench --bench settle ──────► ledger
 //! ```
 
-pub mod arrivals;
 pub mod designs;
 pub mod intake_path;
 pub mod ledger;
 pub mod original;
-pub mod times;
-pub mod wire;

@@ -11,10 +11,10 @@ use feeway_benches::ledger::{
     Ledger, MIDNIGHT, connect, instant, memory_bytes, processor, settlement,
 };
 use feeway_benches::original;
-use feeway_benches::times::{Times, told};
-use feeway_domain::{Store, Summary, Window};
-use feeway_store::testing::PrivateRedis;
+use feeway_domain::{Ledger as _, Store, Summary, Window};
+use feeway_load::times::{Times, told};
 use feeway_store::{RedisConfig, RedisStore};
+use feeway_testing::PrivateRedis;
 use redis::aio::MultiplexedConnection;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -215,8 +215,13 @@ const AUDIT: Duration = Duration::from_secs(20);
 /// An auditor asks for the last 13.5 s but 1.5 s, as often as it can get a word in every
 /// 5 ms, while payments settle from another process's store.
 async fn audit_while_settling(redis: &PrivateRedis, asking: &RedisStore) -> Times {
-    let settling = RedisStore::new(RedisConfig::new(redis.url()));
-    settling.ready().await.expect("our schema");
+    let settling = RedisStore::new(RedisConfig::new(
+        redis
+            .url()
+            .parse()
+            .expect("the path of a socket makes a URL"),
+    ));
+    settling.redis().ready().await.expect("our schema");
     let ended = Instant::now() + AUDIT;
     let now = {
         let began = Instant::now();
@@ -271,8 +276,14 @@ async fn memory_of_an_hour() {
         "\n1000000 payments over 1 h: {} bytes each, roll-ups included",
         used / 1_000_000
     );
-    let asking = RedisStore::new(RedisConfig::new(ledger.redis.url()));
-    asking.ready().await.expect("our schema");
+    let asking = RedisStore::new(RedisConfig::new(
+        ledger
+            .redis
+            .url()
+            .parse()
+            .expect("the path of a socket makes a URL"),
+    ));
+    asking.redis().ready().await.expect("our schema");
     let times = audit_while_settling(&ledger.redis, &asking).await;
     let name = processor(1);
     println!(

@@ -1,10 +1,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use feeway_attempt::attempt;
 use feeway_domain::{
     CorrelationId, GetAnswer, Money, Outcome, Payment, PostAnswer, ProcessorClient, RequestedAt,
 };
-use feeway_processor::{attempt, payment_body};
+use feeway_processor::payment_body;
 use tokio::time::Instant;
 use uuid::Uuid;
 

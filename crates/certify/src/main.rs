@@ -4,23 +4,18 @@ use std::io::{BufWriter, stderr, stdout};
 use std::process::ExitCode;
 
 use feeway_certify::{Ending, Options, Usage, run};
-use feeway_options::one_line;
+use feeway_options::{EX_USAGE, or_exit_code};
 use feeway_processor::SetUpError;
 use tracing_subscriber::filter::LevelFilter;
 
 const EX_DOES_NOT_FIT: u8 = 1;
 const EX_NOT_RUN: u8 = 2;
-const EX_USAGE: u8 = 64;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let options = match Options::read(std::env::args_os()) {
+    let options = match or_exit_code(Options::read(std::env::args_os())) {
         Ok(options) => options,
-        Err(error) if error.use_stderr() => {
-            eprintln!("{}", one_line(&error));
-            return ExitCode::from(EX_USAGE);
-        }
-        Err(asked_for) => asked_for.exit(),
+        Err(code) => return code,
     };
     tracing_subscriber::fmt()
         .with_max_level(LevelFilter::WARN)

@@ -6,10 +6,11 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum as _};
 use feeway_domain::{Money, ProcessorName};
-use feeway_options::{RedisOptions, between};
+use feeway_options::between;
 use feeway_processor::{
     Access, Deployment, HttpProcessor, HttpProcessorConfig, SetUpError, normal_url,
 };
+use feeway_store::RedisOptions;
 
 use crate::Check;
 

@@ -60,7 +60,7 @@ async fn trust(config: RedisConfig, name: &ProcessorName, url: &str) -> anyhow::
     let shown = config.url.to_string();
     let store = RedisStore::new(config);
     let trusting = async {
-        store.ready().await?;
+        store.redis().ready().await?;
         loop {
             match store.trust_look_up(name, url, true).await {
                 Ok(()) => return anyhow::Ok(()),
@@ -74,7 +74,7 @@ async fn trust(config: RedisConfig, name: &ProcessorName, url: &str) -> anyhow::
     };
     match timeout(PATIENCE, trusting).await {
         Ok(done) => done.with_context(|| format!("Redis at {shown}")),
-        Err(_elapsed) => match store.trouble() {
+        Err(_elapsed) => match store.redis().trouble() {
             Some(trouble) if trouble.answers => bail!("Redis at {shown}: {}", trouble.why),
             Some(trouble) => bail!("cannot connect to Redis at {shown}: {}", trouble.why),
             None => bail!("cannot connect to Redis at {shown}"),

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use feeway_domain::{Listed, Resolutions, Store as _, Window};
+use feeway_domain::{Ledger as _, Listed, Resolutions, Window};
 use feeway_store::{AdoptData, Data, RedisStore};
 use tokio::time::sleep;
 use uuid::Uuid;

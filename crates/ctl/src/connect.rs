@@ -24,15 +24,15 @@ pub(crate) async fn connect(config: RedisConfig) -> anyhow::Result<RedisStore> {
     let shown = config.url.to_string();
     let store = RedisStore::new(config);
     let there = async {
-        store.ready().await?;
-        while !store.is_up() {
+        store.redis().ready().await?;
+        while !store.redis().is_up() {
             sleep(LOOK).await;
         }
         anyhow::Ok(())
     };
     match timeout(PATIENCE, there).await {
         Ok(ready) => ready.with_context(|| format!("Redis at {shown}"))?,
-        Err(_elapsed) => match store.trouble() {
+        Err(_elapsed) => match store.redis().trouble() {
             Some(trouble) if trouble.answers => bail!("Redis at {shown}: {}", trouble.why),
             Some(trouble) => bail!("cannot connect to Redis at {shown}: {}", trouble.why),
             None => bail!("cannot connect to Redis at {shown}"),
@@ -44,7 +44,7 @@ pub(crate) async fn connect(config: RedisConfig) -> anyhow::Result<RedisStore> {
 
 /// If it still waits after that, or does not answer, whatever is asked of it says so.
 async fn remembers(store: &RedisStore) {
-    let mut opened = std::pin::pin!(timeout(MEMORY, store.asked_until_open()));
+    let mut opened = std::pin::pin!(timeout(MEMORY, store.redis().asked_until_open()));
     if timeout(UNNOTICED, &mut opened).await.is_err() {
         eprintln!(
             "Redis was restarted: waiting for the fronts to repeat what it may have forgotten"

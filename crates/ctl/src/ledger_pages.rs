@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use feeway_domain::{
-    Cursor, LedgerFault, Line, Listed, Listing, MAX_PAGE, RequestedAt, Store, StoreFault, Window,
+    Cursor, Ledger, LedgerFault, Line, Listed, Listing, MAX_PAGE, RequestedAt, StoreFault, Window,
 };
 use tokio::time::sleep;
 
@@ -19,7 +19,7 @@ pub(crate) struct LedgerPages<'a, S> {
     ended: bool,
 }
 
-impl<'a, S: Store> LedgerPages<'a, S> {
+impl<'a, S: Ledger> LedgerPages<'a, S> {
     pub(crate) fn new(store: &'a S, listed: Listed, window: Window) -> Self {
         let listing = Listing {
             listed,
@@ -50,7 +50,7 @@ impl<'a, S: Store> LedgerPages<'a, S> {
 }
 
 /// The oldest instant of which every payment is kept, and whether there is one.
-pub(crate) async fn oldest_kept(store: &impl Store) -> anyhow::Result<Option<RequestedAt>> {
+pub(crate) async fn oldest_kept(store: &impl Ledger) -> anyhow::Result<Option<RequestedAt>> {
     let beginning = Window::new(Some(RequestedAt::MIN), None).context("a window")?;
     let asked = Listing {
         listed: Listed::Settled,
@@ -65,7 +65,7 @@ pub(crate) async fn oldest_kept(store: &impl Store) -> anyhow::Result<Option<Req
     }
 }
 
-async fn list(store: &impl Store, listing: &Listing) -> Result<feeway_domain::Page, LedgerFault> {
+async fn list(store: &impl Ledger, listing: &Listing) -> Result<feeway_domain::Page, LedgerFault> {
     let mut tries = 1;
     loop {
         match store.list(listing).await {

@@ -1,6 +1,6 @@
 use std::io::Write;
 
-use feeway_domain::{Line, Store};
+use feeway_domain::{Ledger, Line};
 
 use crate::Ending;
 use crate::ledger_pages::LedgerPages;
@@ -9,7 +9,7 @@ use crate::payment_json::{PaymentJson, time};
 
 /// Lists payments in the order of time.
 pub(crate) async fn run(
-    store: &impl Store,
+    store: &impl Ledger,
     asked: &List,
     out: &mut impl Write,
 ) -> anyhow::Result<Ending> {

@@ -4,7 +4,7 @@ use std::io::{BufWriter, ErrorKind, stdout};
 use std::process::ExitCode;
 
 use feeway_ctl::{Ending, Options, run};
-use feeway_options::one_line;
+use feeway_options::or_exit_code;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -12,17 +12,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A difference, a refusal, or an unknown payment.
 const EX_NOT: u8 = 1;
 const EX_ERROR: u8 = 2;
-const EX_USAGE: u8 = 64;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let options = match Options::read(std::env::args_os()) {
+    let options = match or_exit_code(Options::read(std::env::args_os())) {
         Ok(options) => options,
-        Err(error) if error.use_stderr() => {
-            eprintln!("{}", one_line(&error));
-            return ExitCode::from(EX_USAGE);
-        }
-        Err(asked_for) => asked_for.exit(),
+        Err(code) => return code,
     };
     tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::ERROR)

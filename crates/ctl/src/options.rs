@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use feeway_domain::{CorrelationId, Listed, RequestedAt, RequestedAtError, Window};
-use feeway_options::RedisOptions;
+use feeway_store::RedisOptions;
 
 pub(crate) use reconcile::Reconcile;
 pub(crate) use resolve::Resolve;

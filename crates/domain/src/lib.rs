@@ -68,4 +68,4 @@ pub use standstill::{Cause, Standstill};
 pub use statement::{
     InRun, MAX_RUN_PAYMENTS, MAX_RUNS, RecordedRun, Run, RunPage, RunPayment, Stated, Undo, Undone,
 };
-pub use store::{Store, StoreFault};
+pub use store::{Ledger, Store, StoreFault};

@@ -9,11 +9,31 @@ use crate::{
     Window,
 };
 
+/// What is known of payments: sums, pages and single ones. A clone is the same ledger.
+///
+/// Dropping a returned future leaves the fate of a purge unknown, and else changes nothing.
+pub trait Ledger: Clone + Send + Sync + 'static {
+    /// What was settled in a window, to the microsecond or not at all.
+    fn summary(&self, window: Window) -> impl Future<Output = Result<Summary, LedgerFault>> + Send;
+
+    /// A page of single payments.
+    fn list(&self, listing: &Listing) -> impl Future<Output = Result<Page, LedgerFault>> + Send;
+
+    /// Where a payment stands, if it is known.
+    fn find(
+        &self,
+        id: CorrelationId,
+    ) -> impl Future<Output = Result<Option<PaymentState>, StoreFault>> + Send;
+
+    /// Empties the ledger, unless payments are open.
+    fn purge(&self) -> impl Future<Output = Result<Purge, StoreFault>> + Send;
+}
+
 /// The journal of open payments and the ledger of settled ones: in Redis in the product,
 /// in memory in tests. Every method is one atomic step. A clone is the same store.
 ///
 /// Dropping a returned future leaves the step's fate unknown, as [`StoreFault::Unknown`].
-pub trait Store: Clone + Send + Sync + 'static {
+pub trait Store: Ledger {
     /// Where to find what has to be written back when the store's data was lost and an operator
     /// has let the fronts go on without it. A store that cannot lose any has no use for that.
     fn write_back_from(&self, in_hand: Arc<dyn InHand>) {
@@ -222,25 +242,10 @@ pub trait Store: Clone + Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Entry>, StoreFault>> + Send;
 
-    /// What was settled in a window, to the microsecond or not at all.
-    fn summary(&self, window: Window) -> impl Future<Output = Result<Summary, LedgerFault>> + Send;
-
-    /// A page of single payments.
-    fn list(&self, listing: &Listing) -> impl Future<Output = Result<Page, LedgerFault>> + Send;
-
     /// Closes the books of hours that are older than the retention, and forgets single
     /// payments a day later: a bounded number of them, so that nobody waits for it.
     /// Anybody may call it at any time.
     fn retire(&self) -> impl Future<Output = Result<Retire, StoreFault>> + Send;
-
-    /// Where a payment stands, if it is known.
-    fn find(
-        &self,
-        id: CorrelationId,
-    ) -> impl Future<Output = Result<Option<PaymentState>, StoreFault>> + Send;
-
-    /// Empties the ledger, unless payments are open.
-    fn purge(&self) -> impl Future<Output = Result<Purge, StoreFault>> + Send;
 }
 
 /// A step that was not answered.

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use feeway_domain::ProcessorClient;
 use feeway_health::NatsLink;
+use feeway_process::{CONTENT_TYPE, Exposition};
 use feeway_store::RedisStore;
-use feeway_telemetry::{CONTENT_TYPE, Exposition};
 use feeway_worker::Gateway;
 use hyper::{Method, Request};
 use metrics::{describe_gauge, gauge};
@@ -104,9 +104,9 @@ pub fn admin_of<C: ProcessorClient>(
     store_gauges::describe();
     let vitals = move || Vitals {
         refusal: refusal(&store),
-        stands_still: store.standstill().is_on(),
-        is_unfit: store.standstill().is_own(),
-        redis_up: store.is_up(),
+        stands_still: store.redis().standstill().is_on(),
+        is_unfit: store.redis().standstill().is_own(),
+        redis_up: store.redis().is_up(),
         nats_fault: nats.fault(),
         clock_offset_micros: clock.clock_offset(),
     };
@@ -121,13 +121,18 @@ pub fn admin_of<C: ProcessorClient>(
 /// Why no new payments are accepted because of Redis.
 fn refusal(store: &RedisStore) -> Option<String> {
     let away = || {
-        let why = store.trouble().filter(|_| !store.is_up());
+        let why = store.redis().trouble().filter(|_| !store.redis().is_up());
         why.map(|trouble| format!("no connection to Redis: {}", trouble.why))
     };
     let closed = || {
         let why =
             "Redis was restarted and other fronts are still repeating what it may have forgotten";
-        (!store.is_open()).then(|| why.to_owned())
+        (!store.redis().is_open()).then(|| why.to_owned())
     };
-    store.standstill().why().or_else(away).or_else(closed)
+    store
+        .redis()
+        .standstill()
+        .why()
+        .or_else(away)
+        .or_else(closed)
 }

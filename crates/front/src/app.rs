@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use feeway_domain::{
-    CorrelationId, LedgerFault, Listing, Page, Payment, ProcessorName, Purge, RequestedAt, Store,
+    CorrelationId, Ledger, LedgerFault, Listing, Page, Payment, ProcessorName, Purge, RequestedAt,
     StoreFault,
 };
 use feeway_processor::Deployment;
@@ -49,7 +49,7 @@ pub struct AppSettings {
 
 type Handled = Result<Answer, Refusal>;
 
-impl<S: Store, I: Intake> App<S, I> {
+impl<S: Ledger, I: Intake> App<S, I> {
     /// An app that is not ready yet.
     pub fn new(store: S, intake: I, settings: AppSettings) -> Self {
         let limits = &settings.limits;

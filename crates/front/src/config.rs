@@ -5,10 +5,12 @@ use clap::builder::RangedU64ValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser};
 use feeway_domain::ProcessorName;
-use feeway_options::{NatsOptions, RedisOptions, between, processor_parser};
-use feeway_processor::{Deployment, ProcessorOption, order_processors};
+use feeway_health::NatsOptions;
+use feeway_options::between;
+use feeway_process::LogOptions;
+use feeway_processor::{Deployment, ProcessorOption, order_processors, processor_parser};
 use feeway_store::RedisConfig;
-use feeway_telemetry::LogOptions;
+use feeway_store::RedisOptions;
 
 use crate::listen_address::ListenAddress;
 

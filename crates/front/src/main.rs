@@ -4,30 +4,24 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use feeway_front::{App, Config, Server, StopSignal, admin_of, health_feed, open_files};
+use feeway_front::{App, Config, Server, admin_of, health_feed, open_files};
 use feeway_health::{Board, ReportSubscriber};
-use feeway_options::one_line;
+use feeway_options::or_exit_code;
+use feeway_process::{Exposition, StopSignal, start_log};
 use feeway_store::RedisStore;
-use feeway_telemetry::{Exposition, start_log};
 use feeway_worker::start;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-const EX_USAGE: u8 = 64;
 
 /// For attempts in flight at the end; with 1 s of notice, 3 s of farewell, and up to 4 s until Redis
 /// can forget nothing of it, that is 12 s.
 const DRAIN: Duration = Duration::from_secs(4);
 
 fn main() -> ExitCode {
-    let config = match Config::read(std::env::args_os()) {
+    let config = match or_exit_code(Config::read(std::env::args_os())) {
         Ok(config) => config,
-        Err(error) if error.use_stderr() => {
-            eprintln!("{}", one_line(&error));
-            return ExitCode::from(EX_USAGE);
-        }
-        Err(asked_for) => asked_for.exit(),
+        Err(code) => return code,
     };
     start_log(&config.log);
     if let Err(error) = run(&config) {
@@ -49,19 +43,19 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let board = Board::new(config.board(), config.processor_names());
     let reports = ReportSubscriber::connect(config.nats.config()).await?;
     let nats = health_feed::start(reports, &store, &board);
-    let worker = config.worker(store.standstill());
+    let worker = config.worker(store.redis().standstill());
     let worker = start(worker, store.clone(), clients, Arc::clone(&board));
     let gateway = worker.gateway();
     let app = App::new(store.clone(), gateway.clone(), config.app());
     let readiness = Arc::clone(app.readiness());
-    readiness.heed(store.standstill());
+    readiness.heed(store.redis().standstill());
     let ready = Arc::clone(&readiness);
     let admin = admin_of(ready, store.clone(), gateway.clone(), nats, exposition);
     let loaded = async {
-        store.ready().await?;
+        store.redis().ready().await?;
         health_feed::catch_up(&store, &board).await;
         gateway.enlisted().await;
-        store.opened().await;
+        store.redis().opened().await;
         anyhow::Ok(())
     };
     let refused = async { gateway.refused().await.into() };

@@ -84,7 +84,7 @@ fn unknown(name: &str, known: &'static [&'static str]) -> QueryError {
 fn listed(known: &[&str]) -> String {
     match known {
         [] => "none".to_owned(),
-        [one] => format!("{one}"),
+        [one] => (*one).to_owned(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }

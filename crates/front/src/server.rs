@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use feeway_domain::Store;
+use feeway_domain::Ledger;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -77,7 +77,7 @@ impl Server {
     /// Serves until `shutdown` ends, whose result it gives back, and then no longer than the
     /// notice and the farewell of the limits together: it says "not ready" and goes on serving
     /// for the notice, then stops listening and lets requests in hand finish.
-    pub async fn run<S: Store, I: Intake, T>(
+    pub async fn run<S: Ledger, I: Intake, T>(
         self,
         app: Arc<App<S, I>>,
         admin: Arc<Admin>,

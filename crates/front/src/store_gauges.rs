@@ -34,17 +34,17 @@ pub(crate) fn describe() {
 pub(crate) fn observe(store: &RedisStore) {
     let flag = |holds| if holds { 1.0 } else { 0.0 };
     for cause in Cause::ALL {
-        let is_on = store.standstill().has(cause);
+        let is_on = store.redis().standstill().has(cause);
         gauge!("feeway_not_accepting", "cause" => cause.as_str()).set(flag(is_on));
     }
-    gauge!("feeway_store_barrier_open").set(flag(store.is_open()));
-    counter!("feeway_store_unrepeatable_total").absolute(store.unrepeatable());
-    let breaches = store.breaches();
+    gauge!("feeway_store_barrier_open").set(flag(store.redis().is_open()));
+    counter!("feeway_store_unrepeatable_total").absolute(store.redis().unrepeatable());
+    let breaches = store.redis().breaches();
     for label in Breach::LABELS {
         let is_there = breaches.iter().any(|breach| breach.label() == label);
         gauge!("feeway_store_breach", "setting" => label).set(flag(is_there));
     }
-    if let Some(memory) = store.memory() {
+    if let Some(memory) = store.redis().memory() {
         gauge!("feeway_redis_memory_used_bytes").set(memory.used as f64);
         gauge!("feeway_redis_memory_limit_bytes").set(memory.limit as f64);
     }

@@ -191,7 +191,7 @@ impl Board {
             let changed = standing.report(failing, min_response_time, asked, &self.config, now);
             let after = standing.condition(&self.config, now);
             if before != after {
-                info!(processor = %self.name(rank), ?before, ?after, "a report changed the board");
+                info!(processor = %self.name(rank), ?before, ?after, "the leader's report changed what is known of a processor");
             }
             changed
         };

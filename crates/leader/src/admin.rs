@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use feeway_health::NatsLink;
+use feeway_process::{CONTENT_TYPE as METRICS_TYPE, Exposition};
 use feeway_store::RedisStore;
-use feeway_telemetry::{CONTENT_TYPE as METRICS_TYPE, Exposition};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
@@ -83,8 +83,8 @@ impl Admin {
     fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
         let claim = *self.standing.borrow();
         let ready = match claim {
-            Claim::Ours if self.store.is_up() => Some("ready, holding the lease\n"),
-            Claim::Others if self.store.is_up() => Some("ready, standing by\n"),
+            Claim::Ours if self.store.redis().is_up() => Some("ready, holding the lease\n"),
+            Claim::Others if self.store.redis().is_up() => Some("ready, standing by\n"),
             Claim::Unknown | Claim::Away | Claim::Ours | Claim::Others => None,
         };
         let (status, text) = match (path, ready) {
@@ -115,7 +115,7 @@ impl Admin {
     }
 
     fn metrics(&self) -> String {
-        observe(self.store.is_up(), self.nats.is_up());
+        observe(self.store.redis().is_up(), self.nats.is_up());
         self.exposition.page()
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use feeway_domain::ProcessorName;
 use feeway_health::{ConnectFault, ReportPublisher};
+use feeway_process::{Exposition, ExpositionError};
 use feeway_processor::{HttpProcessor, HttpProcessorConfig, ProcessorOption, SetUpError};
 use feeway_store::{RedisConfig, RedisStore, Settings, Unusable};
-use feeway_telemetry::{Exposition, ExpositionError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -115,7 +115,7 @@ impl Leader {
                 token: token.clone(),
                 publisher: Arc::clone(&self.publisher),
                 standing: current.clone(),
-                restarts: self.store.restarts(),
+                restarts: self.store.redis().restarts(),
                 meters: AskMeters::new(&processor.name),
             };
             tasks.spawn(asking.run(stopped.clone()));
@@ -135,7 +135,7 @@ impl Leader {
         };
         let result = tokio::select! {
             () = shutdown => Ok(()),
-            Err(error) = self.store.ready() => Err(error),
+            Err(error) = self.store.redis().ready() => Err(error),
             () = admin.serve(self.admin) => Ok(()),
             Some(ended) = tasks.join_next() => {
                 // They run until they are told to stop.

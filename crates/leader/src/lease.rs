@@ -76,6 +76,8 @@ fn note(standing: &watch::Sender<Claim>, claim: Claim, meters: &LeaseMeters) {
         (false, _) | (true, Claim::Unknown) => {}
         (true, Claim::Ours) => info!("holding the lease: asking the processors"),
         (true, Claim::Others) => info!("another process holds the lease: standing by"),
-        (true, Claim::Away) => warn!("Redis does not answer: asking no processor"),
+        (true, Claim::Away) => warn!(
+            "no connection to Redis: the processors are not asked for their health, payments go on"
+        ),
     }
 }

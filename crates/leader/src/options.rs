@@ -5,9 +5,10 @@ use std::str::FromStr;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser};
-use feeway_options::{NatsOptions, RedisOptions, processor_parser};
-use feeway_processor::{ProcessorOption, order_processors};
-use feeway_telemetry::LogOptions;
+use feeway_health::NatsOptions;
+use feeway_process::LogOptions;
+use feeway_processor::{ProcessorOption, order_processors, processor_parser};
+use feeway_store::RedisOptions;
 
 /// Asks the payment processors for their health while it holds the lease.
 ///

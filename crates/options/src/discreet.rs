@@ -5,7 +5,6 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command};
 use feeway_domain::without_credentials;
-use feeway_processor::{ProcessorOption, ProcessorOptionError, parse_processor};
 
 /// Reads a value that may hold a password: a refusal quotes it without.
 #[derive(Clone, Copy, Debug)]
@@ -47,9 +46,4 @@ where
             refused(&without_credentials(shown), &error)
         })
     }
-}
-
-/// Reads one processor of the option `--processor`.
-pub const fn processor_parser() -> Discreet<ProcessorOption, ProcessorOptionError> {
-    Discreet::new(parse_processor)
 }

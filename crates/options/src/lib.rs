@@ -1,26 +1,24 @@
-//! The options by which every program is told of processors, Redis and NATS, and their secrets.
+//! What the options of all programs have in common.
 //!
-//! Does: clap arguments for a program's own to be flattened into; passwords from files and the
-//! environment; durations with a unit; refusals that name the option and never quote a password.
+//! Does: read secrets from files and the environment, files with certificate authorities, and
+//! durations with a unit; refuse a value in one line that names the option and never quotes a
+//! password.
 //!
-//! Does not: connect to anything. What the options mean is for the crates that use them.
-//!
-//! ```text
-//! command line, FEEWAY_…, files ──► RedisOptions ──► RedisConfig  store
-//!                                   NatsOptions  ──► NatsConfig   health
-//!                                   processor_parser ──► ProcessorOption  processor
-//! ```
+//! Does not: know what an option is for. Options of Redis are in `redis-link`, of NATS in `health`,
+//! of processors in `processor`.
 
+mod authorities;
 mod ca_file;
 mod discreet;
 mod duration_text;
-mod nats_options;
-mod redis_options;
 mod refusal;
 mod secret_source;
+mod usage;
 
-pub use discreet::{Discreet, processor_parser};
+pub use authorities::{Authorities, AuthoritiesError};
+pub use ca_file::{CaFile, CaFileError, read_ca_file};
+pub use discreet::Discreet;
 pub use duration_text::{DurationTextError, between, spelled};
-pub use nats_options::NatsOptions;
-pub use redis_options::RedisOptions;
 pub use refusal::one_line;
+pub use secret_source::{SecretError, read_secret, secret_of_variable};
+pub use usage::{EX_USAGE, or_exit_code};

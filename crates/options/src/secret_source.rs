@@ -9,19 +9,26 @@ const LEN_MAX: u64 = 16 * 1024;
 
 /// Why a file or a variable holds no secret. It never quotes what it holds.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum SecretError {
+pub enum SecretError {
+    /// It cannot be read.
     #[error("the file cannot be read: {0}")]
     Unreadable(Arc<io::Error>),
+    /// It holds white space at most.
     #[error("the file is empty")]
     Empty,
+    /// It is longer than 16 KiB.
     #[error("the file is longer than 16 KiB")]
     TooLong,
+    /// It is not UTF-8.
     #[error("the file is not UTF-8")]
     NotText,
 }
 
 /// The content of a file without the white space around it.
-pub(crate) fn read_secret(path: &str) -> Result<Secret, SecretError> {
+///
+/// # Errors
+/// When it holds no secret; the error never quotes what it holds.
+pub fn read_secret(path: &str) -> Result<Secret, SecretError> {
     let unreadable = |error| SecretError::Unreadable(Arc::new(error));
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
@@ -40,7 +47,7 @@ pub(crate) fn read_secret(path: &str) -> Result<Secret, SecretError> {
 
 /// A secret that the environment holds itself, for platforms that can do no better. There is
 /// no option for it: everybody may read a command line.
-pub(crate) fn secret_of_variable(name: &str) -> Option<Secret> {
+pub fn secret_of_variable(name: &str) -> Option<Secret> {
     let value = std::env::var(name).ok()?;
     let value = value.trim();
     (!value.is_empty()).then(|| Secret::new(value))

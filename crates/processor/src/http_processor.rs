@@ -130,7 +130,10 @@ impl HttpProcessor {
             (false, None) => None,
         };
         if tls.is_none() && authorization.is_some() {
-            warn!(url, "the authorization header is sent unencrypted");
+            warn!(
+                url,
+                "requests to this processor carry its authorization header unencrypted: its URL is not https://"
+            );
         }
         let connections = Connections::new(
             endpoint,

@@ -1,18 +1,17 @@
-//! Speaks a payment processor's HTTP API and turns every answer or fault into an outcome.
+//! Speaks a payment processor's HTTP API and reads its answers.
 //!
 //! Does: a small set of kept connections per processor, with TLS or without, one POST, one
 //! look-up, one question for its health; the notice of answers that came to the wrong request;
-//! the [`Outcome`](feeway_domain::Outcome) of an attempt; the reading of a processor from an
-//! option's text. Bare connections and readers of answers for programs that certify a processor.
+//! the reading of a processor from an option's text. Bare connections and readers of answers for programs that certify a processor.
 //!
 //! Does not: any policy. It never repeats a POST that may have been sent, never chooses a
 //! processor, and never calls the processors' `/admin`.
 //!
 //! ```text
-//! attempt ──► ProcessorClient ◄── HttpProcessor ──► Connections ──► hyper, one task each
-//!    │                                  │
-//!    ▼                                  ▼
-//! Outcome                       wire format (JSON)
+//! ProcessorClient ◄── HttpProcessor ──► Connections ──► hyper, one task each
+//!                          │
+//!                          ▼
+//!                  wire format (JSON)
 //! ```
 
 mod access;
@@ -26,7 +25,6 @@ mod exchange;
 pub mod fuzzing;
 mod http_processor;
 mod misdelivery;
-mod outcome;
 mod processor_option;
 mod retry_after;
 mod shelf;
@@ -44,7 +42,7 @@ pub use http_processor::{
     HealthAnswer, HttpProcessor, HttpProcessorConfig, garbled_look_up, payment_body, read_health,
     read_look_up, read_post,
 };
-pub use outcome::attempt;
 pub use processor_option::{
     ProcessorOption, ProcessorOptionError, order_processors, parse_processor, parse_processors,
+    processor_parser,
 };

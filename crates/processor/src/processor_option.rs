@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use feeway_domain::{
     FeeError, MAX_PROCESSORS, Processor, ProcessorName, ProcessorNameError, without_credentials,
 };
+use feeway_options::Discreet;
 
 use crate::EndpointError;
 use crate::access::Access;
@@ -142,6 +143,11 @@ pub fn order_processors(
     // A stable sort keeps the given order of equal fees.
     processors.sort_by_key(|option| option.processor.fee);
     Ok(processors)
+}
+
+/// Reads one processor of the option `--processor`; a refusal quotes no password.
+pub const fn processor_parser() -> Discreet<ProcessorOption, ProcessorOptionError> {
+    Discreet::new(parse_processor)
 }
 
 #[cfg(test)]

@@ -139,6 +139,6 @@ fn say_again(
 /// Makes the coming drop of the stream a TCP reset.
 pub(crate) fn reset(stream: &TcpStream) {
     if let Err(error) = stream.set_zero_linger() {
-        warn!(%error, "the connection is closed instead of reset");
+        warn!(%error, "cannot reset this connection, as the settings ask for: it is closed normally");
     }
 }

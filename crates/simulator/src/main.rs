@@ -5,29 +5,19 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
+use feeway_options::or_exit_code;
+use feeway_process::StopSignal;
 use feeway_simulator::{Simulator, SimulatorConfig};
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The exit code of a wrong command line (EX_USAGE).
-const USAGE: u8 = 64;
-
 fn main() -> ExitCode {
-    let config = match SimulatorConfig::try_parse() {
+    let config = match or_exit_code(SimulatorConfig::try_parse()) {
         Ok(config) => config,
-        Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => {
-            // What is wrong ends with an empty line; a document may have several lines.
-            let text = error.to_string();
-            let lines = text.lines().map(str::trim);
-            let lines: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
-            eprintln!("{}", lines.join(" "));
-            return ExitCode::from(USAGE);
-        }
+        Err(code) => return code,
     };
     log();
     if let Err(error) = run(config) {
@@ -51,12 +41,8 @@ fn log() {
 
 #[tokio::main(flavor = "current_thread")]
 async fn run(config: SimulatorConfig) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
+    let mut stop = StopSignal::catch().context("cannot catch SIGTERM")?;
     let simulator = Simulator::bind(config).await?;
-    let shutdown = async {
-        tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
-    };
-    simulator.run(shutdown).await;
+    simulator.run(stop.wait()).await;
     Ok(())
 }

@@ -6,15 +6,16 @@ use feeway_domain::{
     Doubt, LAPSE, No, Outcome, ProcessorClient, Refusal, Rename, RequestedAt, Store,
 };
 use feeway_health::{Ended, Flight, Permit, Rank};
+use feeway_jobs::declines::Turn;
+use feeway_jobs::doubt::note_doubt;
+use feeway_jobs::job::{Bond, Job};
+use feeway_jobs::sabotage::Sabotage;
 use tokio::time::Instant;
 
 use crate::context::Context;
-use crate::declines::Turn;
-use crate::doubt::note_doubt;
-use crate::job::{Bond, Job};
+use crate::look_ups::note_held;
 use crate::persist;
 use crate::restamp;
-use crate::sabotage::Sabotage;
 use crate::watched::Watched;
 
 /// What became of a step, and the payment if it is still ours to work on.
@@ -98,7 +99,7 @@ pub(crate) async fn attempt<S: Store, C: ProcessorClient>(
     match outcome {
         Outcome::Held(theirs) => {
             if theirs == requested_at {
-                context.look_ups.note_held(context, rank, &job.payment);
+                note_held(context, rank, &job.payment);
             }
             match restamp::book(context, job, rank, theirs).await {
                 None => Done::Over,
@@ -130,7 +131,7 @@ async fn ask<S: Store, C: ProcessorClient>(
     let client = Watched::new(context, rank);
     let is_first = job.bond == Bond::Free && !job.seen_by.has(rank);
     let declines_are_final = context.config.processors[rank.index()].declines_are_final;
-    feeway_processor::attempt(
+    feeway_attempt::attempt(
         &client,
         &job.payment,
         requested_at,

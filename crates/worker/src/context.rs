@@ -3,21 +3,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use feeway_domain::{JournalTime, ProcessorClient, RequestedAt, Store};
 use feeway_health::{Board, Rank};
+use feeway_jobs::answered::Answered;
+use feeway_jobs::catch_up::CatchUp;
+use feeway_jobs::config::WorkerConfig;
+use feeway_jobs::declines::Declines;
+use feeway_jobs::dispatcher::Dispatcher;
+use feeway_jobs::linger::Linger;
+use feeway_jobs::look_ups::LookUps;
+use feeway_jobs::meters::Meters;
+use feeway_jobs::registry::Registry;
+use feeway_jobs::tasks::Tasks;
+use feeway_jobs::tenure::{Tenure, Tenures};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::WorkerConfig;
-use crate::answered::Answered;
-use crate::catch_up::CatchUp;
-use crate::declines::Declines;
-use crate::dispatcher::Dispatcher;
-use crate::enlist::MovedProcessor;
-use crate::linger::Linger;
-use crate::look_ups::LookUps;
-use crate::meters::Meters;
-use crate::registry::Registry;
-use crate::tasks::Tasks;
-use crate::tenure::{Tenure, Tenures};
+use crate::moved_processor::MovedProcessor;
 
 /// What all parts of one worker share.
 pub(crate) struct Context<S: Store, C: ProcessorClient> {

@@ -5,76 +5,22 @@
 //! an operator vouches that it is the same ledger, or if no open entry names the processor and
 //! no front lives that could name it with another URL.
 
-use std::fmt;
 use std::time::Duration;
 
 use feeway_domain::{
     Enlist, Fee, HEARTBEAT, Hold, Incarnation, Known, LAPSE, Processor, ProcessorClient,
-    ProcessorName, Relocation, Site, Store, StoreFault, without_credentials,
+    ProcessorName, Relocation, Site, Store, StoreFault,
 };
+use feeway_jobs::sabotage::Sabotage;
 use tokio::time::{Instant, sleep};
 
+use crate::backoff::Backoff;
 use crate::context::Context;
-use crate::persist::Backoff;
-use crate::sabotage::Sabotage;
+use crate::moved_processor::{MovedProcessor, Objection};
 
 /// How long a front that sends elsewhere is waited for: one that was killed seems to live for
 /// [`LAPSE`].
 const USER_WAIT: Duration = LAPSE.saturating_add(HEARTBEAT);
-
-/// Why a front may not take part: a processor is not where it was, and nobody vouches that its
-/// ledger is the same.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct MovedProcessor {
-    /// Which.
-    pub processor: ProcessorName,
-    /// The newest URL that is known of it.
-    pub known: String,
-    /// The URL that this front has.
-    pub url: String,
-    /// What forbids to take the one for the other.
-    pub why: Objection,
-}
-
-/// What forbids to take another URL for a processor's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Objection {
-    /// So many open payments may have reached it at the known URL.
-    Open(u64),
-    /// This front lives and does not send to the new URL, as far as is known.
-    Front(Incarnation),
-}
-
-impl fmt::Display for MovedProcessor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            processor,
-            known,
-            url,
-            why,
-        } = self;
-        let (known, url) = (without_credentials(known), without_credentials(url));
-        write!(
-            f,
-            "processor {processor} has the URL {known} in Redis and {url} here; "
-        )?;
-        match why {
-            Objection::Open(payments) => write!(
-                f,
-                "{payments} open payments may have been sent to the old URL. If both URLs lead to \
-                 the same ledger, start every front with --moved {processor}. If not, start them \
-                 with the old URL until those payments have ended, or decide about them with \
-                 feeway-ctl resolve"
-            ),
-            Objection::Front(front) => write!(
-                f,
-                "{front} is running and may send payments to the old URL. If both URLs lead to the \
-                 same ledger, start this front with --moved {processor}. If not, stop every front \
-                 before one starts with the new URL"
-            ),
-        }
-    }
-}
 
 /// Registers a new incarnation, or says why it may not be. What an operator vouches for counts
 /// for the first life of a process alone: in a later one the URLs may have been replaced by

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use feeway_domain::{Entry, ProcessorClient, ProcessorName, Store, StoreFault};
+use feeway_jobs::config::PAGE;
+use feeway_jobs::dispatcher::Dealt;
+use feeway_jobs::job::{Bond, Job};
+use feeway_jobs::registry::{InHand, Refused};
+use feeway_jobs::sabotage::Sabotage;
+use feeway_jobs::tenure::{Tenure, Unconfigured};
 use tokio::time::Instant;
 
-use crate::config::PAGE;
+use crate::backoff::Backoff;
 use crate::context::Context;
-use crate::dispatcher::Dealt;
-use crate::job::{Bond, Job};
-use crate::persist::Backoff;
-use crate::registry::{InHand, Refused};
-use crate::sabotage::Sabotage;
-use crate::tenure::{Tenure, Unconfigured};
 
 /// Feeds one tenure's entries until it is lost.
 pub(crate) async fn feed<S: Store, C: ProcessorClient>(

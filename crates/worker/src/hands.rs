@@ -3,10 +3,10 @@
 use std::sync::{Arc, Weak};
 
 use feeway_domain::{Entry, Hold, InHand, ProcessorClient, Site, Store};
+use feeway_jobs::registry::Kept;
 
 use crate::context::Context;
 use crate::enlist::sites;
-use crate::registry::Kept;
 
 /// A view of a worker for its store, which the worker owns.
 pub(crate) struct Hands<S: Store, C: ProcessorClient>(Weak<Context<S, C>>);

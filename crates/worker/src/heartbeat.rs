@@ -9,14 +9,14 @@ use feeway_domain::{
     Adopt, Beat, Cause, HEARTBEAT, Hold, Incarnation, LAPSE, ProcessorClient, RequestedAt, Store,
     StoreFault,
 };
+use feeway_jobs::tenure::Tenure;
 use tokio::time::Instant;
 
+use crate::backoff::Backoff;
 use crate::context::Context;
 use crate::enlist::enlist;
 use crate::feeder::feed;
-use crate::persist::Backoff;
 use crate::stand_back::StandBacks;
-use crate::tenure::Tenure;
 
 /// How often a front looks whether an order to stand back is carried out.
 const LOOK: Duration = Duration::from_millis(100);

@@ -6,6 +6,13 @@ use std::time::Duration;
 
 use feeway_domain::{ProcessorClient, Store};
 use feeway_health::{Condition, Permit, Rank};
+use feeway_jobs::catch_up::Allowance;
+use feeway_jobs::config::{LANE_IN_HAND, LANE_TIED};
+use feeway_jobs::dispatcher::{Dealt, Inbox};
+use feeway_jobs::job::{Bond, Job, RankSet};
+use feeway_jobs::router::{Route, Wish, earlier, route};
+use feeway_jobs::sabotage::Sabotage;
+use feeway_jobs::tied::Tied;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use metrics::Gauge;
@@ -13,14 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::attempt::{Done, attempt};
-use crate::catch_up::Allowance;
-use crate::config::{LANE_IN_HAND, LANE_TIED};
 use crate::context::Context;
-use crate::dispatcher::{Dealt, Inbox};
-use crate::job::{Bond, Job, RankSet};
-use crate::router::{Route, Wish, earlier, route};
-use crate::sabotage::Sabotage;
-use crate::tied::Tied;
 use declined_steps::Pauses;
 
 mod declined_steps;
@@ -78,7 +78,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
             draining: context.draining.subscribe(),
             _alive: alive,
             fresh: VecDeque::new(),
-            allowance: Allowance::new(),
+            allowance: Allowance::default(),
             picky: VecDeque::new(),
             tied: Tied::new(context.clients.len()),
             pauses: Pauses::default(),
@@ -102,7 +102,7 @@ impl<S: Store, C: ProcessorClient> Lane<S, C> {
             } else {
                 self.start_what_may_go()
             };
-            let (in_hand, tied) = (self.in_hand(), self.tied.len() + self.pauses.len());
+            let (in_hand, tied) = (self.in_hand(), self.tied.count() + self.pauses.len());
             let waits = !draining && (wake.is_some() || self.is_waiting() || tied > 0);
             self.depth.set((in_hand + tied) as f64);
             let has_room = !draining && in_hand < LANE_IN_HAND && tied < LANE_TIED;

@@ -5,8 +5,7 @@
 //! heartbeats, adopts the open payments of fronts that stopped, and has the store forget
 //! what is older than the retention.
 //!
-//! Does not: speak HTTP to clients, know Redis, or decide what an answer of a processor
-//! means (that is `processor`).
+//! Does not: speak HTTP to clients or processors, or know Redis.
 //!
 //! ```text
 //! Gateway ─► journal ─► Dispatcher ─► Lane ─► router + board ─► attempt ─► ledger
@@ -14,45 +13,36 @@
 //! Heartbeat ── tenures ──► Feeder ─────┘   (what waits in the journal, what was adopted)
 //! ```
 
+mod accept;
 mod answered;
 mod attempt;
-mod catch_up;
-mod clock;
-mod config;
+mod backoff;
 mod context;
-mod declines;
-mod dispatcher;
-mod doubt;
 mod enlist;
 mod feeder;
 mod gateway;
 mod hands;
 mod heartbeat;
-mod job;
 mod lane;
-mod linger;
 mod look_ups;
-mod meters;
 mod misdelivery;
+mod moved_processor;
 mod persist;
 mod recheck;
-mod registry;
 mod resolve;
 mod restamp;
 mod retire;
-mod router;
-mod sabotage;
 mod stand_back;
-mod tasks;
-mod tenure;
-mod tied;
+mod submit;
+mod trust;
 mod watched;
 mod worker;
 
-pub use clock::Clock;
-pub use config::{Dispatch, IntakeMode, WorkerConfig};
-pub use enlist::{MovedProcessor, Objection};
-pub use gateway::{Gateway, NotKept, Submit};
+pub use feeway_jobs::clock::Clock;
+pub use feeway_jobs::config::{Dispatch, IntakeMode, WorkerConfig};
 #[cfg(feature = "sabotage")]
-pub use sabotage::Sabotage;
+pub use feeway_jobs::sabotage::Sabotage;
+pub use gateway::Gateway;
+pub use moved_processor::{MovedProcessor, Objection};
+pub use submit::{NotKept, Submit};
 pub use worker::{Worker, start};

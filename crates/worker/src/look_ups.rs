@@ -4,20 +4,18 @@
 //! that it does not write. So an absence counts only where a payment that is surely held was
 //! found before: the first held one is looked up, and then one a minute.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use feeway_domain::{GetAnswer, Payment, ProcessorClient, ProcessorName, Store, StoreFault};
 use feeway_health::Rank;
+use feeway_jobs::look_ups::INTERVAL;
 use tokio::time::{Instant, sleep};
 
+use crate::backoff::Backoff;
 use crate::context::Context;
-use crate::persist::Backoff;
+use crate::trust::note_trust;
 use crate::watched::Watched;
-
-/// How often a payment that is surely held is looked up.
-const INTERVAL: Duration = Duration::from_secs(60);
 
 /// The first pause after a look-up that did not find a held payment; each is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -25,74 +23,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// How often look-ups without a usable answer are repeated.
 const UNCLEAR_MAX: u32 = 8;
 
-/// What is known of every processor's look-up.
-#[derive(Debug)]
-pub(crate) struct LookUps(Vec<LookUp>);
-
-#[derive(Debug, Default)]
-struct LookUp {
-    is_trusted: AtomicBool,
-    /// When the next held payment is to be looked up; nothing before the first.
-    next: Mutex<Option<Instant>>,
-}
-
-impl LookUps {
-    pub(crate) fn new(processors: usize) -> Self {
-        Self((0..processors).map(|_| LookUp::default()).collect())
-    }
-
-    /// Whether an absence that is late enough counts.
-    pub(crate) fn are_trusted(&self, rank: Rank) -> bool {
-        self.0[rank.index()].is_trusted.load(Ordering::Relaxed)
-    }
-
-    /// A look-up found a payment.
-    pub(crate) fn found<S: Store, C: ProcessorClient>(
-        &self,
-        context: &Arc<Context<S, C>>,
-        rank: Rank,
-    ) {
-        self.set(context, rank, true);
-    }
-
-    /// A POST was answered with a yes: now and then that payment is looked up.
-    pub(crate) fn note_held<S: Store, C: ProcessorClient>(
-        &self,
-        context: &Arc<Context<S, C>>,
-        rank: Rank,
-        payment: &Payment,
-    ) {
-        let now = Instant::now();
-        {
-            let next = &self.0[rank.index()].next;
-            let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
-            if next.is_some_and(|next| now < next) {
-                return;
-            }
-            *next = Some(now + INTERVAL);
-        }
-        let (context, payment) = (Arc::clone(context), *payment);
-        let tasks = Arc::clone(&context);
-        tasks.tasks.spawn(prove(context, rank, payment, now));
-    }
-
-    fn set<S: Store, C: ProcessorClient>(
-        &self,
-        context: &Arc<Context<S, C>>,
-        rank: Rank,
-        trusted: bool,
-    ) {
-        let is_trusted = &self.0[rank.index()].is_trusted;
-        if is_trusted.swap(trusted, Ordering::Relaxed) == trusted {
-            return;
-        }
-        let processor = context.board.name(rank);
-        if trusted {
-            tracing::info!(%processor, "look-ups find what the processor holds: its \"not found\" is believed");
-        } else {
-            tracing::error!(%processor, "a look-up does not find a payment that the processor holds: its \"not found\" is no longer believed");
-        }
-        let task = remember(Arc::clone(context), rank, trusted);
+/// A POST was answered with a yes: now and then that payment is looked up.
+pub(crate) fn note_held<S: Store, C: ProcessorClient>(
+    context: &Arc<Context<S, C>>,
+    rank: Rank,
+    payment: &Payment,
+) {
+    let now = Instant::now();
+    if context.look_ups.is_due(rank, now) {
+        let task = prove(Arc::clone(context), rank, *payment, now);
         context.tasks.spawn(task);
     }
 }
@@ -120,31 +59,11 @@ fn recall<S: Store, C: ProcessorClient>(
     context: &Context<S, C>,
     trusted: &[(ProcessorName, String)],
 ) {
-    for (processor, look_up) in context.config.processors.iter().zip(&context.look_ups.0) {
+    for (processor, rank) in context.config.processors.iter().zip(context.board.ranks()) {
         let is_known = trusted
             .iter()
             .any(|(name, url)| *name == processor.name && *url == processor.url);
-        look_up.is_trusted.store(is_known, Ordering::Relaxed);
-    }
-}
-
-/// Writes down what was found out about a look-up.
-async fn remember<S: Store, C: ProcessorClient>(
-    context: Arc<Context<S, C>>,
-    rank: Rank,
-    trusted: bool,
-) {
-    let processor = &context.config.processors[rank.index()];
-    let mut backoff = Backoff::default();
-    loop {
-        let store = &context.store;
-        let step = store.trust_look_up(&processor.name, &processor.url, trusted);
-        match step.await {
-            Ok(()) => return,
-            Err(StoreFault::Away | StoreFault::Full | StoreFault::Closed | StoreFault::Unknown) => {
-                backoff.pause().await
-            }
-        }
+        context.look_ups.set_trusted(rank, is_known);
     }
 }
 
@@ -165,7 +84,7 @@ async fn prove<S: Store, C: ProcessorClient>(
             // Which the client has noted.
             GetAnswer::Held { .. } => return,
             GetAnswer::Absent if sent_at >= late_from => {
-                context.look_ups.set(&context, rank, false);
+                note_trust(&context, rank, false);
                 return;
             }
             GetAnswer::Absent => {}

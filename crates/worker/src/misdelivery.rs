@@ -13,8 +13,9 @@ use feeway_domain::{
 use feeway_health::Rank;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::backoff::Backoff;
 use crate::context::Context;
-use crate::persist::{Backoff, settlement};
+use crate::persist::settlement;
 use crate::restamp::{self, Found};
 use crate::watched::Watched;
 

@@ -1,37 +1,16 @@
 //! Store steps that are repeated until the store has answered.
 
-use std::time::Duration;
-
 use feeway_domain::{
     Hold, Note, Payment, ProcessorClient, ProcessorName, Reject, Rename, RequestedAt, Restamp,
     Settle, Settlement, Status, Store, StoreFault,
 };
 use feeway_health::Rank;
+use feeway_jobs::job::{Bond, Job};
+use feeway_jobs::sabotage::Sabotage;
 use tokio::time::Instant;
 
+use crate::backoff::Backoff;
 use crate::context::Context;
-use crate::job::{Bond, Job};
-use crate::sabotage::Sabotage;
-
-/// Pauses between repetitions: 20 ms, doubled each time, at most 1 s.
-#[derive(Debug, Default)]
-pub(crate) struct Backoff {
-    pauses: u32,
-}
-
-impl Backoff {
-    const FIRST: Duration = Duration::from_millis(20);
-    const LONGEST: Duration = Duration::from_secs(1);
-
-    /// Waits for the next pause to pass. Cancel safe.
-    pub(crate) async fn pause(&mut self) {
-        let pause = Self::FIRST
-            .saturating_mul(1 << self.pauses.min(6))
-            .min(Self::LONGEST);
-        self.pauses += 1;
-        tokio::time::sleep(pause).await;
-    }
-}
 
 /// That a processor holds a payment, at this instant of its books and for its present fee.
 pub(crate) fn settlement<S: Store, C: ProcessorClient>(

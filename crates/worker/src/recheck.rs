@@ -163,11 +163,11 @@ fn tell<S: Store, C: ProcessorClient>(context: &Context<S, C>, freed: &Freed, se
         Settle::Conflict { first } => {
             context.meters.conflicts.increment(1);
             tracing::error!(id = %payment.id, %processor, other = %first,
-                "charged twice: a look-up found this payment long after \"not found\" had released it from the processor; refund it at one of the two, and raise --absence-after");
+                "charged twice: the processor holds this payment after all, though it had answered \"not found\" and the payment went to another one; refund it at one of the two, and raise --absence-after of the fronts");
         }
         Settle::Settled | Settle::TooOld { .. } => {
             tracing::error!(id = %payment.id, %processor,
-                "a look-up found this payment long after \"not found\" had released it from the processor; it is booked there; raise --absence-after");
+                "the processor holds this payment after all, though it had answered \"not found\"; no other processor does, and it is booked there; raise --absence-after of the fronts");
         }
     }
 }

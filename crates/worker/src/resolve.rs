@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use feeway_domain::{GetAnswer, ProcessorClient, Refusal, Store};
 use feeway_health::{Condition, Rank};
+use feeway_jobs::job::{Bond, Job};
+use feeway_jobs::sabotage::Sabotage;
 use tokio::time::Instant;
 
 use crate::attempt::Done;
 use crate::context::Context;
-use crate::job::{Bond, Job};
 use crate::persist;
 use crate::restamp;
-use crate::sabotage::Sabotage;
 use crate::watched::Watched;
 
 /// Asks the processor whether it has the payment. One that is absent late enough is free.

@@ -11,10 +11,10 @@ use feeway_domain::{
     CorrelationId, JournalTime, Possible, ProcessorClient, RequestedAt, Restamp, Store,
 };
 use feeway_health::Rank;
+use feeway_jobs::job::Job;
 use tokio::time::Instant;
 
 use crate::context::Context;
-use crate::job::Job;
 use crate::persist;
 
 /// A payment that a look-up found.

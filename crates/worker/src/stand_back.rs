@@ -3,9 +3,9 @@
 use feeway_domain::{
     Confirm, Incarnation, ProcessorClient, ProcessorName, StandBack, Store, StoreFault,
 };
+use feeway_jobs::sabotage::Sabotage;
 
 use crate::context::Context;
-use crate::sabotage::Sabotage;
 
 /// The orders as one front knows them.
 #[derive(Debug, Default)]

@@ -6,9 +6,10 @@ use feeway_domain::{
     CorrelationId, GetAnswer, Payment, PostAnswer, ProcessorClient, RequestedAt, Store,
 };
 use feeway_health::Rank;
+use feeway_jobs::sabotage::Sabotage;
 
 use crate::context::Context;
-use crate::sabotage::Sabotage;
+use crate::trust::note_trust;
 
 /// The client of one processor.
 pub(crate) struct Watched<S: Store, C: ProcessorClient> {
@@ -34,7 +35,7 @@ impl<S: Store, C: ProcessorClient> Watched<S, C> {
         match answer {
             GetAnswer::Held { .. } => {
                 board.looked_up(self.rank, true);
-                self.context.look_ups.found(&self.context, self.rank);
+                note_trust(&self.context, self.rank, true);
             }
             GetAnswer::Absent | GetAnswer::Pending | GetAnswer::Unreadable(_) => {
                 board.looked_up(self.rank, true);

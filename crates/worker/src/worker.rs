@@ -3,22 +3,22 @@ use std::time::Duration;
 
 use feeway_domain::{ProcessorClient, Store};
 use feeway_health::Board;
+use feeway_jobs::config::IN_HAND;
+use feeway_jobs::dispatcher::Dispatcher;
+use feeway_jobs::registry::Registry;
+use feeway_jobs::sabotage::Sabotage;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::answered::journal_for_ever;
-use crate::config::IN_HAND;
 use crate::context::Context;
-use crate::dispatcher::Dispatcher;
 use crate::hands::Hands;
 use crate::heartbeat::beat_for_ever;
 use crate::lane::Lane;
 use crate::look_ups::recall_for_ever;
 use crate::misdelivery::check_for_ever;
 use crate::recheck::recheck_for_ever;
-use crate::registry::Registry;
 use crate::retire::retire_for_ever;
-use crate::sabotage::Sabotage;
 use crate::{Gateway, WorkerConfig};
 
 /// How long a front that goes waits until the store can forget nothing that only it knows: 3 s
@@ -91,7 +91,7 @@ impl<S: Store, C: ProcessorClient> Worker<S, C> {
         let none_left = tokio::time::timeout_at(deadline, answered.none_left());
         if none_left.await.is_err() {
             tracing::error!(
-                lost = answered.len(),
+                lost = answered.count(),
                 "payments that were answered with 202 are not in the journal"
             );
         }
@@ -102,7 +102,7 @@ impl<S: Store, C: ProcessorClient> Worker<S, C> {
         self.context.tasks.abort();
         for tenure in self.context.tenures.all() {
             if let Err(error) = self.context.store.resign(&tenure.hold).await {
-                tracing::warn!(%error, "could not give up the hold; other fronts take it over once it lapses");
+                tracing::warn!(%error, "could not sign off from the journal: other fronts take over the open payments of this one after 5 s");
                 return;
             }
         }

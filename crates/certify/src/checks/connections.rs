@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use feeway_attempt::attempt;
 use feeway_domain::{Doubt, Money, No, Outcome, ProcessorClient};
-use feeway_processor::{HttpProcessor, attempt};
+use feeway_processor::HttpProcessor;
 use hyper::Method;
 use tokio::time::{sleep, timeout};
 

@@ -2,8 +2,8 @@
 
 use feeway_certify::{Ending, run};
 use feeway_domain::Store;
-use feeway_store::testing::PrivateRedis;
 use feeway_store::{RedisConfig, RedisStore};
+use feeway_testing::PrivateRedis;
 
 use crate::running::{Running, options};
 
@@ -15,8 +15,8 @@ async fn vouch(redis: &PrivateRedis, simulator: &Running) -> (Ending, String, Ve
     let options = options(&format!("{}/", simulator.url), &arguments);
     let mut out = Vec::new();
     let ending = run(&options, &mut out).await.unwrap();
-    let store = RedisStore::new(RedisConfig::new(redis.url()));
-    store.ready().await.unwrap();
+    let store = RedisStore::new(RedisConfig::new(redis.url().parse().unwrap()));
+    store.redis().ready().await.unwrap();
     let trusted = loop {
         match store.trusted_look_ups().await {
             Ok(trusted) => break trusted,

@@ -7,8 +7,8 @@ use feeway_ctl::{Ending, Options, run};
 use feeway_domain::{
     CorrelationId, Fee, Hold, Incarnation, Money, Payment, RequestedAt, Settlement, Store,
 };
-use feeway_store::testing::PrivateRedis;
-use feeway_store::{RedisConfig, RedisStore, RedisUrl};
+use feeway_store::{RedisConfig, RedisStore};
+use feeway_testing::PrivateRedis;
 use tokio::task::JoinHandle;
 
 pub(crate) struct Desk {
@@ -22,9 +22,9 @@ impl Desk {
     }
 
     pub(crate) async fn on(redis: PrivateRedis) -> Self {
-        let store = RedisStore::new(RedisConfig::new(redis.url()));
-        store.ready().await.unwrap();
-        while !store.is_up() {
+        let store = RedisStore::new(RedisConfig::new(redis.url().parse().unwrap()));
+        store.redis().ready().await.unwrap();
+        while !store.redis().is_up() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         Self { redis, store }
@@ -80,7 +80,7 @@ impl Desk {
     }
 }
 
-pub(crate) async fn ctl(redis: &RedisUrl, arguments: &[&str]) -> anyhow::Result<(Ending, String)> {
+pub(crate) async fn ctl(redis: &str, arguments: &[&str]) -> anyhow::Result<(Ending, String)> {
     let redis = format!("--redis={redis}");
     let always = ["feeway-ctl", &redis];
     let arguments = always.iter().chain(arguments).map(OsString::from);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use feeway_ctl::Ending;
-use feeway_domain::{Hold, RequestedAt, Status, Store, Window};
+use feeway_domain::{Hold, Ledger as _, RequestedAt, Status, Store, Window};
 use tempfile::TempDir;
 use tokio::time::Instant;
 

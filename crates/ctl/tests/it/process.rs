@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-use feeway_domain::{Resolutions as _, Store as _};
+use feeway_domain::{Ledger as _, Resolutions as _, Store as _};
 
 use crate::desk::{Desk, at, id};
 use crate::reconcile::{file, same};
@@ -20,7 +20,7 @@ fn ctl(redis: &str, arguments: &[&str]) -> Output {
 async fn the_exit_code_tells_how_it_went() {
     let desk = Desk::new().await;
     desk.settle(1, "default", at("2025-07-15T12:00:00Z")).await;
-    let redis = desk.redis.url().to_string();
+    let redis = desk.redis.url();
     let (known, unknown) = (id(1).to_string(), id(2).to_string());
     for (arguments, code, said) in [
         (&["list", "settled", "--json"][..], 0, ""),
@@ -81,7 +81,7 @@ async fn several_payments_are_decided_only_by_somebody_who_was_asked() {
         desk.keep(&hold, number, Some("default")).await;
     }
     desk.store.resign(&hold).await.unwrap();
-    let redis = desk.redis.url().to_string();
+    let redis = desk.redis.url();
     let all = ["resolve", "--all", "--processor=default", "--not-held"];
     let output = ctl(&redis, &all);
     let errors = String::from_utf8(output.stderr).unwrap();
@@ -104,7 +104,7 @@ async fn what_only_an_export_has_is_settled_only_by_somebody_who_was_asked() {
         "--settle-with-fee=0.05",
     ];
     let output = ctl(
-        &desk.redis.url().to_string(),
+        &desk.redis.url(),
         &[&settle[..], &["--fee-differs"]].concat(),
     );
     let errors = String::from_utf8(output.stderr).unwrap();

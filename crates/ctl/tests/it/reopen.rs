@@ -2,7 +2,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use feeway_ctl::Ending;
-use feeway_domain::{Adopt, CorrelationId, Hold, Incarnation, Restamp, Status, Store};
+use feeway_domain::{Adopt, CorrelationId, Hold, Incarnation, Ledger as _, Restamp, Status, Store};
 
 use crate::desk::{Desk, at, id, payment};
 
@@ -100,7 +100,7 @@ async fn reopening_all_needs_a_confirmation() {
     rejected(&desk, &hold, 1).await;
     // What is piped in is no word of a person's.
     let mut tool = Command::new(env!("CARGO_BIN_EXE_feeway-ctl"))
-        .env("FEEWAY_REDIS", desk.redis.url().to_string())
+        .env("FEEWAY_REDIS", desk.redis.url())
         .args(["reopen", "--all"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

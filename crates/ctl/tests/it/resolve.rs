@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use feeway_ctl::Ending;
-use feeway_domain::{Adopt, Incarnation, Rename, RequestedAt, Status, Store, Window};
-use feeway_store::testing::{Persistence, PrivateRedis};
+use feeway_domain::{Adopt, Incarnation, Ledger as _, Rename, RequestedAt, Status, Store, Window};
+use feeway_testing::{Persistence, PrivateRedis};
 use tokio::time::Instant;
 
 use crate::desk::{Desk, ctl, id};

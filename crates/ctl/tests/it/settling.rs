@@ -1,7 +1,7 @@
 //! What only a processor's export has is settled.
 
 use feeway_ctl::Ending;
-use feeway_domain::{Fee, Money, RequestedAt, Status, Store as _};
+use feeway_domain::{Fee, Ledger as _, Money, RequestedAt, Status, Store as _};
 
 use crate::desk::{Desk, id, payment};
 use crate::reconcile::{later, line, reconcile, same};

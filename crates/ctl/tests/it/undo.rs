@@ -1,7 +1,7 @@
 //! What a run of `reconcile` settled is taken back.
 
 use feeway_ctl::Ending;
-use feeway_domain::{Status, Store as _, Window};
+use feeway_domain::{Ledger as _, Status, Window};
 
 use crate::desk::{Desk, id, payment};
 use crate::reconcile::{later, reconcile, same};

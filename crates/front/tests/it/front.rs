@@ -7,10 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Fee, Freed, Hold,
-    Incarnation, LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge,
-    Reject, Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Store,
-    StoreFault, Summary, Window,
+    CorrelationId, Ledger, LedgerFault, Listing, Page, Payment, PaymentState, Purge, StoreFault,
+    Summary, Window,
 };
 use feeway_front::{Admin, App, AppSettings, Intake, Limits, ListenAddress, Server, Vitals};
 use feeway_worker::Submit;
@@ -70,111 +68,12 @@ impl Intake for Scripted {
     }
 }
 
-const NOT_ASKED: &str = "a front leaves this to its worker";
-
-impl Store for Scripted {
-    async fn enlist(&self, _: &Incarnation) -> Result<Hold, StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn enlist_at(
-        &self,
-        _: &Incarnation,
-        _: &[Site],
-        _: Option<&Relocation>,
-    ) -> Result<Enlist, StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn tell_fees(&self, _: &[(ProcessorName, Fee)]) -> Result<(), StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn census(&self, _: Option<u64>) -> Result<Census, StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn accept(
-        &self,
-        _: &Hold,
-        _: &Payment,
-        _: Option<&ProcessorName>,
-    ) -> Result<Accept, StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn rename(
-        &self,
-        _: &Hold,
-        _: CorrelationId,
-        _: u32,
-        _: &ProcessorName,
-    ) -> Result<Rename, StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn settle(&self, _: &Settlement) -> Result<Settle, StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn reject(&self, _: &Hold, _: &Payment, _: &str) -> Result<Reject, StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn note_answered(&self, _: &Hold, _: CorrelationId, _: u32) -> Result<Note, StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn answered(
-        &self,
-        _: &Incarnation,
-        _: &[CorrelationId],
-    ) -> Result<Vec<Option<u32>>, StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn note_freed(&self, _: &Payment, _: &ProcessorName) -> Result<(), StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn freed(&self, _: Duration, _: usize) -> Result<Vec<Freed>, StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn forget_freed(&self, _: &Freed) -> Result<(), StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn note_restamp(&self, _: &Restamp) -> Result<(), StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn trust_look_up(&self, _: &ProcessorName, _: &str, _: bool) -> Result<(), StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn trusted_look_ups(&self) -> Result<Vec<(ProcessorName, String)>, StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn stand_backs(&self) -> Result<Vec<StandBack>, StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn confirm_stand_back(
-        &self,
-        _: &Hold,
-        _: &ProcessorName,
-        _: &str,
-    ) -> Result<Confirm, StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn beat(&self, _: &[Hold]) -> Result<Beat, StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn resign(&self, _: &Hold) -> Result<(), StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn adopt(&self, _: &Incarnation, _: &Incarnation) -> Result<Adopt, StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn discharge(&self, _: &Hold) -> Result<bool, StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-    async fn queued(
-        &self,
-        _: &Incarnation,
-        _: Option<&Entry>,
-        _: usize,
-    ) -> Result<Vec<Entry>, StoreFault> {
-        panic!("{NOT_ASKED}")
-    }
-
-    async fn retire(&self) -> Result<Retire, StoreFault> {
-        panic!("{NOT_ASKED}")
+impl Ledger for Scripted {
+    async fn summary(&self, window: Window) -> Result<Summary, LedgerFault> {
+        self.0.windows.lock().unwrap().push(window);
+        self.0.question_gate.pass().await;
+        let scripted = self.0.summary.lock().unwrap().clone();
+        scripted.unwrap_or(Ok(Summary::default()))
     }
 
     async fn list(&self, listing: &Listing) -> Result<Page, LedgerFault> {
@@ -182,13 +81,6 @@ impl Store for Scripted {
         self.0.listing_gate.pass().await;
         let scripted = self.0.page.lock().unwrap().clone();
         scripted.unwrap_or(Ok(Page::default()))
-    }
-
-    async fn summary(&self, window: Window) -> Result<Summary, LedgerFault> {
-        self.0.windows.lock().unwrap().push(window);
-        self.0.question_gate.pass().await;
-        let scripted = self.0.summary.lock().unwrap().clone();
-        scripted.unwrap_or(Ok(Summary::default()))
     }
 
     async fn find(&self, _: CorrelationId) -> Result<Option<PaymentState>, StoreFault> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use feeway_domain::{Status, Store as _};
+use feeway_domain::{Ledger as _, Status};
 use feeway_store::{RedisConfig, RedisStore};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -131,7 +131,7 @@ async fn sigterm_with_attempts_in_flight_leaves_them_in_the_journal_within_ten_s
 
     let redis = format!("unix://{}", started.redis_socket.display());
     let store = RedisStore::new(RedisConfig::new(redis.parse().unwrap()));
-    store.ready().await.unwrap();
+    store.redis().ready().await.unwrap();
     for number in 0..20 {
         let found = store.find(id(number).parse().unwrap()).await.unwrap();
         let status = found.map(|state| state.status);

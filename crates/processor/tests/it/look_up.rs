@@ -1,5 +1,6 @@
+use feeway_attempt::attempt;
 use feeway_domain::{Doubt, GetAnswer, No, Outcome, ProcessorClient, Refusal, Unreadable};
-use feeway_processor::{HttpProcessor, attempt};
+use feeway_processor::HttpProcessor;
 
 use crate::scripted_server::{
     Act, ID, ScriptedServer, answer, id, instant, nth_id, payment, quick, refused_url,

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use feeway_attempt::attempt;
 use feeway_domain::{Doubt, GetAnswer, No, Outcome, PostAnswer, ProcessorClient};
-use feeway_processor::{Access, HealthAnswer, HttpProcessor, SetUpError, attempt};
+use feeway_processor::{Access, HealthAnswer, HttpProcessor, SetUpError};
 use feeway_testing::{CaughtLog, ServerCertificate, TestAuthority};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
-use feeway_domain::{Hold, Note, Purge, Rename, Resolutions, Settle, Store, StoreFault};
-use feeway_store::testing::{Persistence, PrivateRedis};
+use feeway_domain::{
+    Hold, Ledger as _, Note, Purge, Rename, Resolutions, Settle, Store, StoreFault,
+};
+use feeway_testing::{Persistence, PrivateRedis};
 use redis::aio::MultiplexedConnection;
 
 use crate::conformance_absence::refused_by_all;
@@ -90,7 +92,7 @@ async fn an_older_library_is_replaced_when_a_function_is_missing() {
     let store = &world.store;
     let hold = enlist(store, "front-1.a").await;
     keep(store, &hold, 1, Some("default")).await;
-    let mut restarts = store.restarts();
+    let mut restarts = store.redis().restarts();
     restarts.borrow_and_update();
     redis::cmd("FUNCTION")
         .arg("LOAD")

@@ -1,10 +1,11 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use feeway_domain::{CorrelationId, Secret, Store};
-use feeway_store::testing::{Persistence, PrivateRedis};
-use feeway_store::{Authorities, RedisAccess, RedisConfig, RedisStore};
+use feeway_domain::{CorrelationId, Ledger as _, Secret};
+use feeway_options::Authorities;
+use feeway_store::{RedisAccess, RedisConfig, RedisStore};
 use feeway_testing::{CaughtLog, TestAuthority};
+use feeway_testing::{Persistence, PrivateRedis};
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,7 +27,7 @@ fn config(url: &str, access: RedisAccess) -> RedisConfig {
 }
 
 async fn check_works(store: &RedisStore) {
-    let ready = timeout(PATIENCE, store.ready()).await;
+    let ready = timeout(PATIENCE, store.redis().ready()).await;
     ready.expect("it is let in").unwrap();
     let id = CorrelationId::from_bytes([7; 16]);
     assert!(store.find(id).await.unwrap().is_none());
@@ -102,7 +103,7 @@ fn trusting(authority: &TestAuthority) -> RedisAccess {
 async fn a_password_opens_redis_and_is_not_logged() {
     let redis = PrivateRedis::start_with(Persistence::None, &["--requirepass", PASSWORD]);
     let log = CaughtLog::start();
-    let config = config(&redis.url().to_string(), password(PASSWORD));
+    let config = config(&redis.url(), password(PASSWORD));
     let shown = format!("{config:?}");
     check_works(&RedisStore::new(config)).await;
     let mut connection = admin(&redis);
@@ -122,17 +123,17 @@ async fn a_user_of_redis_may_be_named() {
         user: Some("feeway".to_owned()),
         ..password("hush-user")
     };
-    check_works(&RedisStore::new(config(&redis.url().to_string(), access))).await;
+    check_works(&RedisStore::new(config(&redis.url(), access))).await;
 }
 
 #[tokio::test]
 async fn a_wrong_password_is_told_of_once_and_not_repeated_without_end() {
     let redis = PrivateRedis::start_with(Persistence::None, &["--requirepass", PASSWORD]);
     let log = CaughtLog::start();
-    let store = RedisStore::new(config(&redis.url().to_string(), password(WRONG)));
+    let store = RedisStore::new(config(&redis.url(), password(WRONG)));
     let told = until_logged(&log, "ERROR", "Redis rejected the credentials").await;
     assert!(told.contains("WRONGPASS"), "{told}");
-    assert!(!store.is_up());
+    assert!(!store.redis().is_up());
     // Somebody sees to it.
     let mut connection = admin(&redis);
     tokio::time::sleep(Duration::from_millis(1200)).await;
@@ -151,7 +152,7 @@ async fn a_wrong_password_is_told_of_once_and_not_repeated_without_end() {
 async fn a_missing_password_is_told_of() {
     let redis = PrivateRedis::start_with(Persistence::None, &["--requirepass", PASSWORD]);
     let log = CaughtLog::start();
-    let _store = RedisStore::new(RedisConfig::new(redis.url()));
+    let _store = RedisStore::new(RedisConfig::new(redis.url().parse().unwrap()));
     let told = until_logged(&log, "ERROR", "Redis rejected the credentials").await;
     assert!(told.contains("NOAUTH"), "{told}");
 }

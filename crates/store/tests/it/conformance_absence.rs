@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use feeway_domain::{
-    Adopt, CorrelationId, Freed, Hold, Incarnation, Listed, Listing, MAX_FREED, Note, Proof, Purge,
-    Reject, Rename, Resolutions, Resolve, Settle, Store, Verdict, Window,
+    Adopt, CorrelationId, Freed, Hold, Incarnation, Ledger as _, Listed, Listing, MAX_FREED, Note,
+    Proof, Purge, Reject, Rename, Resolutions, Resolve, Settle, Store, Verdict, Window,
 };
 use futures_util::stream::{self, StreamExt};
 

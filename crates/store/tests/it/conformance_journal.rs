@@ -1,6 +1,6 @@
 use feeway_domain::{
-    Accept, Adopt, Entry, Hold, Incarnation, Payment, PaymentState, Reject, Rename, Settle, Status,
-    Store,
+    Accept, Adopt, Entry, Hold, Incarnation, Ledger as _, Payment, PaymentState, Reject, Rename,
+    Settle, Status, Store,
 };
 
 use crate::conformance::MAX_OPEN;

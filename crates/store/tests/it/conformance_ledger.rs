@@ -1,6 +1,6 @@
 use feeway_domain::{
-    Accept, Money, Payment, PaymentState, Purge, RequestedAt, Settle, Settlement, Status, Store,
-    Summary, Total, Window,
+    Accept, Ledger as _, Money, Payment, PaymentState, Purge, RequestedAt, Settle, Settlement,
+    Status, Store, Summary, Total, Window,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

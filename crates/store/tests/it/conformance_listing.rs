@@ -1,5 +1,6 @@
 use feeway_domain::{
-    Cursor, Fee, Line, Listed, Listing, MAX_PAGE, RequestedAt, Settlement, Status, Store, Window,
+    Cursor, Fee, Ledger as _, Line, Listed, Listing, MAX_PAGE, RequestedAt, Settlement, Status,
+    Store, Window,
 };
 
 use crate::world::{

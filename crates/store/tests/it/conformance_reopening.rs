@@ -1,9 +1,9 @@
 //! Rejections that are taken back, and payments that are booked at a time of ours.
 
 use feeway_domain::{
-    Accept, Adopt, Decided, Hold, Incarnation, JournalTime, Listed, Listing, MAX_RESTAMPED, Purge,
-    Reject, Rename, Reopen, RequestedAt, Resolution, Resolutions, Restamp, Settle, Status, Store,
-    Window,
+    Accept, Adopt, Decided, Hold, Incarnation, JournalTime, Ledger as _, Listed, Listing,
+    MAX_RESTAMPED, Purge, Reject, Rename, Reopen, RequestedAt, Resolution, Resolutions, Restamp,
+    Settle, Status, Store, Window,
 };
 
 use crate::world::{World, at, enlist, id, keep, payment, processor, settlement};

@@ -1,6 +1,7 @@
 use feeway_domain::{
-    Adopt, Case, Confirm, Custody, Decided, Fee, Hold, Incarnation, MAX_RESOLUTIONS, Proof, Reject,
-    Rename, RequestedAt, Resolution, Resolutions, Resolve, Settle, Status, Store, Verdict, Window,
+    Adopt, Case, Confirm, Custody, Decided, Fee, Hold, Incarnation, Ledger as _, MAX_RESOLUTIONS,
+    Proof, Reject, Rename, RequestedAt, Resolution, Resolutions, Resolve, Settle, Status, Store,
+    Verdict, Window,
 };
 
 use crate::world::{World, at, enlist, id, keep, payment, processor, settlement};

@@ -1,6 +1,6 @@
 use feeway_domain::{
-    Accept, JournalTime, LedgerFault, Listed, Listing, RequestedAt, Retire, Settle, Settlement,
-    Status, Store, StoreFault, Total, Window,
+    Accept, JournalTime, Ledger as _, LedgerFault, Listed, Listing, RequestedAt, Retire, Settle,
+    Settlement, Status, Store, StoreFault, Total, Window,
 };
 use feeway_store::RedisConfig;
 use proptest::prelude::*;

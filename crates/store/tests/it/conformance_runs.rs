@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use feeway_domain::{
-    CLOCK_SLIP, InRun, MAX_RUN_PAYMENTS, MAX_RUNS, Proof, RecordedRun, Resolutions, Retire,
-    RunPayment, Stated, Store as _, Total, Undo, Window,
+    CLOCK_SLIP, InRun, Ledger as _, MAX_RUN_PAYMENTS, MAX_RUNS, Proof, RecordedRun, Resolutions,
+    Retire, RunPayment, Stated, Store as _, Total, Undo, Window,
 };
 use feeway_store::RedisConfig;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use feeway_domain::{
-    Accept, Adopt, Enlist, Hold, Incarnation, Known, MAX_URLS, ProcessorName, Purge, Relocation,
-    Rename, Site, Store,
+    Accept, Adopt, Enlist, Hold, Incarnation, Known, Ledger as _, MAX_URLS, ProcessorName, Purge,
+    Relocation, Rename, Site, Store,
 };
 
 use crate::world::{World, at, enlist, id, keep, payment, processor, settlement};

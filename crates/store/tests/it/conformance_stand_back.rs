@@ -1,6 +1,6 @@
 use feeway_domain::{
-    Adopt, Confirm, Custody, Decided, Fee, Hold, Incarnation, Proof, Rename, Resolutions, Resolve,
-    Settle, StandBack, Store, Verdict, Window,
+    Adopt, Confirm, Custody, Decided, Fee, Hold, Incarnation, Ledger as _, Proof, Rename,
+    Resolutions, Resolve, Settle, StandBack, Store, Verdict, Window,
 };
 
 use crate::world::{World, at, enlist, id, keep, payment, processor};

@@ -1,6 +1,6 @@
 use feeway_domain::{
-    CLOCK_SLIP, Confirm, Hold, Proof, RequestedAt, Resolutions, Retire, Run, Settle, Settlement,
-    Stated, Status, Store, Window,
+    CLOCK_SLIP, Confirm, Hold, Ledger as _, Proof, RequestedAt, Resolutions, Retire, Run, Settle,
+    Settlement, Stated, Status, Store, Window,
 };
 
 use crate::world::{World, at, cents, enlist, id, keep, micros, payment, processor, settlement};

@@ -1,7 +1,7 @@
 use feeway_domain::{
-    Accept, Adopt, CLOCK_SLIP, Entry, Fee, InRun, Incarnation, Listed, Listing, Page, Payment,
-    Proof, Reopen, RequestedAt, Resolutions, Retire, Run, Settle, Settlement, Stated, Status,
-    Store, Summary, Total, Undo, Window,
+    Accept, Adopt, CLOCK_SLIP, Entry, Fee, InRun, Incarnation, Ledger as _, Listed, Listing, Page,
+    Payment, Proof, Reopen, RequestedAt, Resolutions, Retire, Run, Settle, Settlement, Stated,
+    Status, Store, Summary, Total, Undo, Window,
 };
 
 use crate::world::{

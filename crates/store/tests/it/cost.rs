@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use feeway_domain::{Hold, Store, StoreFault, Window};
+use feeway_domain::{Hold, Ledger as _, Store, StoreFault, Window};
 use feeway_store::RedisStore;
 use futures_util::stream::{self, StreamExt};
 use redis::aio::MultiplexedConnection;

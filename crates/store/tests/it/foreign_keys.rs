@@ -1,8 +1,8 @@
 //! A key of another type makes a command of a step an error. Then the step is not done by half.
 
 use feeway_domain::{
-    Accept, Adopt, CLOCK_SLIP, Hold, Incarnation, Payment, Proof, Reject, RequestedAt, Resolutions,
-    Retire, Settle, Store, StoreFault, Window,
+    Accept, Adopt, CLOCK_SLIP, Hold, Incarnation, Ledger as _, Payment, Proof, Reject, RequestedAt,
+    Resolutions, Retire, Settle, Store, StoreFault, Window,
 };
 use feeway_testing::CaughtLog;
 use futures_util::future::join_all;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use feeway_domain::{
-    Incarnation, Proof, Reopen, Resolutions, Resolve, Store, StoreFault, Total, Undo, Verdict,
-    Window,
+    Incarnation, Ledger as _, Proof, Reopen, Resolutions, Resolve, Store, StoreFault, Total, Undo,
+    Verdict, Window,
 };
 
 use crate::conformance_undo::{ONE, run};

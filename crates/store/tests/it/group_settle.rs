@@ -1,6 +1,8 @@
 //! Payments that are settled at the same moment, in one step.
 
-use feeway_domain::{Accept, Fee, Payment, Settle, Settlement, Store, StoreFault, Total, Window};
+use feeway_domain::{
+    Accept, Fee, Ledger as _, Payment, Settle, Settlement, Store, StoreFault, Total, Window,
+};
 use futures_util::future::join_all;
 
 use crate::group_commit::{calls, reset};

@@ -2,27 +2,26 @@
 
 use std::time::Duration;
 
-use feeway_domain::{Accept, Incarnation, Store, Window};
-use feeway_store::testing::PrivateRedis;
+use feeway_domain::{Accept, Incarnation, Ledger as _, Store, Window};
+use feeway_redis_layout::LIBRARY;
 use feeway_store::{RedisConfig, RedisStore, Unusable};
 use feeway_testing::CaughtLog;
+use feeway_testing::PrivateRedis;
 use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 
 use crate::world::{InRedis, enlist, keep, payment, raw, until, up};
 
-const TEXT: &str = include_str!("../../src/feeway_v1.lua");
-
 /// The functions as another release has them.
 pub(crate) fn release(version: &str) -> String {
-    let (before, after) = TEXT.split_once("local VERSION = '").unwrap();
+    let (before, after) = LIBRARY.split_once("local VERSION = '").unwrap();
     let (_, after) = after.split_once('\'').unwrap();
     format!("{before}local VERSION = '{version}'{after}")
 }
 
 /// As of a release that told no version.
 fn untold() -> String {
-    TEXT.replace("'feeway_version'", "'feeway_other'")
+    LIBRARY.replace("'feeway_version'", "'feeway_other'")
 }
 
 /// As of a release that lacks a function.
@@ -87,7 +86,7 @@ async fn a_newer_text_stays_also_after_a_lost_connection() {
     load(&mut raw, &release("4000000")).await;
     let world = InRedis::on(redis, 10).await;
     check_serves(&world, "version 4000000").await;
-    let mut restarts = world.store.restarts();
+    let mut restarts = world.store.redis().restarts();
     restarts.borrow_and_update();
     redis::cmd("CLIENT")
         .arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"])
@@ -116,7 +115,7 @@ async fn an_older_text_is_replaced_whether_it_tells_its_version_or_not() {
 #[tokio::test]
 async fn a_text_of_the_same_version_stays() {
     let redis = PrivateRedis::start();
-    load(&mut raw(&redis).await, &format!("{TEXT}\n-- the same\n")).await;
+    load(&mut raw(&redis).await, &format!("{LIBRARY}\n-- the same\n")).await;
     let world = InRedis::on(redis, 10).await;
     check_serves(&world, "the same").await;
 }
@@ -128,14 +127,14 @@ async fn what_only_reads_loads_nothing_and_says_what_is_missing() {
     let reader = || {
         RedisStore::new(RedisConfig {
             only_reads: true,
-            ..RedisConfig::new(redis.url())
+            ..RedisConfig::new(redis.url().parse().unwrap())
         })
     };
-    let refused = reader().ready().await.unwrap_err();
+    let refused = reader().redis().ready().await.unwrap_err();
     assert!(refused.to_string().contains("none of Feeway's functions"));
     let lacking = release("0").replace("'stand_backs'", "'stand_backs_lacks'");
     load(&mut raw, &lacking).await;
-    let refused = reader().ready().await.unwrap_err();
+    let refused = reader().redis().ready().await.unwrap_err();
     let Unusable::Functions(missing) = &refused else {
         panic!("{refused}");
     };
@@ -152,7 +151,7 @@ async fn what_only_reads_loads_nothing_and_says_what_is_missing() {
     // An older one that has all that is read will do.
     load(&mut raw, &without("accept_many", &release("0"))).await;
     let store = reader();
-    store.ready().await.unwrap();
+    store.redis().ready().await.unwrap();
     store.summary(Window::default()).await.unwrap();
     assert_eq!(loads(&mut raw).await, 2);
 }
@@ -183,14 +182,14 @@ async fn a_full_redis_without_a_function_is_waited_for_and_named() {
     let mut raw = raw(&redis).await;
     load(&mut raw, &without("beat", &release("0"))).await;
     limit_memory(&mut raw, "1").await;
-    let store = RedisStore::new(RedisConfig::new(redis.url()));
-    until("it is known why", || store.trouble().is_some()).await;
-    let trouble = store.trouble().unwrap();
+    let store = RedisStore::new(RedisConfig::new(redis.url().parse().unwrap()));
+    until("it is known why", || store.redis().trouble().is_some()).await;
+    let trouble = store.redis().trouble().unwrap();
     assert!(trouble.answers, "{trouble:?}");
     assert!(trouble.why.contains("beat"), "{trouble:?}");
     assert!(trouble.why.contains("OOM"), "{trouble:?}");
     limit_memory(&mut raw, "0").await;
-    store.ready().await.unwrap();
+    store.redis().ready().await.unwrap();
     enlist(&store, "front-1.a").await;
 }
 
@@ -199,8 +198,8 @@ async fn a_newer_text_that_lacks_a_function_is_left_alone_and_refused_for_good()
     let redis = PrivateRedis::start();
     let mut raw = raw(&redis).await;
     load(&mut raw, &without("beat", &release("4000000"))).await;
-    let store = RedisStore::new(RedisConfig::new(redis.url()));
-    let refused = store.ready().await.unwrap_err();
+    let store = RedisStore::new(RedisConfig::new(redis.url().parse().unwrap()));
+    let refused = store.redis().ready().await.unwrap_err();
     assert!(refused.to_string().contains("lacks beat"), "{refused}");
     let enlisted = store.enlist(&Incarnation::new("front-1.a")).await;
     enlisted.unwrap_err();
@@ -217,12 +216,12 @@ async fn many_that_come_at_once_load_it_once_each_at_most_and_not_again() {
             load(&mut raw, &before).await;
         }
         let stores: Vec<_> = (0..8)
-            .map(|_| RedisStore::new(RedisConfig::new(redis.url())))
+            .map(|_| RedisStore::new(RedisConfig::new(redis.url().parse().unwrap())))
             .collect();
         join_all(
             stores
                 .iter()
-                .map(|store| async { store.ready().await.unwrap() }),
+                .map(|store| async { store.redis().ready().await.unwrap() }),
         )
         .await;
         join_all(stores.iter().map(up)).await;

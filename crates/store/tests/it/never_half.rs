@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use feeway_domain::{
-    Case, Hold, Listed, Listing, RequestedAt, Resolutions, Settlement, Store, StoreFault, Summary,
-    Total, Window,
+    Case, Hold, Ledger as _, Listed, Listing, RequestedAt, Resolutions, Settlement, Store,
+    StoreFault, Summary, Total, Window,
 };
 use feeway_testing::CaughtLog;
 

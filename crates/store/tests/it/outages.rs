@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use feeway_domain::{Accept, Incarnation, Settle, Store, StoreFault, Window};
-use feeway_store::testing::PrivateRedis;
+use feeway_domain::{Accept, Incarnation, Ledger as _, Settle, Store, StoreFault, Window};
 use feeway_store::{RedisConfig, RedisStore, Unusable};
+use feeway_testing::PrivateRedis;
 use tokio::time::Instant;
 
 use crate::world::{InRedis, at, enlist, id, keep, payment, raw, settlement, until, up};
@@ -16,10 +16,13 @@ const ANSWER: Duration = Duration::from_secs(1);
 async fn away_means_nothing_was_sent_and_is_said_within_a_second() {
     let mut world = InRedis::new(10).await;
     let hold = enlist(&world.store, "front-1.a").await;
-    let mut restarts = world.store.restarts();
+    let mut restarts = world.store.redis().restarts();
     let before = *restarts.borrow_and_update();
     world.redis.kill();
-    until("it is noticed without any call", || !world.store.is_up()).await;
+    until("it is noticed without any call", || {
+        !world.store.redis().is_up()
+    })
+    .await;
     let began = Instant::now();
     let accepted = world.store.accept(&hold, &payment(1), None).await;
     assert_eq!(accepted, Err(StoreFault::Away));
@@ -59,7 +62,7 @@ async fn a_frozen_redis_leaves_a_write_unknown_within_a_second() {
 async fn a_lost_connection_is_replaced_and_counted() {
     let world = InRedis::new(10).await;
     let hold = enlist(&world.store, "front-1.a").await;
-    let mut restarts = world.store.restarts();
+    let mut restarts = world.store.redis().restarts();
     restarts.borrow_and_update();
     redis::cmd("CLIENT")
         .arg("KILL")
@@ -106,7 +109,7 @@ async fn at_maxmemory_intake_is_refused_and_payments_still_settle() {
 async fn functions_that_were_flushed_are_loaded_again() {
     let world = InRedis::new(10).await;
     let hold = enlist(&world.store, "front-1.a").await;
-    let mut restarts = world.store.restarts();
+    let mut restarts = world.store.redis().restarts();
     restarts.borrow_and_update();
     redis::cmd("FUNCTION")
         .arg("FLUSH")
@@ -144,8 +147,8 @@ async fn data_of_another_schema_is_refused_for_good() {
         .exec_async(&mut raw(&redis).await)
         .await
         .unwrap();
-    let store = RedisStore::new(RedisConfig::new(redis.url()));
-    let Err(Unusable::Schema(refused)) = store.ready().await else {
+    let store = RedisStore::new(RedisConfig::new(redis.url().parse().unwrap()));
+    let Err(Unusable::Schema(refused)) = store.redis().ready().await else {
         panic!("it is refused");
     };
     assert_eq!((refused.found.as_str(), refused.known), ("3", "2"));
@@ -168,15 +171,15 @@ async fn an_empty_redis_is_given_the_schema() {
 async fn a_store_waits_for_a_redis_that_is_started_later() {
     let mut redis = PrivateRedis::start();
     redis.kill();
-    let store = RedisStore::new(RedisConfig::new(redis.url()));
+    let store = RedisStore::new(RedisConfig::new(redis.url().parse().unwrap()));
     let enlisted = store.enlist(&Incarnation::new("front-1.a")).await;
     assert_eq!(enlisted, Err(StoreFault::Away));
-    assert!(!store.is_up());
+    assert!(!store.redis().is_up());
     redis.restart();
-    store.ready().await.unwrap();
+    store.redis().ready().await.unwrap();
     up(&store).await;
     assert_eq!(
-        *store.restarts().borrow(),
+        *store.redis().restarts().borrow(),
         0,
         "it has not come back, it came"
     );

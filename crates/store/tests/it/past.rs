@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Cause, Entry, Hold, InHand, Rename, Settle, Site, Standstill, Store, StoreFault,
+    Accept, Cause, Entry, Hold, InHand, Ledger as _, Rename, Settle, Site, Standstill, Store,
+    StoreFault,
 };
-use feeway_store::testing::{Persistence, PrivateRedis};
 use feeway_store::{AdoptData, RedisConfig, RedisStore};
+use feeway_testing::{Persistence, PrivateRedis};
 use tokio::time::sleep;
 
 use crate::world::{at, enlist, id, keep, payment, processor, raw, settlement, until, up};
@@ -41,14 +42,14 @@ impl InHand for Hands {
 }
 
 fn front(redis: &PrivateRedis) -> (RedisStore, Arc<Standstill>) {
-    let mut config = RedisConfig::new(redis.url());
+    let mut config = RedisConfig::new(redis.url().parse().unwrap());
     config.keeps_identity = true;
     let standstill = Arc::clone(&config.standstill);
     (RedisStore::new(config), standstill)
 }
 
 async fn tool(redis: &PrivateRedis) -> RedisStore {
-    let store = RedisStore::new(RedisConfig::new(redis.url()));
+    let store = RedisStore::new(RedisConfig::new(redis.url().parse().unwrap()));
     up(&store).await;
     store
 }

@@ -1,8 +1,11 @@
 //! A purge stays one, whoever repeats what Redis forgot.
 
-use feeway_domain::{Accept, Hold, Reject, Rename, Restamp, Settle, Store, Summary, Window};
-use feeway_store::testing::PrivateRedis;
-use feeway_store::{Acknowledged, MemoryStore, RedisStore};
+use feeway_domain::{
+    Accept, Hold, Ledger as _, Reject, Rename, Restamp, Settle, Store, Summary, Window,
+};
+use feeway_memory_store::{Acknowledged, MemoryStore};
+use feeway_store::RedisStore;
+use feeway_testing::PrivateRedis;
 use redis::aio::MultiplexedConnection;
 
 use crate::world::{InRedis, at, enlist, id, keep, payment, processor, raw, settlement, up};
@@ -26,7 +29,7 @@ impl Fronts {
 
     /// Kills Redis, and waits until both have repeated what it forgot.
     async fn restart(&mut self) {
-        let mut restarts = [self.one.restarts(), self.other.restarts()];
+        let mut restarts = [&self.one, &self.other].map(|store| store.redis().restarts());
         for restarts in &mut restarts {
             restarts.borrow_and_update();
         }

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Cause, Hold, Listed, Listing, Resolutions as _, Settle, Status, Store, StoreFault,
-    Window,
+    Accept, Cause, Hold, Ledger as _, Listed, Listing, Resolutions as _, Settle, Status, Store,
+    StoreFault, Window,
 };
 use feeway_store::RedisStore;
-use feeway_store::testing::{Persistence, PrivateRedis};
 use feeway_testing::CaughtLog;
+use feeway_testing::{Persistence, PrivateRedis};
 use tokio::time::sleep;
 
 use crate::world::{InRedis, at, enlist, id, keep, payment, raw, settlement, until, up};
@@ -31,14 +31,14 @@ async fn replica_of(redis: &PrivateRedis, of: &[&str; 2]) {
 }
 
 fn why(store: &RedisStore) -> String {
-    store.standstill().why().unwrap_or_default()
+    store.redis().standstill().why().unwrap_or_default()
 }
 
 /// Writes, as a front does all the time, until it is known that this is refused or taken.
 async fn until_it_stands_still(store: &RedisStore, hold: &Hold, is_on: bool) {
     for _ in 0..2_000 {
         let beat = store.beat(std::slice::from_ref(hold)).await;
-        if store.standstill().is_on() == is_on && beat.is_ok() != is_on {
+        if store.redis().standstill().is_on() == is_on && beat.is_ok() != is_on {
             return;
         }
         sleep(Duration::from_millis(5)).await;
@@ -60,7 +60,10 @@ async fn a_demoted_redis_is_given_up_and_one_that_was_promoted_is_found() {
         "{}",
         why(&world.store)
     );
-    until("no link for writes is kept", || !world.store.is_up()).await;
+    until("no link for writes is kept", || {
+        !world.store.redis().is_up()
+    })
+    .await;
     // It goes on asking, and what is known can be read meanwhile.
     sleep(Duration::from_millis(500)).await;
     assert!(
@@ -72,7 +75,7 @@ async fn a_demoted_redis_is_given_up_and_one_that_was_promoted_is_found() {
     assert!(found.is_some());
     replica_of(&world.redis, &["NO", "ONE"]).await;
     up(&world.store).await;
-    assert!(!world.store.standstill().is_on());
+    assert!(!world.store.redis().standstill().is_on());
     keep(&world.store, &hold, 2, None).await;
     let refused = log.lines("WARN", "Redis refuses writes").len();
     assert!((1..=2).contains(&refused), "{}", log.text());
@@ -118,7 +121,10 @@ async fn a_redis_that_lacks_replicas_is_asked_again_on_the_same_link() {
         let refused = world.store.accept(&hold, &payment(2), None).await;
         assert_eq!(refused, Err(StoreFault::Away));
     }
-    assert!(world.store.is_up(), "another link would be no better");
+    assert!(
+        world.store.redis().is_up(),
+        "another link would be no better"
+    );
     assert!(
         why(&world.store).contains("NOREPLICAS"),
         "{}",
@@ -208,7 +214,7 @@ async fn at_maxmemory_everything_but_a_new_payment_goes_on() {
     assert!(case.custody.is_some());
     let settled = store.settle(&settlement(2, "default", noon)).await;
     assert_eq!(settled, Ok(Settle::Settled));
-    assert!(store.standstill().has(Cause::Memory) && !store.standstill().is_on());
+    assert!(store.redis().standstill().has(Cause::Memory) && !store.redis().standstill().is_on());
     config(&world.redis, "maxmemory", "0").await;
     keep(store, &hold, 4, None).await;
     until_has_memory(store).await;
@@ -220,7 +226,7 @@ async fn at_maxmemory_everything_but_a_new_payment_goes_on() {
 /// It is said only when no payment was refused for ten seconds.
 async fn until_has_memory(store: &RedisStore) {
     for _ in 0..200 {
-        if !store.standstill().has(Cause::Memory) {
+        if !store.redis().standstill().has(Cause::Memory) {
             return;
         }
         sleep(Duration::from_millis(100)).await;

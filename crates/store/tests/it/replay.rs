@@ -1,11 +1,11 @@
 //! A Redis that forgets what it acknowledged, and what becomes of it.
 
 use feeway_domain::{
-    Accept, Adopt, Entry, Incarnation, Proof, Reject, Rename, Reopen, RequestedAt, Resolutions,
-    Resolve, Restamp, Status, Store, Summary, Verdict, Window,
+    Accept, Adopt, Entry, Incarnation, Ledger as _, Proof, Reject, Rename, Reopen, RequestedAt,
+    Resolutions, Resolve, Restamp, Status, Store, Summary, Verdict, Window,
 };
 use feeway_store::RedisStore;
-use feeway_store::testing::{Persistence, PrivateRedis};
+use feeway_testing::{Persistence, PrivateRedis};
 
 use crate::world::{InRedis, World, at, enlist, id, keep, payment, processor, settlement, up};
 
@@ -13,7 +13,7 @@ const NOON: &str = "2025-07-15T12:00:00Z";
 
 /// Kills Redis and starts it again, and waits until the store has noticed.
 pub(crate) async fn restart(world: &mut InRedis) {
-    let mut restarts = world.store.restarts();
+    let mut restarts = world.store.redis().restarts();
     restarts.borrow_and_update();
     world.redis.restart();
     restarts.changed().await.unwrap();

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use feeway_domain::{LedgerFault, Retire, Store, Window};
-use feeway_store::{MemoryStore, RedisConfig, RedisStore};
+use feeway_domain::{Ledger as _, LedgerFault, Retire, Store, Window};
+use feeway_memory_store::MemoryStore;
+use feeway_store::{RedisConfig, RedisStore};
 use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 
@@ -150,7 +151,7 @@ async fn a_shorter_retention_is_no_leap_of_the_clock() {
     let world = InRedis::new(10).await;
     let mut raw = world.raw().await;
     let with = async |days: u32| {
-        let mut config = RedisConfig::new(world.redis.url());
+        let mut config = RedisConfig::new(world.redis.url().parse().unwrap());
         config.retention = Duration::from_secs(u64::from(days) * 24 * 3_600);
         let store = RedisStore::new(config);
         up(&store).await;

@@ -2,13 +2,15 @@
 
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use feeway_domain::{
-    Accept, Adopt, Hold, Incarnation, LAPSE, LedgerFault, Listed, Listing, Rename, Reopen,
-    Resolutions, Settle, Store, StoreFault, Summary, Window,
+    Accept, Adopt, Hold, Incarnation, LAPSE, Ledger as _, LedgerFault, Listed, Listing, Rename,
+    Reopen, Resolutions, Settle, Store, StoreFault, Summary, Window,
 };
-use feeway_store::testing::{Persistence, PrivateRedis};
-use feeway_store::{Acknowledged, MemoryStore, RedisConfig, RedisStore, RedisUrl};
+use feeway_memory_store::{Acknowledged, MemoryStore};
+use feeway_store::{RedisConfig, RedisStore};
+use feeway_testing::{Persistence, PrivateRedis};
 
 use crate::world::{
     InRedis, World, at, enlist, id, keep, payment, processor, settlement, until, up,
@@ -77,6 +79,28 @@ async fn a_new_run_waits_for_who_was_there_until_that_one_is_silent() {
 }
 
 #[tokio::test]
+async fn a_payment_waits_for_a_run_that_opens_within_half_a_second() {
+    let redis = PrivateRedis::start_with(Persistence::AppendOnly, &[]);
+    let mut world = InRedis::on(redis, 100).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    let other = world.another().await;
+    enlist(&other, "front-2.b").await;
+    drop(other);
+    world.restart().await;
+    let opens = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        world.owners_fall_silent().await;
+        assert!(beat(&world.store, &hold).await);
+    };
+    let (first, second) = (payment(1), payment(2));
+    let intake = world.store.accept(&hold, &first, None);
+    let (accepted, ()) = tokio::join!(intake, opens);
+    assert!(matches!(accepted, Ok(Accept::Kept { .. })), "{accepted:?}");
+    let next = world.store.accept(&hold, &second, None).await;
+    assert!(matches!(next, Ok(Accept::Kept { .. })), "{next:?}");
+}
+
+#[tokio::test]
 async fn a_new_run_waits_for_nobody_who_has_resigned_or_is_of_an_earlier_version() {
     let redis = PrivateRedis::start_with(Persistence::AppendOnly, &[]);
     let mut world = InRedis::on(redis, 100).await;
@@ -108,13 +132,13 @@ async fn who_only_reads_waits_for_the_silent_and_then_reads_what_there_is() {
     redis.restart();
     let reader = RedisStore::new(RedisConfig {
         only_reads: true,
-        ..RedisConfig::new(redis.url())
+        ..RedisConfig::new(redis.url().parse().unwrap())
     });
     up(&reader).await;
     let closed = Err(LedgerFault::Store(StoreFault::Closed));
     assert_eq!(reader.summary(Window::default()).await, closed);
     let begun = tokio::time::Instant::now();
-    assert_eq!(reader.asked_until_open().await, Ok(()));
+    assert_eq!(reader.redis().asked_until_open().await, Ok(()));
     assert!(begun.elapsed() > LAPSE / 2, "{:?}", begun.elapsed());
     assert!(reader.summary(Window::default()).await.is_ok());
     assert_eq!(reader.find(id(99)).await, Ok(None));
@@ -170,7 +194,7 @@ struct Sleeper {
 
 impl Sleeper {
     /// Keeps payment 1, names a processor for it, and falls asleep.
-    fn start(url: RedisUrl, asleep: mpsc::Sender<()>) -> Self {
+    fn start(url: String, asleep: mpsc::Sender<()>) -> Self {
         let (wake, woken) = mpsc::channel::<()>();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -178,7 +202,7 @@ impl Sleeper {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let store = RedisStore::new(RedisConfig::new(url));
+                let store = RedisStore::new(RedisConfig::new(url.parse().unwrap()));
                 up(&store).await;
                 let hold = enlist(&store, "front-2.b").await;
                 keep(&store, &hold, 1, None).await;
@@ -187,7 +211,7 @@ impl Sleeper {
                 assert_eq!(named, Ok(Rename::Named));
                 asleep.send(()).unwrap();
                 woken.recv().unwrap();
-                let mut restarts = store.restarts();
+                let mut restarts = store.redis().restarts();
                 restarts.changed().await.unwrap();
                 up(&store).await;
                 let named = store.rename(&hold, id(1), 1, &default).await;
@@ -295,8 +319,8 @@ async fn a_write_that_cannot_be_repeated_keeps_nobody_from_repeating_the_others(
         .await
         .unwrap();
     world.restart().await;
-    assert_eq!(world.store.unrepeatable(), 1);
-    until("the run is open", || world.store.is_open()).await;
+    assert_eq!(world.store.redis().unrepeatable(), 1);
+    until("the run is open", || world.store.redis().is_open()).await;
     assert!(world.store.find(id(1)).await.unwrap().is_some());
 }
 

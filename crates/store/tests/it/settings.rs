@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use feeway_domain::{Cause, Store, StoreFault};
-use feeway_store::testing::{Persistence, PrivateRedis};
 use feeway_store::{Breach, RedisConfig, RedisStore, Settings};
 use feeway_testing::CaughtLog;
+use feeway_testing::{Persistence, PrivateRedis};
 use tokio::time::sleep;
 
 use crate::library::release;
@@ -35,19 +35,19 @@ async fn user(redis: &PrivateRedis, rules: &[&str]) {
 async fn looked(redis: &PrivateRedis, settings: Settings) -> RedisStore {
     let store = RedisStore::new(RedisConfig {
         settings,
-        ..RedisConfig::new(redis.url())
+        ..RedisConfig::new(redis.url().parse().unwrap())
     });
     up(&store).await;
-    store.ready().await.unwrap();
+    store.redis().ready().await.unwrap();
     store
 }
 
 fn why(store: &RedisStore) -> String {
-    store.standstill().why().unwrap_or_default()
+    store.redis().standstill().why().unwrap_or_default()
 }
 
 fn labels(store: &RedisStore) -> Vec<&'static str> {
-    store.breaches().iter().map(Breach::label).collect()
+    store.redis().breaches().iter().map(Breach::label).collect()
 }
 
 async fn until(within: Duration, what: &str, holds: impl Fn() -> bool) {
@@ -71,7 +71,10 @@ async fn a_good_redis_breaks_nothing() {
         let redis = redis(&["--appendfsync", fsync, "--maxmemory", "1gb"]);
         let store = looked(&redis, Settings::Required).await;
         assert_eq!((why(&store), labels(&store)), (String::new(), vec![]));
-        assert_eq!(store.memory().map(|memory| memory.limit), Some(1 << 30));
+        assert_eq!(
+            store.redis().memory().map(|memory| memory.limit),
+            Some(1 << 30)
+        );
         let worth = log.lines("WARN", WORTH);
         assert_eq!(worth.len(), usize::from(fsync == "no"), "{worth:?}");
     }
@@ -96,12 +99,15 @@ async fn what_is_wrong_when_connecting_stops_everything_until_it_is_right() {
         let redis = redis(options);
         let log = CaughtLog::start();
         let store = looked(&redis, Settings::Required).await;
-        assert!(store.standstill().is_on(), "before anything is accepted");
-        assert!(store.standstill().has(Cause::Settings));
+        assert!(
+            store.redis().standstill().is_on(),
+            "before anything is accepted"
+        );
+        assert!(store.redis().standstill().has(Cause::Settings));
         assert!(why(&store).contains(said), "{}", why(&store));
         assert_eq!(labels(&store), [label]);
         command(&redis, &["CONFIG", "SET", right[0], right[1]]).await;
-        until(HEALS, "it is right", || !store.standstill().is_on()).await;
+        until(HEALS, "it is right", || !store.redis().standstill().is_on()).await;
         assert!(labels(&store).is_empty());
         assert_eq!(log.lines("ERROR", BREAKS).len(), 1, "{}", log.text());
     }
@@ -111,9 +117,9 @@ async fn what_is_wrong_when_connecting_stops_everything_until_it_is_right() {
 async fn a_redis_that_comes_back_with_other_settings_is_looked_at_at_once() {
     let mut redis = redis(&["--maxmemory", "1gb"]);
     let store = looked(&redis, Settings::Required).await;
-    assert!(!store.standstill().is_on());
+    assert!(!store.redis().standstill().is_on());
     redis.restart_with(&["--maxmemory-policy", "allkeys-lfu"]);
-    until(HEALS, "it is seen", || store.standstill().is_on()).await;
+    until(HEALS, "it is seen", || store.redis().standstill().is_on()).await;
     assert!(why(&store).contains("allkeys-lfu"), "{}", why(&store));
 }
 
@@ -122,7 +128,7 @@ async fn who_only_logs_goes_on_and_says_what_is_wrong() {
     let redis = redis(&["--appendonly", "no", "--maxmemory-policy", "allkeys-lru"]);
     let log = CaughtLog::start();
     let store = looked(&redis, Settings::Logged).await;
-    assert!(!store.standstill().is_on());
+    assert!(!store.redis().standstill().is_on());
     assert_eq!(labels(&store), ["eviction", "appendonly"]);
     let hold = enlist(&store, "front-1.a").await;
     keep(&store, &hold, 1, None).await;
@@ -145,11 +151,11 @@ async fn rights_that_are_missing_are_named() {
         // Without a right to the key of a lease all else works.
         user(&redis, rules).await;
         let store = looked(&redis, Settings::Required).await;
-        assert!(store.standstill().has(Cause::Settings));
+        assert!(store.redis().standstill().has(Cause::Settings));
         assert!(why(&store).contains(said), "{}", why(&store));
         assert_eq!(labels(&store), ["rights"]);
         user(&redis, back).await;
-        until(HEALS, "it is right", || !store.standstill().is_on()).await;
+        until(HEALS, "it is right", || !store.redis().standstill().is_on()).await;
     }
 }
 
@@ -180,7 +186,7 @@ async fn of_rights_that_were_taken_away_one_line_is_logged() {
     let right = async {
         loop {
             drop(store.beat(&[]).await);
-            if !store.standstill().is_on() {
+            if !store.redis().standstill().is_on() {
                 return;
             }
             sleep(Duration::from_millis(50)).await;
@@ -203,7 +209,7 @@ async fn where_config_is_forbidden_that_is_said_and_nothing_stops() {
         }
         let log = CaughtLog::start();
         let store = looked(&redis, Settings::Required).await;
-        assert!(!store.standstill().is_on(), "{}", why(&store));
+        assert!(!store.redis().standstill().is_on(), "{}", why(&store));
         let said = log.lines("WARN", "appendfsync could not be checked");
         assert_eq!(said.len(), 1, "{}", log.text());
         let hold = enlist(&store, "front-1.a").await;
@@ -217,18 +223,21 @@ async fn where_functions_are_forbidden_it_is_said_and_tried_again() {
     user(&redis, &["-function"]).await;
     let store = RedisStore::new(RedisConfig {
         settings: Settings::Required,
-        ..RedisConfig::new(redis.url())
+        ..RedisConfig::new(redis.url().parse().unwrap())
     });
-    until(HEALS, "it is known why", || store.standstill().is_on()).await;
+    until(HEALS, "it is known why", || {
+        store.redis().standstill().is_on()
+    })
+    .await;
     assert!(why(&store).contains("'function|list'"), "{}", why(&store));
     user(&redis, &["+function|list"]).await;
     let loads = || why(&store).contains("'function|load'");
     until(Duration::from_secs(15), "it may look and not load", loads).await;
     user(&redis, &["+function|load"]).await;
-    let ready = tokio::time::timeout(Duration::from_secs(15), store.ready()).await;
+    let ready = tokio::time::timeout(Duration::from_secs(15), store.redis().ready()).await;
     ready.unwrap().unwrap();
     up(&store).await;
-    assert!(!store.standstill().is_on(), "{}", why(&store));
+    assert!(!store.redis().standstill().is_on(), "{}", why(&store));
     let hold = enlist(&store, "front-1.a").await;
     keep(&store, &hold, 1, None).await;
 }
@@ -246,13 +255,13 @@ async fn functions_that_were_refused_are_loaded_when_there_is_memory() {
     let refused = store.accept(&hold, &payment(1), None).await;
     assert_eq!(refused, Err(StoreFault::Full));
     assert!(log.text().contains("Redis refused to load newer functions"));
-    let restarts = *store.restarts().borrow();
+    let restarts = *store.redis().restarts().borrow();
     command(&redis, &["CONFIG", "SET", "maxmemory", "1gb"]).await;
     until(HEALS, "they are loaded", || {
         log.text().contains("loaded the functions into Redis")
     })
     .await;
-    assert_eq!(*store.restarts().borrow(), restarts);
+    assert_eq!(*store.redis().restarts().borrow(), restarts);
     keep(&store, &hold, 1, None).await;
 }
 
@@ -263,13 +272,13 @@ async fn memory_that_is_full_is_seen_without_a_payment() {
     drop(looked(&redis, Settings::Required).await);
     command(&redis, &["CONFIG", "SET", "maxmemory", "1"]).await;
     let store = looked(&redis, Settings::Required).await;
-    assert!(store.standstill().has(Cause::Memory) && !store.standstill().is_on());
-    let memory = store.memory().unwrap();
+    assert!(store.redis().standstill().has(Cause::Memory) && !store.redis().standstill().is_on());
+    let memory = store.redis().memory().unwrap();
     assert!(
         memory.used > memory.limit && memory.limit == 1,
         "{memory:?}"
     );
     command(&redis, &["CONFIG", "SET", "maxmemory", "0"]).await;
-    let free = || !store.standstill().has(Cause::Memory);
+    let free = || !store.redis().standstill().has(Cause::Memory);
     until(Duration::from_secs(20), "there is memory", free).await;
 }

@@ -1,8 +1,8 @@
 //! What a Redis that was killed has to be told again of URLs, and large journals.
 
-use feeway_domain::{Enlist, Incarnation, Site, Store};
+use feeway_domain::{Enlist, Incarnation, Ledger as _, Site, Store};
 use feeway_store::RedisStore;
-use feeway_store::testing::{Persistence, PrivateRedis};
+use feeway_testing::{Persistence, PrivateRedis};
 
 use crate::world::{InRedis, World, enlist, keep, processor};
 

@@ -1,7 +1,7 @@
 //! Standing back, and a Redis that is started again in the middle.
 
 use feeway_domain::{Confirm, Proof, Resolutions, Resolve, Store, Verdict};
-use feeway_store::testing::{Persistence, PrivateRedis};
+use feeway_testing::{Persistence, PrivateRedis};
 
 use crate::world::{InRedis, enlist, id, keep, processor};
 

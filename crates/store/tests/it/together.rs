@@ -1,6 +1,6 @@
 //! Many callers at the same moment, in one process and in several.
 
-use feeway_domain::{Accept, RequestedAt, Settle, Store, Total, Window};
+use feeway_domain::{Accept, Ledger as _, RequestedAt, Settle, Store, Total, Window};
 use futures_util::future::join_all;
 
 use crate::world::{InRedis, World, at, enlist, micros, payment, processor, settlement, window};

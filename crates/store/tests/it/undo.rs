@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use feeway_domain::{
-    Accept, InRun, Incarnation, RequestedAt, Resolutions, Retire, Settle, Settlement, Store, Total,
-    Undo, Window,
+    Accept, InRun, Incarnation, Ledger as _, RequestedAt, Resolutions, Retire, Settle, Settlement,
+    Store, Total, Undo, Window,
 };
-use feeway_store::testing::{Persistence, PrivateRedis};
+use feeway_testing::{Persistence, PrivateRedis};
 use redis::FromRedisValue;
 
 use crate::conformance_undo::{NOON, ONE, now, settle, sum, total, undo};
@@ -293,7 +293,7 @@ async fn an_undo_that_was_forgotten_is_done_again() {
     let done = settlement(1, "default", now(&store).await);
     settle(&store, ONE, &done).await;
     assert_eq!(undo(&store, ONE, &done).await, Undo::Undone);
-    let mut restarts = front.restarts();
+    let mut restarts = front.redis().restarts();
     restarts.borrow_and_update();
     restart(&mut world).await;
     restarts.changed().await.unwrap();

@@ -7,8 +7,9 @@ use feeway_domain::{
     Accept, CorrelationId, Fee, Hold, Incarnation, LAPSE, Money, Payment, ProcessorName,
     RequestedAt, Settlement, Store, Window,
 };
-use feeway_store::testing::PrivateRedis;
-use feeway_store::{MemoryStore, RedisConfig, RedisStore, Settings};
+use feeway_memory_store::MemoryStore;
+use feeway_store::{RedisConfig, RedisStore, Settings};
+use feeway_testing::PrivateRedis;
 
 /// A store and its surroundings.
 pub(crate) trait World {
@@ -72,13 +73,13 @@ impl InRedis {
     }
 
     pub(crate) async fn on(redis: PrivateRedis, max_open: u64) -> Self {
-        let mut config = RedisConfig::new(redis.url());
+        let mut config = RedisConfig::new(redis.url().parse().unwrap());
         config.max_open = max_open;
         // Its Redis may keep no file, and fronts look at theirs.
         config.settings = Settings::Logged;
         let store = RedisStore::new(config);
         up(&store).await;
-        store.ready().await.unwrap();
+        store.redis().ready().await.unwrap();
         // As a front does that has enlisted: it begins the run.
         store.beat(&[]).await.unwrap();
         Self { redis, store }
@@ -86,14 +87,14 @@ impl InRedis {
 
     /// Another process at the same Redis.
     pub(crate) async fn another(&self) -> RedisStore {
-        let store = RedisStore::new(RedisConfig::new(self.redis.url()));
+        let store = RedisStore::new(RedisConfig::new(self.redis.url().parse().unwrap()));
         up(&store).await;
         store
     }
 
     /// Ends Redis and starts it again; the store is connected to it when this returns.
     pub(crate) async fn restart(&mut self) {
-        let mut restarts = self.store.restarts();
+        let mut restarts = self.store.redis().restarts();
         restarts.borrow_and_update();
         self.redis.restart();
         restarts.changed().await.unwrap();
@@ -189,7 +190,7 @@ pub(crate) async fn raw(redis: &PrivateRedis) -> redis::aio::MultiplexedConnecti
 
 /// Waits until a store has both its connections.
 pub(crate) async fn up(store: &RedisStore) {
-    until("redis is up", || store.is_up()).await;
+    until("redis is up", || store.redis().is_up()).await;
 }
 
 /// Looks every few milliseconds until something is so; panics after ten seconds.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use feeway_domain::{ProcessorClient, Reject, Store};
+use feeway_jobs::job::Job;
 use tokio::time::Instant;
 
 use super::{Lane, Stepped};
 use crate::attempt::Done;
 use crate::context::Context;
-use crate::job::Job;
 use crate::persist;
 
 /// Payments that every processor declined, until that is judged again.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use feeway_domain::{ProcessorClient, Store};
 use feeway_health::{Condition, Need, Rank};
+use feeway_jobs::config::LANE_LOOKUPS;
+use feeway_jobs::job::{Bond, Job};
 use tokio::time::Instant;
 
 use super::{Lane, Stepped};
 use crate::attempt::Done;
-use crate::config::LANE_LOOKUPS;
-use crate::job::{Bond, Job};
 use crate::persist;
 use crate::resolve::look_up;
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use feeway_domain::{CorrelationId, Money, Payment, RequestedAt, Status, Store as _};
-use feeway_store::MemoryStore;
+use feeway_domain::{CorrelationId, Ledger as _, Money, Payment, RequestedAt, Status};
+use feeway_memory_store::MemoryStore;
 use feeway_worker::Submit;
 use tokio::time::{Instant, sleep};
 

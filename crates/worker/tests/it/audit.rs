@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use feeway_domain::{CorrelationId, ProcessorName, Resolutions, Status, Store, Total, Window};
+use feeway_domain::{
+    CorrelationId, Ledger as _, ProcessorName, Resolutions, Status, Total, Window,
+};
 
 use crate::front::configured;
 use crate::schedule::DeadProxy;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use feeway_store::MemoryStore;
+use feeway_memory_store::MemoryStore;
 use feeway_worker::{Gateway, Submit};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};

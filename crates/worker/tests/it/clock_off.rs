@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use feeway_domain::{CorrelationId, Money, Payment, Status, Store};
-use feeway_store::MemoryStore;
+use feeway_domain::{CorrelationId, Ledger as _, Money, Payment, Status};
+use feeway_memory_store::MemoryStore;
 use feeway_worker::{NotKept, Submit};
 use tokio::time::{Instant, sleep};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use feeway_store::MemoryStore;
+use feeway_memory_store::MemoryStore;
 use feeway_worker::{Gateway, NotKept, Submit};
 use tokio::time::Instant;
 
@@ -19,7 +19,12 @@ fn starting(is_store_away: bool) -> (Front, Gateway<UnreliableStore, Line>) {
     weather.set_away(is_store_away);
     let processors = [ScriptedProcessor::new(1), ScriptedProcessor::new(2)];
     let mut front = Front::down(0, Duration::from_secs(60), 0);
-    front.start(&MemoryStore::default(), &weather, &processors, Instant::now());
+    front.start(
+        &MemoryStore::default(),
+        &weather,
+        &processors,
+        Instant::now(),
+    );
     let gateway = front.gateway().unwrap();
     (front, gateway)
 }

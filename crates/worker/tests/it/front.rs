@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use feeway_domain::{CLOCK_SLIP, Fee, Processor, ProcessorName, RequestedAt, Standstill};
 use feeway_health::{Board, BoardConfig};
-use feeway_store::MemoryStore;
+use feeway_memory_store::MemoryStore;
 use feeway_worker::{Clock, Dispatch, Gateway, IntakeMode, Worker, WorkerConfig, start};
 use tokio::time::Instant;
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use feeway_domain::{
-    CorrelationId, Money, Payment, RequestedAt, Resolutions, Restamp, Status, Store,
+    CorrelationId, Ledger as _, Money, Payment, RequestedAt, Resolutions, Restamp, Status,
 };
-use feeway_store::MemoryStore;
+use feeway_memory_store::MemoryStore;
 use feeway_worker::Submit;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};

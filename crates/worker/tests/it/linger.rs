@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use feeway_domain::{Status, Store as _};
-use feeway_store::MemoryStore;
+use feeway_domain::{Ledger as _, Status};
+use feeway_memory_store::MemoryStore;
 use feeway_worker::{Gateway, Submit};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use feeway_domain::{Adopt, HEARTBEAT, Hold, Incarnation, LAPSE, Money, Status, Store};
-use feeway_store::MemoryStore;
+use feeway_domain::{
+    Adopt, HEARTBEAT, Hold, Incarnation, LAPSE, Ledger as _, Money, Status, Store,
+};
+use feeway_memory_store::MemoryStore;
 use feeway_worker::{IntakeMode, NotKept, Submit};
 use tokio::time::{Instant, sleep};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use feeway_domain::{Processor, Status, Store};
-use feeway_store::MemoryStore;
+use feeway_domain::{Ledger as _, Processor, Status};
+use feeway_memory_store::MemoryStore;
 use feeway_worker::{MovedProcessor, Objection, Submit};
 use tokio::time::{Instant, sleep, timeout};
 

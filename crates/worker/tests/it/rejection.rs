@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use feeway_domain::{
-    CorrelationId, Incarnation, Money, Payment, Reopen, Resolutions, Status, Store,
+    CorrelationId, Incarnation, Ledger as _, Money, Payment, Reopen, Resolutions, Status,
 };
-use feeway_store::MemoryStore;
+use feeway_memory_store::MemoryStore;
 use feeway_worker::Submit;
 use tokio::time::{Instant, sleep};
 

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use feeway_domain::{
-    CorrelationId, Fee, Money, Payment, Proof, Resolutions, Resolve, Settle, Status, Store, Verdict,
+    CorrelationId, Fee, Ledger as _, Money, Payment, Proof, Resolutions, Resolve, Settle, Status,
+    Verdict,
 };
-use feeway_store::MemoryStore;
+use feeway_memory_store::MemoryStore;
 use tokio::time::{Instant, sleep};
 
 use crate::front::Front;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use feeway_domain::{CorrelationId, Hold, Incarnation, Money, Payment, Store};
-use feeway_store::MemoryStore;
+use feeway_memory_store::MemoryStore;
 use tokio::time::{Instant, sleep};
 
 use crate::front::{Front, configured};

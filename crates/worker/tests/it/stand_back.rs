@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use feeway_ctl::{StoodBack, Waited};
 use feeway_domain::{
-    Adopt, CorrelationId, Custody, Incarnation, ProcessorName, Resolutions, Resolve, Settle,
-    Status, Store, Verdict,
+    Adopt, CorrelationId, Custody, Incarnation, Ledger as _, ProcessorName, Resolutions, Resolve,
+    Settle, Status, Store, Verdict,
 };
-use feeway_store::MemoryStore;
+use feeway_memory_store::MemoryStore;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::front::{Front, configured};

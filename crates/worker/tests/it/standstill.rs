@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use feeway_domain::{Cause, Standstill, Status, Store};
-use feeway_store::MemoryStore;
+use feeway_domain::{Cause, Ledger as _, Standstill, Status};
+use feeway_memory_store::MemoryStore;
 use feeway_worker::{NotKept, Submit};
 use tokio::time::{Instant, sleep};
 

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use feeway_books::recent::Recent;
 use feeway_domain::{CorrelationId, Entry, Hold, Store, StoreFault};
-use feeway_store::{Acknowledged, MemoryStore, Recent};
+use feeway_memory_store::{Acknowledged, MemoryStore};
 use feeway_worker::Sabotage;
 use tokio::sync::{RwLock, RwLockReadGuard};
 use tokio::time::{Instant, sleep, timeout};

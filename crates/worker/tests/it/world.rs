@@ -3,10 +3,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use feeway_domain::{
-    CorrelationId, Incarnation, Listed, Listing, MAX_PAGE, Reopen, Resolutions, Store, StoreFault,
-    Window,
+    CorrelationId, Incarnation, Ledger as _, Listed, Listing, MAX_PAGE, Reopen, Resolutions, Store,
+    StoreFault, Window,
 };
-use feeway_store::{MemorySnapshot, MemoryStore};
+use feeway_memory_store::{MemorySnapshot, MemoryStore};
 use feeway_worker::{Gateway, Sabotage};
 use tokio::time::{Instant, sleep, sleep_until};
 

@@ -7,7 +7,7 @@ use feeway_domain::{
     Reopen, Resolution, Resolutions, Resolve, Restamped, Run, RunPage, Settlement, StandBack,
     Stated, StoreFault, Undo, Verdict,
 };
-use feeway_store::{Acknowledged, MemoryStore};
+use feeway_memory_store::{Acknowledged, MemoryStore};
 
 use super::{UnreliableStore, nothing};
 

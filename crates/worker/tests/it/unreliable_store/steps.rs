@@ -2,14 +2,43 @@ use std::time::Duration;
 
 use feeway_domain::{
     Accept, Adopt, Beat, Census, Confirm, CorrelationId, Enlist, Entry, Fee, Freed, Hold,
-    Incarnation, LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName, Purge,
-    Reject, Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Store,
+    Incarnation, Ledger, LedgerFault, Listing, Note, Page, Payment, PaymentState, ProcessorName,
+    Purge, Reject, Relocation, Rename, Restamp, Retire, Settle, Settlement, Site, StandBack, Store,
     StoreFault, Summary, Window,
 };
-use feeway_store::{Acknowledged, MemoryStore};
+use feeway_memory_store::{Acknowledged, MemoryStore};
 use futures_util::future::join_all;
 
 use super::{UnreliableStore, nothing};
+
+impl Ledger for UnreliableStore {
+    async fn summary(&self, window: Window) -> Result<Summary, LedgerFault> {
+        let summary = self.call(
+            move |inner| async move { Ok(inner.summary(window).await) },
+            nothing,
+        );
+        summary.await?
+    }
+
+    async fn list(&self, listing: &Listing) -> Result<Page, LedgerFault> {
+        let listing = listing.clone();
+        let list = self.call(
+            move |inner| async move { Ok(inner.list(&listing).await) },
+            nothing,
+        );
+        list.await?
+    }
+
+    async fn find(&self, id: CorrelationId) -> Result<Option<PaymentState>, StoreFault> {
+        self.call(move |inner| async move { inner.find(id).await }, nothing)
+            .await
+    }
+
+    async fn purge(&self) -> Result<Purge, StoreFault> {
+        self.call(|inner| async move { inner.purge().await }, nothing)
+            .await
+    }
+}
 
 impl Store for UnreliableStore {
     async fn enlist(&self, incarnation: &Incarnation) -> Result<Hold, StoreFault> {
@@ -297,35 +326,8 @@ impl Store for UnreliableStore {
         self.call(queued, nothing).await
     }
 
-    async fn summary(&self, window: Window) -> Result<Summary, LedgerFault> {
-        let summary = self.call(
-            move |inner| async move { Ok(inner.summary(window).await) },
-            nothing,
-        );
-        summary.await?
-    }
-
-    async fn list(&self, listing: &Listing) -> Result<Page, LedgerFault> {
-        let listing = listing.clone();
-        let list = self.call(
-            move |inner| async move { Ok(inner.list(&listing).await) },
-            nothing,
-        );
-        list.await?
-    }
-
     async fn retire(&self) -> Result<Retire, StoreFault> {
         self.call(|inner| async move { inner.retire().await }, nothing)
-            .await
-    }
-
-    async fn find(&self, id: CorrelationId) -> Result<Option<PaymentState>, StoreFault> {
-        self.call(move |inner| async move { inner.find(id).await }, nothing)
-            .await
-    }
-
-    async fn purge(&self) -> Result<Purge, StoreFault> {
-        self.call(|inner| async move { inner.purge().await }, nothing)
             .await
     }
 }
