@@ -57,15 +57,16 @@ use accepting::{Accepting, Intake};
 use settling::Settling;
 use summary::Known;
 
-/// How long an intake waits for a run that has just begun to open, before it is refused.
+/// How long an intake waits for Redis to be back and its run to be open, before it is refused: a
+/// restart takes less.
 const OPENING: Duration = Duration::from_millis(500);
 const OPENING_LOOK: Duration = Duration::from_millis(20);
 
 /// The journal, the ledger and the leader's lease in Redis. A clone is the same store.
 ///
 /// No call takes longer than a second: up to 250 ms to find a connection, in which case
-/// nothing was sent, and up to 700 ms for the answer. An intake takes half a second more where Redis
-/// was restarted and waits for other fronts.
+/// nothing was sent, and up to 700 ms for the answer. An intake looks for half a second, also for a
+/// Redis that was restarted and waits for other fronts.
 #[derive(Clone)]
 pub struct RedisStore {
     redis: Redis,
@@ -160,13 +161,18 @@ impl Store for RedisStore {
         if self.redis.remembers_too_much() {
             return Err(StoreFault::Away);
         }
-        // The run opens when the last front has its connection again. Without this, whatever waited for
-        // Redis would come a moment too early and be refused.
+        // Nothing was done with either fault. The run opens when the last front has its connection
+        // again, so whatever waited for Redis comes a moment too early. What Redis refuses by its
+        // role, rights or data does not end so soon.
         let wait_until = Instant::now() + OPENING;
         loop {
             let intake = Intake::new(hold, payment, processor);
             match self.inner.intakes.take(intake, Pace::AtOnce).await {
-                Err(StoreFault::Closed) if Instant::now() < wait_until => sleep(OPENING_LOOK).await,
+                Err(StoreFault::Away | StoreFault::Closed)
+                    if Instant::now() < wait_until && !self.redis.standstill().is_on() =>
+                {
+                    sleep(OPENING_LOOK).await;
+                }
                 answer => return answer,
             }
         }

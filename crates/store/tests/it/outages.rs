@@ -26,6 +26,8 @@ async fn away_means_nothing_was_sent_and_is_said_within_a_second() {
     let began = Instant::now();
     let accepted = world.store.accept(&hold, &payment(1), None).await;
     assert_eq!(accepted, Err(StoreFault::Away));
+    assert!(began.elapsed() < ANSWER, "{:?}", began.elapsed());
+    let began = Instant::now();
     let summary = world.store.summary(Window::default()).await;
     assert_eq!(summary, Err(StoreFault::Away.into()));
     assert!(began.elapsed() < ANSWER, "{:?}", began.elapsed());
@@ -35,6 +37,20 @@ async fn away_means_nothing_was_sent_and_is_said_within_a_second() {
     assert!(*restarts.borrow() > before);
     assert_eq!(world.store.find(id(1)).await, Ok(None));
     enlist(&world.store, "front-1.b").await;
+}
+
+#[tokio::test]
+async fn a_payment_waits_for_a_redis_that_is_back_within_half_a_second() {
+    let mut world = InRedis::new(10).await;
+    let hold = enlist(&world.store, "front-1.a").await;
+    world.redis.kill();
+    until("it is noticed", || !world.store.redis().is_up()).await;
+    let store = world.store.clone();
+    let intake = tokio::spawn(async move { store.accept(&hold, &payment(1), None).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.redis.restart();
+    let accepted = intake.await.unwrap();
+    assert!(matches!(accepted, Ok(Accept::Kept { .. })), "{accepted:?}");
 }
 
 #[tokio::test]
@@ -116,7 +132,7 @@ async fn functions_that_were_flushed_are_loaded_again() {
         .exec_async(&mut world.raw().await)
         .await
         .unwrap();
-    let missing = world.store.accept(&hold, &payment(1), None).await;
+    let missing = world.store.find(id(1)).await;
     assert_eq!(missing, Err(StoreFault::Away));
     restarts.changed().await.unwrap();
     up(&world.store).await;
