@@ -30,7 +30,7 @@ pub(crate) struct Operators {
 #[derive(Default)]
 struct Inner {
     retreats: Vec<Retreat>,
-    /// Tokens of orders that somebody is about to end, whoever else goes by them.
+    /// Orders that somebody is about to end, whoever else goes by them.
     ending: BTreeSet<String>,
     decided: Decided,
     found: Vec<String>,
@@ -79,7 +79,7 @@ impl Operators {
 
     fn begin(&self, retreat: Retreat, ledgers: &[ScriptedProcessor]) {
         let mut inner = self.inner.lock().unwrap();
-        if inner.ending.contains(&retreat.token) {
+        if inner.ending.contains(order_of(&retreat.token)) {
             return;
         }
         let waiting = ledgers.iter().flat_map(ScriptedProcessor::waiting);
@@ -106,8 +106,9 @@ impl Operators {
     }
 
     /// An operator is about to end this order, or to give it anew.
-    fn ends(&self, place: usize, token: String) {
-        self.inner.lock().unwrap().ending.insert(token);
+    fn ends(&self, place: usize, token: &str) {
+        let order = order_of(token).to_owned();
+        self.inner.lock().unwrap().ending.insert(order);
         self.end(Some(place));
     }
 
@@ -128,6 +129,13 @@ impl Retreat {
         let is_within = self.from < post.at && self.until.is_none_or(|until| post.at < until);
         is_within && !self.excused.contains(&post.life)
     }
+}
+
+/// What of a token stays when the store comes back from a restart. The rest names its life, so that
+/// what was confirmed in an earlier one does not count; but the end of an order that was not answered
+/// then is still on its way.
+fn order_of(token: &str) -> &str {
+    token.split_once('@').map_or(token, |(order, _life)| order)
 }
 
 /// The whole of it. The order lasts for as long after the decisions.
@@ -171,7 +179,7 @@ pub(crate) async fn decide(world: &World, place: usize, lasts: Duration) {
     // Another operator may go by the same order, and is not told at once.
     for order in world.store.stand_backs().await.unwrap() {
         if order.processor == name {
-            world.operators.ends(place, order.token);
+            world.operators.ends(place, &order.token);
         }
     }
     // Without an answer the order stays in force until the world is healed.
