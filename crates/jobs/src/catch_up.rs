@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::config::LANES;
+use crate::bounds::LANES;
 
 /// Payments a second and front that may always be sent: small backlogs end soon, and with
 /// them the tail of a large one, which else would never come to its end.

@@ -4,9 +4,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use feeway_health::Permit;
 use tokio::sync::{Mutex, mpsc};
 
-use crate::config::Dispatch;
-use crate::config::{LANE_CHANNEL, LANES};
+use crate::bounds::{LANE_CHANNEL, LANES};
 use crate::job::Job;
+
+/// How payments are dealt to lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dispatch {
+    /// Each lane has a channel of its own, filled in turn.
+    RoundRobin,
+    /// All lanes take from one channel behind a mutex.
+    SharedPool,
+}
 
 /// A payment on its way to a lane, with a permit when it may be sent at once.
 #[derive(Debug)]

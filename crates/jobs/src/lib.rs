@@ -13,11 +13,10 @@
 
 /// Payments whose clients are answered before the journal has them.
 pub mod answered;
+pub mod bounds;
 pub mod catch_up;
 /// Where the stamps of attempts come from.
 pub mod clock;
-/// How a worker behaves, and its bounds.
-pub mod config;
 pub mod declines;
 /// The queues by which payments get to the lanes.
 pub mod dispatcher;

@@ -36,8 +36,8 @@ impl LookUps {
         is_trusted.swap(trusted, Ordering::Relaxed) != trusted
     }
 
-    /// Whether a payment that is held now should be looked up. Then none is for a while.
-    pub fn is_due(&self, rank: Rank, now: Instant) -> bool {
+    /// Whether a payment that is held now is to be looked up. If so, no other one is for a while.
+    pub fn take_turn(&self, rank: Rank, now: Instant) -> bool {
         let next = &self.0[rank.index()].next;
         let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
         if next.is_some_and(|next| now < next) {

@@ -13,7 +13,7 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::time::Instant;
 
 use self::unconfigured::UnconfiguredMeters;
-use crate::config::LANES;
+use crate::bounds::LANES;
 use crate::tenure::Tenures;
 
 /// The ways an attempt can end, as they are labelled.

@@ -5,7 +5,6 @@ use feeway_domain::{JournalTime, ProcessorClient, RequestedAt, Store};
 use feeway_health::{Board, Rank};
 use feeway_jobs::answered::Answered;
 use feeway_jobs::catch_up::CatchUp;
-use feeway_jobs::config::WorkerConfig;
 use feeway_jobs::declines::Declines;
 use feeway_jobs::dispatcher::Dispatcher;
 use feeway_jobs::linger::Linger;
@@ -17,6 +16,7 @@ use feeway_jobs::tenure::{Tenure, Tenures};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use crate::config::WorkerConfig;
 use crate::moved_processor::MovedProcessor;
 
 /// What all parts of one worker share.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use feeway_domain::{Entry, ProcessorClient, ProcessorName, Store, StoreFault};
-use feeway_jobs::config::PAGE;
+use feeway_jobs::bounds::PAGE;
 use feeway_jobs::dispatcher::Dealt;
 use feeway_jobs::job::{Bond, Job};
 use feeway_jobs::registry::{InHand, Refused};

@@ -3,7 +3,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use feeway_domain::{Payment, ProcessorClient, Store};
-use feeway_jobs::config::IntakeMode;
 use feeway_jobs::job::RankSet;
 use feeway_jobs::place::Place;
 use feeway_jobs::registry::Refused;
@@ -12,6 +11,7 @@ use feeway_jobs::tenure::Tenure;
 use tokio::time::{Instant, timeout_at};
 
 use crate::accept::{accept, away};
+use crate::config::IntakeMode;
 use crate::context::Context;
 use crate::moved_processor::MovedProcessor;
 use crate::submit::{NotKept, Submit};
@@ -150,6 +150,9 @@ async fn own_tenure<S: Store, C: ProcessorClient>(context: &Context<S, C>) -> Ar
 async fn own_or_first_tenure<S: Store, C: ProcessorClient>(
     context: &Context<S, C>,
 ) -> Option<Arc<Tenure>> {
+    if let Some(own) = context.tenures.own() {
+        return Some(own);
+    }
     let wait_until = context.started + FIRST_HOLD_WAIT;
     timeout_at(wait_until, own_tenure(context)).await.ok()
 }

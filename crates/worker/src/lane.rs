@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use feeway_domain::{ProcessorClient, Store};
 use feeway_health::{Condition, Permit, Rank};
+use feeway_jobs::bounds::{LANE_IN_HAND, LANE_TIED};
 use feeway_jobs::catch_up::Allowance;
-use feeway_jobs::config::{LANE_IN_HAND, LANE_TIED};
 use feeway_jobs::dispatcher::{Dealt, Inbox};
 use feeway_jobs::job::{Bond, Job, RankSet};
 use feeway_jobs::router::{Route, Wish, earlier, route};

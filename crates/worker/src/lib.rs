@@ -17,6 +17,7 @@ mod accept;
 mod answered;
 mod attempt;
 mod backoff;
+mod config;
 mod context;
 mod enlist;
 mod feeder;
@@ -38,8 +39,9 @@ mod trust;
 mod watched;
 mod worker;
 
+pub use config::{IntakeMode, WorkerConfig};
 pub use feeway_jobs::clock::Clock;
-pub use feeway_jobs::config::{Dispatch, IntakeMode, WorkerConfig};
+pub use feeway_jobs::dispatcher::Dispatch;
 #[cfg(feature = "sabotage")]
 pub use feeway_jobs::sabotage::Sabotage;
 pub use gateway::Gateway;

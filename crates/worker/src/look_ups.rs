@@ -30,7 +30,7 @@ pub(crate) fn note_held<S: Store, C: ProcessorClient>(
     payment: &Payment,
 ) {
     let now = Instant::now();
-    if context.look_ups.is_due(rank, now) {
+    if context.look_ups.take_turn(rank, now) {
         let task = prove(Arc::clone(context), rank, *payment, now);
         context.tasks.spawn(task);
     }

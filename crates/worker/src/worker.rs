@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use feeway_domain::{ProcessorClient, Store};
 use feeway_health::Board;
-use feeway_jobs::config::IN_HAND;
+use feeway_jobs::bounds::IN_HAND;
 use feeway_jobs::dispatcher::Dispatcher;
 use feeway_jobs::registry::Registry;
 use feeway_jobs::sabotage::Sabotage;

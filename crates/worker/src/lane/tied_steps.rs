@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use feeway_domain::{ProcessorClient, Store};
 use feeway_health::{Condition, Need, Rank};
-use feeway_jobs::config::LANE_LOOKUPS;
+use feeway_jobs::bounds::LANE_LOOKUPS;
 use feeway_jobs::job::{Bond, Job};
 use tokio::time::Instant;
 
